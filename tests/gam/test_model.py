@@ -77,7 +77,7 @@ def test_pairs_hold_nothing_that_one_input_explains(model):
     values, std = surface(model, x)
     assert values.std() > 0.3 and (std > 0).all()
     for j in (0, 1):
-        margin = design.margins[j].change
+        margin = design.pairs[0].margins[j].change
         alone = BSpline(design.knots[j], margin, 3)(x[:, j])
         assert abs(alone.T @ values / len(x)).max() < 1e-10
         ends = design.knots[j, [3, -4]]
@@ -168,6 +168,6 @@ def test_margins_reach_the_last_row_unless_it_lies_far_out(outlier, reaches):
     between = (x[:, 0] > 0.985) & (x[:, 0] < 1)
     change = np.abs(model.predict_link(x) - model.predict_link(ends))[between].max()
     assert between.sum() > 2 and change > 0
-    margin = model.design.margins[0].change[:, 0]
+    margin = model.design.pairs[0].margins[0].change[:, 0]
     flat = np.isclose(margin, margin[-1]).sum()
     assert (flat < 3) == reaches

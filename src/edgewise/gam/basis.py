@@ -19,6 +19,7 @@ from edgewise.settings import ABOVE_ZERO, chunks
 
 Array = NDArray[np.float64]
 Pair = tuple[int, int]
+Size = tuple[int, int]  # intervals of the two margins of a pair
 
 DEGREE = 3  # cubic, for a penalty on second derivatives: Wood (2017), Generalized Additive Models, section 5.1
 
@@ -208,6 +209,8 @@ class PairPart:
     """The columns of one pair: products of its margins, less what the margins alone explain of them."""
 
     inputs: Pair  # the two inputs
+    margins: tuple[Margin, Margin]  # the functions of each
+    size: Size  # intervals that were asked of each margin, of which an input of few values has fewer
     # what is subtracted, as coefficients of 1, the first and the second input's margins, (1 + ra + rb, ra rb)
     purifier: Array
     # for each column 0 to 3: straight or wiggly in the first, straight or wiggly in the second input, (ra rb,)
@@ -270,7 +273,7 @@ def _level_ends(coef: Array, knots: Array) -> Array:
 
 
 def purified(
-    pair: Pair, margins: tuple[Margin, Margin], gram: Array, cross: Array, square: Array, least_left: float
+    pair: Pair, margins: tuple[Margin, Margin], size: Size, gram: Array, cross: Array, square: Array, least_left: float
 ) -> PairPart:
     """Return the columns of a pair of inputs, with margins of ra and rb functions, from sums over the rows.
 
@@ -283,4 +286,4 @@ def purified(
     inverse = np.linalg.pinv(gram / root / root.T, rcond=1e-10, hermitian=True)
     purifier = inverse @ (cross / root) / root  # least squares; the shortest coefficients where they are not unique
     seen = square - (cross * purifier).sum(0) > least_left * square
-    return PairPart(pair, purifier * seen, (2 * first[:, None] + second).ravel(), seen.astype(float))
+    return PairPart(pair, margins, size, purifier * seen, (2 * first[:, None] + second).ravel(), seen.astype(float))

@@ -6,7 +6,7 @@ main effects explain; section 5.8: a category as a random effect.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from edgewise.gam.basis import (
     Curves,
     Margin,
     PairPart,
+    Size,
     active,
     column_of,
     curves_of,
@@ -56,9 +57,7 @@ def design_of(
     columns = tuple(column_of(x[:, j], weight, intervals, policy) for j in range(x.shape[1]))
     empty = Curves(np.zeros((intervals + DEGREE, 0)), ())
     levels = tuple(tuple(int(j) for j in members) for members in groups)
-    bare = Design(
-        policy, columns, (empty,) * len(columns), np.array([-1]), (), total, {}, (), None, constraints, levels
-    )
+    bare = Design(policy, columns, (empty,) * len(columns), np.array([-1]), (), total, (), constraints, levels)
     if is_bare:
         return bare
     return with_curves(bare, range(len(columns)), x, weight)
@@ -90,7 +89,7 @@ def with_curves(design: Design, inputs: Iterable[int], x: Array, weight: Array) 
             is_line = constraints is not None and j in constraints.linear
             curves.append(Curves(own.change[:, :1], own.kinds[:1]) if is_line else own)
     numbers, labels = _main_groups(curves, design.levels)
-    return replace(design, curves=tuple(curves), groups=numbers, labels=labels, margins={}, pairs=())
+    return replace(design, curves=tuple(curves), groups=numbers, labels=labels, pairs=())
 
 
 def straight_lines(design: Design, x: Array, weight: Array) -> Design:
@@ -115,13 +114,15 @@ def straight_lines(design: Design, x: Array, weight: Array) -> Design:
         curves.append(Curves(line[:, None], ("straight",)))
     lines = tuple(j for j, own in enumerate(curves) if own.kinds == ("straight",))
     numbers, labels = _main_groups(curves, design.levels, lines)
-    return replace(design, curves=tuple(curves), groups=numbers, labels=labels, margins={}, pairs=())
+    return replace(design, curves=tuple(curves), groups=numbers, labels=labels, pairs=())
 
 
-def with_pairs(design: Design, pairs: Sequence[Pair], x: Array, weight: Array, size: int | None = None) -> Design:
+def with_pairs(
+    design: Design, pairs: Sequence[Pair], x: Array, weight: Array, sizes: Mapping[Pair, Size] | None = None
+) -> Design:
     """Return the design with these pairs of different inputs and no others; those with a constant are left out.
 
-    The rows and weights are those of `design_of`, `size` is the number of intervals of the margins, by default that
+    The rows and weights are those of `design_of`, `sizes` are the numbers of intervals of the margins, by default that
     of `AdditivePolicy.margin` for so many rows.
     """
     # The margins of a pair are functions m of the position among the knots, constant beyond the outer quantiles,
@@ -132,19 +133,20 @@ def with_pairs(design: Design, pairs: Sequence[Pair], x: Array, weight: Array, s
     # [1] C. de Boor, "A Practical Guide to Splines" (1978), ch. XI, on Schoenberg's variation diminishing spline
     # approximation.
     x, weight = _counted(x, weight)
-    # Margins of the inputs that have none of this size yet.
+    # Pairs that the design has already stay the same objects.
     pairs = [(a, b) for a, b in pairs if design.inputs[a].distinct > 1 and design.inputs[b].distinct > 1]
-    if size is None:
-        size = design.policy.margin(design.rows)
-    margins = dict(design.margins) if size == design.size else {}
-    for j in sorted({j for pair in pairs for j in pair} - set(margins)):
-        gram = spline_gram(x[:, j : j + 1], weight, design.inputs[j].knots[None], design.policy)[0]
-        margins[j] = margin_of(design.inputs[j], gram, design.rows, size, design.policy)
-    # Products of the margins; pairs that the design has already stay the same objects.
-    pair_parts = {part.inputs: part for part in design.pairs if size == design.size}
-    margins = {j: margin for j, margin in margins.items() if any(j in pair for pair in pairs)}
-    new = [pair for pair in pairs if pair not in pair_parts]
-    pair_parts |= dict(zip(new, _purified(design, new, margins, x, weight), strict=True))
+    usual = (design.policy.margin(design.rows),) * 2
+    wanted = {pair: (sizes or {}).get(pair, usual) for pair in pairs}
+    pair_parts = {part.inputs: part for part in design.pairs if wanted.get(part.inputs) == part.size}
+    new = {pair: size for pair, size in wanted.items() if pair not in pair_parts}
+    # Margins of new pairs, each once for an input and a number of intervals, and their products.
+    margins: dict[tuple[int, int], Margin] = {}
+    grams: dict[int, Array] = {}
+    for j, intervals in sorted({each for pair, size in new.items() for each in zip(pair, size, strict=True)}):
+        if j not in grams:
+            grams[j] = spline_gram(x[:, j : j + 1], weight, design.inputs[j].knots[None], design.policy)[0]
+        margins[j, intervals] = margin_of(design.inputs[j], grams[j], design.rows, intervals, design.policy)
+    pair_parts |= {part.inputs: part for part in _purified(design, new, margins, x, weight)}
     parts = tuple(pair_parts[pair] for pair in pairs)
     # Four groups of a pair: straight or wiggly in the first, straight or wiggly in the second input.
     numbers = design.groups[: design.mains]
@@ -154,25 +156,29 @@ def with_pairs(design: Design, pairs: Sequence[Pair], x: Array, weight: Array, s
         numbers = np.concatenate([numbers, len(labels) + place])
         words = ("straight x straight", "straight x wiggly", "wiggly x straight", "wiggly x wiggly")
         labels += [(words[kind], part.inputs) for kind in present]
-    return replace(design, groups=numbers, labels=tuple(labels), margins=margins, pairs=parts, size=size)
+    return replace(design, groups=numbers, labels=tuple(labels), pairs=parts)
 
 
 def _purified(
-    design: Design, pairs: Sequence[Pair], margins: dict[int, Margin], x: Array, weight: Array
+    design: Design, sizes: Mapping[Pair, Size], margins: Mapping[tuple[int, int], Margin], x: Array, weight: Array
 ) -> list[PairPart]:
-    """Return the columns of new pairs: least squares of the products on the margins, in one pass over the rows."""
-    inputs = sorted({j for pair in pairs for j in pair})
-    widths = [(margins[i].change.shape[1], margins[j].change.shape[1]) for i, j in pairs]
+    """Return the columns of new pairs: least squares of the products on the margins, in one pass over the rows.
+
+    `margins` are those of each input with so many intervals.
+    """
+    inputs = sorted({j for pair in sizes for j in pair})
+    of_pairs = [(margins[i, first], margins[j, second]) for (i, j), (first, second) in sizes.items()]
+    widths = [(a.change.shape[1], b.change.shape[1]) for a, b in of_pairs]
     grams = [np.zeros((1 + ra + rb, 1 + ra + rb)) for ra, rb in widths]
     crosses = [np.zeros((1 + ra + rb, ra * rb)) for ra, rb in widths]
     squares = [np.zeros(ra * rb) for ra, rb in widths]
     for part in design.chunks(len(x)) if inputs else ():
         first, values = active(x[part][:, inputs], design.knots[inputs])
         basis = dense(first, values, design.knots.shape[1] - DEGREE - 1)
-        at = {j: basis[number] @ margins[j].change for number, j in enumerate(inputs)}
-        for number, (i, j) in enumerate(pairs):
-            a = at[i]
-            b = at[j]
+        at = dict(zip(inputs, basis, strict=True))
+        for number, ((i, j), (first_margin, second_margin)) in enumerate(zip(sizes, of_pairs, strict=True)):
+            a = at[i] @ first_margin.change
+            b = at[j] @ second_margin.change
             alone = np.concatenate([np.ones((len(a), 1)), a, b], 1)
             weighted = (weight[part, None] * alone).T
             products = (a[:, :, None] * b[:, None, :]).reshape(len(a), -1)
@@ -180,9 +186,8 @@ def _purified(
             crosses[number] += weighted @ products
             squares[number] += weight[part] @ products**2
     parts = []
-    for pair, gram, cross, square in zip(pairs, grams, crosses, squares, strict=True):
-        of_pair = (margins[pair[0]], margins[pair[1]])
-        parts.append(purified(pair, of_pair, gram, cross, square, design.policy.least_left))
+    for own, (pair, size), gram, cross, square in zip(of_pairs, sizes.items(), grams, crosses, squares, strict=True):
+        parts.append(purified(pair, own, size, gram, cross, square, design.policy.least_left))
     return parts
 
 

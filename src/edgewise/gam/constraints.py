@@ -308,7 +308,7 @@ def _values(design: Design, j: int) -> Array:
 def _surface(design: Design, number: int) -> Array:
     """Return numbers between which the surface of a pair stays, as rows of its columns."""
     pair = design.pairs[number]
-    first, second = (design.margins[j].change for j in pair.inputs)
+    first, second = (margin.change for margin in pair.margins)
     size = len(first)
     products = np.einsum("ga,hb->ghab", first, second).reshape(size * size, -1)
     alone = np.concatenate([np.ones((size * size, 1)), np.repeat(first, size, 0), np.tile(second, (size, 1))], 1)

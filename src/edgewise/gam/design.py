@@ -19,8 +19,8 @@ from edgewise.gam.basis import (
     DEGREE,
     Column,
     Curves,
-    Margin,
     PairPart,
+    Size,
     active,
     dense,
 )
@@ -47,9 +47,7 @@ class Design:
     # (2, 3, 4)) for the columns of a category, and for pairs ("straight x wiggly", (0, 1)) and so on
     labels: tuple[tuple[str, tuple[int, ...]], ...]
     rows: float  # sum of the weights of all rows
-    margins: dict[int, Margin]  # margins of the inputs that occur in pairs
     pairs: tuple[PairPart, ...]
-    size: int | None = None  # intervals of the margins, None without pairs
     constraints: Constraints | None = None  # what the model must obey
     levels: tuple[tuple[int, ...], ...] = ()  # inputs that are the indicators of one category each
 
@@ -82,6 +80,11 @@ class Design:
         return mains + sum(" x " in kind for kind, _ in self.labels)
 
     @property
+    def sizes(self) -> dict[Pair, Size]:
+        """The intervals of the margins of each pair."""
+        return {part.inputs: part.size for part in self.pairs}
+
+    @property
     def bent(self) -> dict[int, int]:
         """The group of each input's parabola, by the group of its wiggly columns."""
         place = {label: number for number, label in enumerate(self.labels)}
@@ -108,21 +111,22 @@ class Design:
         out[:, 0] = 1
         place = 1
         size = self.knots.shape[1] - DEGREE - 1
-        used = [j for j, curves in enumerate(self.curves) if curves.change.shape[1] or j in self.margins]
-        margins: dict[int, Array] = {}
+        paired = {j for pair in self.pairs for j in pair.inputs}
+        used = [j for j, curves in enumerate(self.curves) if curves.change.shape[1] or j in paired]
+        splines: dict[int, Array] = {}
         if used:
             first, values = active(x[:, used], self.knots[used])
-        # Curves of each input, and margins of those in pairs, from its B-splines.
+        # Curves of each input from its B-splines.
         for number, j in enumerate(used):
             basis = dense(first[:, number : number + 1], values[:, number : number + 1], size)[0]
             change = self.curves[j].change
             out[:, place : place + change.shape[1]] = basis @ change  # BLAS does not write into strides
             place += change.shape[1]
-            if j in self.margins:
-                margins[j] = basis @ self.margins[j].change
+            if j in paired:
+                splines[j] = basis
         # Products of margins less what the margins alone explain.
         for pair in self.pairs:
-            a, b = (margins[j] for j in pair.inputs)
+            a, b = (splines[j] @ own.change for j, own in zip(pair.inputs, pair.margins, strict=True))
             width = len(pair.kinds)
             products = (a[:, :, None] * b[:, None, :]).reshape(len(x), width)
             products -= np.concatenate([np.ones((len(x), 1)), a, b], 1) @ pair.purifier
@@ -136,16 +140,16 @@ class Design:
         knots = torch.from_numpy(self.knots)
         spline = torch.from_numpy(curves)
         out = np.empty((len(x), coef.shape[1]))
-        inputs = sorted(self.margins)
+        inputs = sorted({j for pair in self.pairs for j in pair.inputs})
         for part in self.chunks(len(x)):
             with torch.no_grad():
                 out[part] = spline_sum(torch.from_numpy(np.ascontiguousarray(x[part])), spline, knots, DEGREE).numpy()
             if not inputs:
                 continue
             basis = dense(*active(x[part][:, inputs], self.knots[inputs]), curves.shape[1])
-            at = {j: basis[number] @ self.margins[j].change for number, j in enumerate(inputs)}
+            at = dict(zip(inputs, basis, strict=True))
             for number, pair in enumerate(self.pairs):
-                a, b = (at[j] for j in pair.inputs)
+                a, b = (at[j] @ own.change for j, own in zip(pair.inputs, pair.margins, strict=True))
                 tensor = coef[self.columns_of_pair(number)].reshape(a.shape[1], b.shape[1], -1)
                 for output in range(coef.shape[1]):
                     out[part, output] += ((a @ tensor[:, :, output]) * b).sum(1)
@@ -160,7 +164,7 @@ class Design:
         constant = coef[0].copy()
         for number, pair in enumerate(self.pairs):
             taken = pair.purifier @ coef[self.columns_of_pair(number)]
-            first, second = (self.margins[j].change for j in pair.inputs)
+            first, second = (margin.change for margin in pair.margins)
             constant -= taken[0]
             curves[pair.inputs[0]] -= first @ taken[1 : 1 + first.shape[1]]
             curves[pair.inputs[1]] -= second @ taken[1 + first.shape[1] :]

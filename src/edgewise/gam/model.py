@@ -196,7 +196,7 @@ class AdditiveModel:
         for number in range(len(self.pairs)):
             own = self.design.columns_of_pair(number)
             for output, (left, right) in enumerate(self.factors(number, self.design.policy.rank_cut)):
-                roots = [symmetric_roots(self.design.margins[j].covariance)[1] for j in self.pairs[number]]
+                roots = [symmetric_roots(margin.covariance)[1] for margin in self.design.pairs[number].margins]
                 coef[own, output] = (roots[0] @ left @ right.T @ roots[1]).ravel()
         return replace(self, fits=tuple(replace(fit, coef=coef[:, k]) for k, fit in enumerate(self.fits)))
 
@@ -208,7 +208,7 @@ class AdditiveModel:
         design = self.design
         own = self.design.columns_of_pair(number)
         pair = self.pairs[number]
-        first, second = (symmetric_roots(design.margins[j].covariance)[0] for j in pair)
+        first, second = (symmetric_roots(margin.covariance)[0] for margin in design.pairs[number].margins)
         found = []
         for fit in self.fits:
             u, s, vt = np.linalg.svd(first @ fit.coef[own].reshape(len(first), len(second)) @ second)
@@ -234,7 +234,7 @@ class AdditiveModel:
         # Each term of a pair's low-rank tensor is a product node of two splines.
         terms: list[tuple[Pair, int, Array, Array]] = []
         for number, pair in enumerate(self.pairs):
-            first, second = (design.margins[j].change @ symmetric_roots(design.margins[j].covariance)[1] for j in pair)
+            first, second = (own.change @ symmetric_roots(own.covariance)[1] for own in design.pairs[number].margins)
             for output, (left, right) in enumerate(self.factors(number, 0.0)):
                 terms += [(pair, output, a, b) for a, b in zip((first @ left).T, (second @ right).T, strict=True)]
         for output in range(outputs):  # B-splines sum to 1, so a constant is a constant coefficient

@@ -5,13 +5,14 @@ Wood, Generalized Additive Models (2nd ed.), section 5.6.3: pairs beside main ef
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewise.gam.basis import PairPart, Size
 from edgewise.gam.building import with_pairs
 from edgewise.gam.design import Design, Pair
 from edgewise.gam.model import AdditiveModel
@@ -86,13 +87,15 @@ def least_worth(tests: int, policy: AdditivePolicy) -> float:
     return low
 
 
-def choose_pairs(solution: AdditiveModel, x: Array, weight: Array, solve: Solver) -> AdditiveModel:
+def choose_pairs(
+    solution: AdditiveModel, x: Array, weight: Array, solve: Solver, sizes: Mapping[Pair, Size] | None = None
+) -> AdditiveModel:
     """Add the pairs that a likelihood-ratio test keeps to an additive model without any.
 
     In each round the best ranked pairs join, all strengths are estimated again, and pairs that win less than
     `least_worth` leave, the poorest first; strengths are estimated again after each, so curves that vanished beside a
-    pair come back. This is done with the fewest intervals in the margins; more come at the end, if they raise the
-    restricted likelihood. Rows x are (N, inputs).
+    pair come back. This is done with the fewest intervals in the margins; more come at the end, those of `sizes` where
+    other rows have decided, else `with_finer_margins`. Rows x are (N, inputs).
     """
     # Pairs that may act together, and the levels of the screen and of the test.
     design = solution.design
@@ -106,7 +109,8 @@ def choose_pairs(solution: AdditiveModel, x: Array, weight: Array, solve: Solver
     screen = policy.pair_screen * float(np.log(count * policy.pair_bins))
     least = least_worth(count * len(solution.own_fits), policy)
     tried: set[Pair] = set()
-    fewest = policy.margin(0.0)
+    least_size = (policy.margin(0.0),) * 2
+    fewest = dict.fromkeys(allowed, least_size)
     for _ in range(policy.pair_rounds):
         # Rank the pairs by the working residuals of every output, in variances of the noise.
         scores: dict[Pair, float] = {}
@@ -146,22 +150,43 @@ def choose_pairs(solution: AdditiveModel, x: Array, weight: Array, solve: Solver
             solution = solve(design, solution)
         if not set(new) & {part.inputs for part in design.pairs}:
             break
-    return _with_finer_margins(solution, x, weight, solve)
+    if sizes is None:
+        return with_finer_margins(solution, x, weight, solve)
+    sizes = {**solution.design.sizes, **sizes}
+    decided = with_pairs(solution.design, list(solution.pairs), x, weight, sizes)
+    return solution if decided.sizes == solution.design.sizes else solve(decided, solution)
 
 
-def _with_finer_margins(solution: AdditiveModel, x: Array, weight: Array, solve: Solver) -> AdditiveModel:
-    """Give the margins of pairs the number of intervals with the highest restricted likelihood."""
+def with_finer_margins(solution: AdditiveModel, x: Array, weight: Array, solve: Solver) -> AdditiveModel:
+    """Double the intervals of margins that pairs use up, while the restricted likelihood rises.
+
+    A margin is used up where the effective degrees of freedom of products with its wiggly functions exceed the share
+    `AdditivePolicy.used` of their number, as the check of basis dimensions in mgcv asks (Wood, section 5.9).
+    """
+    policy = solution.design.policy
+    while True:
+        design = solution.design
+        sizes = {part.inputs: _grown(part, solution) for part in design.pairs}
+        finer_design = with_pairs(design, list(sizes), x, weight, sizes)
+        columns = len(finer_design.groups) - finer_design.mains
+        if len(finer_design.groups) == len(design.groups) or columns > policy.most_products(design.rows):
+            return solution
+        finer = solve(finer_design, solution)
+        if sum(fit.criterion for fit in finer.own_fits) > sum(fit.criterion for fit in solution.own_fits):
+            return solution
+        solution = finer
+
+
+def _grown(part: PairPart, solution: AdditiveModel) -> Size:
+    """Return the intervals of the margins of a pair, twice as many along an input whose functions are used up."""
     design = solution.design
-    pairs = [part.inputs for part in design.pairs]
-    policy = design.policy
-    if not pairs:
-        return solution
-    sizes = policy.margin_sizes(design.rows, len(pairs), len(solution.own_fits))
-    for size in [size for size in sizes if size > policy.margin(0.0)]:
-        finer = solve(with_pairs(design, pairs, x, weight, size), solution)
-        if sum(fit.criterion for fit in finer.own_fits) < sum(fit.criterion for fit in solution.own_fits):
-            solution = finer
-    return solution
+    grown = list(part.size)
+    for group in design.groups_of(part.inputs):
+        share = solution.edf[group].max() / np.count_nonzero(design.groups == group)
+        for place, word in enumerate(design.labels[group][0].split(" x ")):
+            if word == "wiggly" and share > design.policy.used:
+                grown[place] = 2 * part.size[place]
+    return grown[0], grown[1]
 
 
 def _candidates(design: Design, solution: AdditiveModel) -> list[int]:

@@ -172,12 +172,11 @@ class AdditivePolicy:
         Rows from which the margins of pairs have so many intervals. A measurement on Friedman's first function: at 300,
         1,000 and 3,000 rows three or four leave the smallest error, for all products of wiggly functions share one
         strength; more are for tables that can see them.
-    finer_margins : tuple of int
-        Intervals of margins that are tried besides, for models with one linear predictor, and taken where the
-        restricted likelihood is highest: a sine needs nine where a product needs three, and the likelihood
-        distinguishes them.
-    margin_columns : int
-        Most columns that pairs with such margins may have in all: a step of REML takes the cube of them.
+    used : float
+        Share of the products of a margin's wiggly functions that their effective degrees of freedom must exceed for
+        twice as many intervals to be tried: a sine needs nine where a product needs three.
+    products, rows_per_product : int
+        Most columns that pairs with finer margins may have in all, and rows for each: a step of REML takes the cube.
     short_tail : float
         Margins reach the outermost row where the quantiles of `tail` lie within this share of the range from it:
         uniform inputs have 0.01, and no row far out decides what they do; normal ones have 0.1.
@@ -258,8 +257,9 @@ class AdditivePolicy:
     same_correlation: float = 0.999
     tail: float = 0.01
     margin_intervals: tuple[tuple[int, int], ...] = ((0, 3), (500, 4), (10_000, 6), (100_000, 8))
-    finer_margins: tuple[int, ...] = (6, 9)
-    margin_columns: int = 300
+    used: float = 0.25
+    products: int = 1000
+    rows_per_product: int = 4
     short_tail: float = 0.03
     margin_share: float = 1e-6
     pair_bins: int = 16
@@ -297,9 +297,6 @@ class AdditivePolicy:
         """Return the number of intervals of the margins of pairs for so many rows."""
         return max(size for least, size in self.margin_intervals if rows >= least)
 
-    def margin_sizes(self, rows: float, pairs: int, predictors: int) -> list[int]:
-        """Return the numbers of intervals that the margins of so many pairs may have, ascending."""
-        sizes = {self.margin(rows)}
-        if predictors == 1:  # several predictors take too long for more than the usual size
-            sizes |= {size for size in self.finer_margins if pairs * (size + 2) ** 2 <= self.margin_columns}
-        return sorted(sizes)
+    def most_products(self, rows: float) -> int:
+        """Return the most columns of pairs with finer margins."""
+        return min(self.products, int(rows) // self.rows_per_product)

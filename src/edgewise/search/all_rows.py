@@ -17,7 +17,7 @@ from edgewise.gam.rows import working
 from edgewise.gam.solving import with_strengths
 from edgewise.outcomes import Budget, OutOfTime, Progress, StopReason
 from edgewise.presentation import counted, number_text
-from edgewise.search.candidates import Fitted, Samples, with_finest_margins, with_own_covariances
+from edgewise.search.candidates import Fitted, Samples, with_doubled_margins, with_own_covariances
 from edgewise.search.fixed_shape import TrainedShape, trained_further
 from edgewise.search.hidden_nodes import HiddenNodes
 from edgewise.search.policy import SearchPolicy
@@ -94,7 +94,7 @@ class AllRows:
         # The iteration over all rows, from the estimate of the sample, whose margins may become finer.
         start = chosen.model
         if chosen.nodes is None and start.pairs:
-            start = with_finest_margins(start.design, start.pairs, samples, start)
+            start = with_doubled_margins(start, samples, self.rows)
         plain = family.is_least_squares
         start = replace(start, family=family)
         try:

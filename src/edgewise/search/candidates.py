@@ -21,7 +21,7 @@ from edgewise.gam.design import Design, Pair
 from edgewise.gam.families import Family
 from edgewise.gam.irls import fit_irls, separate_fits, solve
 from edgewise.gam.model import AdditiveModel
-from edgewise.gam.pairs import choose_pairs
+from edgewise.gam.pairs import choose_pairs, with_finer_margins
 from edgewise.gam.policy import AdditivePolicy, IrlsPolicy
 from edgewise.gam.screening import screened
 from edgewise.gam.solving import Solver
@@ -356,9 +356,14 @@ class FitCache:
             return estimated(self.straight if candidate.linear else self.design, samples, family)
         simple = self.estimate(replace(candidate, pairs=False))
         if self.sample is not None:
-            pairs = self.sample.estimate(candidate).pairs
-            return with_finest_margins(self.design, pairs, samples, simple) if pairs else simple
-        return choose_pairs(simple, samples.x, samples.weight, _solver(samples, family))
+            known = self.sample.estimate(candidate)
+            if not known.pairs:
+                return simple
+            design = with_pairs(self.design, known.pairs, samples.x, samples.weight, known.design.sizes)
+            return finer(estimated(design, samples, family, simple), samples)
+        # Parts take the margins of all rows, as they take its knots.
+        sizes = None if self.whole is None else self.whole.estimate(candidate).design.sizes
+        return choose_pairs(simple, samples.x, samples.weight, _solver(samples, family), sizes)
 
     def _constant(self, candidate: Candidate) -> AdditiveModel:
         """The best constant: the design without any column but the first."""
@@ -386,7 +391,7 @@ class FitCache:
         design = whole.design
         if union != [pair.inputs for pair in design.pairs]:
             if union:
-                design = with_pairs(self.design, union, x, weight, whole.design.size)
+                design = with_pairs(self.design, union, x, weight, whole.design.sizes)
             else:
                 design = self.design
             whole = estimated(design, self.samples, family, whole)
@@ -395,7 +400,7 @@ class FitCache:
             before = part.estimate(single)
             own = before.design
             if pairs:  # once more, with columns that the union has
-                own = with_pairs(design, pairs, x, weight, design.size)
+                own = with_pairs(design, pairs, x, weight, design.sizes)
                 of_part = part.estimate(replace(single, factor=1.0))
                 before = estimated(replace(own, rows=part.samples.total), part.samples, family, of_part)
                 if single.factor != 1:
@@ -431,7 +436,7 @@ class FitCache:
             design = with_curves(design, [*self.inputs, *nodes_at], x, samples.weight)
         pairs = [part.inputs for part in estimate.design.pairs]
         if pairs:
-            design = with_pairs(design, pairs, x, samples.weight, estimate.design.size)
+            design = with_pairs(design, pairs, x, samples.weight, estimate.design.sizes)
         return estimated(design, replace(samples, x=x), family, estimate)
 
 
@@ -456,18 +461,23 @@ def estimated(design: Design, samples: Samples, family: Family, before: Additive
     return solve(design, samples.x, y, samples.weight, family, before)
 
 
-def with_finest_margins(
-    design: Design, pairs: Sequence[Pair], samples: Samples, before: AdditiveModel
-) -> AdditiveModel:
-    """Estimate a design with the pairs that a sample chose, with the finest margins that their number allows.
+def finer(estimate: AdditiveModel, samples: Samples) -> AdditiveModel:
+    """Return an estimate whose pairs have the margins that these rows ask for."""
+    return with_finer_margins(estimate, samples.x, samples.weight, _solver(samples, estimate.family))
+
+
+def with_doubled_margins(estimate: AdditiveModel, samples: Samples, rows: float) -> AdditiveModel:
+    """Return an estimate of a sample of so many rows whose pairs have margins of twice as many intervals.
 
     A sample may not see what finer margins are for; all rows do, and their strengths keep smooth what does not need
-    them. A design whose margins are as fine keeps the estimate `before`.
+    them.
     """
-    size = max(design.policy.margin_sizes(design.rows, len(pairs), len(before.fits)))
-    if design.size is not None and design.size >= size:
-        return before
-    return estimated(with_pairs(design, pairs, samples.x, samples.weight, size), samples, before.family, before)
+    design = estimate.design
+    sizes = {pair: (2 * first, 2 * second) for pair, (first, second) in design.sizes.items()}
+    finer_design = with_pairs(design, list(sizes), samples.x, samples.weight, sizes)
+    if len(finer_design.groups) - design.mains > design.policy.most_products(rows):
+        return estimate
+    return estimated(finer_design, samples, estimate.family, estimate)
 
 
 def _solver(samples: Samples, family: Family) -> Solver:

@@ -219,7 +219,7 @@ def _fill_pairs(parts: dict[str, np.ndarray], fitted: Fitted, root: np.ndarray, 
     place = len(model.fits) + hidden
     for number, pair in enumerate(model.pairs):
         own = model.design.columns_of_pair(number)
-        margins = [model.design.margins[j] for j in pair]
+        margins = model.design.pairs[number].margins
         roots = [symmetric_roots(margin.covariance) for margin in margins]
         to_splines = [margin.change @ inverse for margin, (_, inverse) in zip(margins, roots, strict=True)]
         for term_output, (left, right) in enumerate(model.factors(number, 0.0)):
