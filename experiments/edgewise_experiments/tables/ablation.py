@@ -65,6 +65,7 @@ class Variant:
 
 VARIANTS: Mapping[str, Variant] = {
     "no pairs": Variant({"left_out": ("pairs",)}, shows=("pairs", "smooth", "hidden")),
+    "no steps": Variant({"left_out": ("steps",)}, shows=("steps",)),
     "no logarithm": Variant({"left_out": ("logarithm",)}, shows=("logarithm",)),
     "no mean of models": Variant({"left_out": ("mean",)}, shows=("mean of",)),
     "no polynomial of all inputs": Variant({"left_out": ("polynomial",)}, shows=("smooth",)),

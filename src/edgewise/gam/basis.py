@@ -6,6 +6,7 @@ and Reinsch makes the penalty of each group a ridge, as the natural parameterisa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ Array = NDArray[np.float64]
 Pair = tuple[int, int]
 Size = tuple[int, int]  # intervals of the two margins of a pair
 
+CLUSTER = 4  # knots in the gap of a step: a cubic spline goes from one constant to another between four knots
 DEGREE = 3  # cubic, for a penalty on second derivatives: Wood (2017), Generalized Additive Models, section 5.1
 
 
@@ -32,10 +34,20 @@ class Column:
     distinct: int  # number of distinct values, 1 for a constant
     tails: tuple[float, float]  # the quantile of `AdditivePolicy.tail` and its mirror image
     limits: tuple[float, float]  # where straight continuations end, see `AdditivePolicy.reach`
+    cuts: tuple[float, ...] = ()  # values at which the curve, and pairs, may have a step
+
+    def steps(self) -> Array:
+        """Return the B-spline coefficients of a unit step at each cut, (n, cuts).
+
+        The sum of all B-splines from number g on goes from 0 to 1 between knots g and g + 3, which lie in one gap.
+        """
+        size = len(self.knots) - DEGREE - 1
+        first = np.searchsorted(self.knots, np.asarray(self.cuts)) - CLUSTER // 2
+        return (np.arange(size)[:, None] >= first).astype(float)
 
 
-def column_of(x: Array, weight: Array, intervals: int, policy: AdditivePolicy) -> Column:
-    """Choose the knots of an input from its values (N,) and their positive weights (N,).
+def column_of(x: Array, weight: Array, intervals: int, policy: AdditivePolicy, cuts: Sequence[float] = ()) -> Column:
+    """Choose the knots of an input from its values (N,) and their positive weights (N,), with steps at `cuts`.
 
     Quantiles take a weight as so many equal rows: the smallest value up to which that share of the weight lies.
     """
@@ -75,7 +87,22 @@ def column_of(x: Array, weight: Array, intervals: int, policy: AdditivePolicy) -
     outer = quantile(np.array([policy.reach, 1 - policy.reach]))
     # Not from the outermost row itself: where one lies far out, it determines the slope poorly, and nothing far beyond.
     limits = float(low - (outer[0] - tails[0])), float(high + (tails[1] - outer[1]))
-    return Column(extended(inner), len(distinct), (float(tails[0]), float(tails[1])), limits)
+    inner = _clustered(inner, distinct, cuts, policy.step_width)
+    return Column(extended(inner), len(distinct), (float(tails[0]), float(tails[1])), limits, tuple(cuts))
+
+
+def _clustered(inner: Array, distinct: Array, cuts: Sequence[float], width: float) -> Array:
+    """Return breakpoints of which four lie together in the gap of each cut, the nearest ones moved there."""
+    moved = np.zeros(len(inner), bool)
+    moved[[0, -1]] = True
+    inner = inner.copy()
+    for cut in cuts:
+        place = int(np.searchsorted(distinct, cut, side="right"))
+        half = max((distinct[place] - distinct[place - 1]) / 4, width * (distinct[-1] - distinct[0]) / 2)
+        nearest = np.argsort(np.abs(inner - cut) + np.where(moved, np.inf, 0.0), kind="stable")[:CLUSTER]
+        inner[nearest] = cut + half * np.linspace(-1, 1, CLUSTER)
+        moved[nearest] = True
+    return np.sort(inner)
 
 
 def extended(inner: Array) -> Array:
@@ -110,7 +137,8 @@ class Curves:
     """Functions of one input as combinations of its B-splines, in groups that share a penalty."""
 
     change: Array  # B-spline coefficients of each function, (n, functions)
-    kinds: tuple[str, ...]  # kind of each function: "straight", "warped", "bent" (a parabola) or "wiggly"
+    # kind of each function: "straight", "warped", "bent" (a parabola), "step" or "wiggly"
+    kinds: tuple[str, ...]
 
 
 def curves_of(column: Column, gram: Array, weight: float, most: int, policy: AdditivePolicy) -> Curves:
@@ -142,8 +170,11 @@ def curves_of(column: Column, gram: Array, weight: float, most: int, policy: Add
         warped = warped[:, :0]
     bent = _parabola(column.knots, straight, mean, moments, policy.same_correlation)
     bent = bent[:, : int(wiggly.shape[1] > policy.bent_edf)]
-    kinds = ("straight", *("warped",) * warped.shape[1], *("bent",) * bent.shape[1], *("wiggly",) * wiggly.shape[1])
-    return Curves(np.concatenate([straight, warped, bent, wiggly], 1), kinds)
+    steps = column.steps()  # not scaled, as levels are not, so that the steps of an input share one variance
+    steps = steps - mean @ steps
+    parts = {"straight": straight, "warped": warped, "bent": bent, "step": steps, "wiggly": wiggly}
+    kinds = tuple(kind for kind, part in parts.items() for _ in range(part.shape[1]))
+    return Curves(np.concatenate(list(parts.values()), 1), kinds)
 
 
 def _parabola(knots: Array, straight: Array, mean: Array, moments: Array, same: float) -> Array:
@@ -195,13 +226,16 @@ def spline_gram(x: Array, weight: Array, knots: Array, policy: AdditivePolicy) -
     return gram
 
 
+MARGIN_KINDS = ("straight", "wiggly", "step")
+
+
 @dataclass(frozen=True)
 class Margin:
     """Functions of one input that pairs are made of: few, smooth, and constant beyond the outer quantiles."""
 
-    change: Array  # B-spline coefficients, (n, functions); the first functions are straight, and straight in ranks
+    change: Array  # B-spline coefficients, (n, functions): straight, straight in ranks, wiggly, steps
     covariance: Array  # covariance over the rows, (functions, functions)
-    straight: int  # number of the straight functions, 1 or 2
+    kinds: NDArray[np.intp]  # of each function, the place among `MARGIN_KINDS`
 
 
 @dataclass(frozen=True)
@@ -213,7 +247,7 @@ class PairPart:
     size: Size  # intervals that were asked of each margin, of which an input of few values has fewer
     # what is subtracted, as coefficients of 1, the first and the second input's margins, (1 + ra + rb, ra rb)
     purifier: Array
-    # for each column 0 to 3: straight or wiggly in the first, straight or wiggly in the second input, (ra rb,)
+    # for each column the kind in the first input times the number of kinds plus that in the second, (ra rb,)
     kinds: NDArray[np.intp]
     # 1 for each column of which something is left over the rows, 0 for the others, which are set to zero, (ra rb,)
     seen: Array
@@ -241,7 +275,7 @@ def margin_of(column: Column, gram: Array, weight: float, intervals: int, policy
     lines = _level_ends(np.stack([np.clip(averages, *ends), place], 1), column.knots)
     raw, ranked = (standardised(line, mean, moments)[:, None] for line in lines.T)
     if column.distinct == 2:
-        return Margin(raw, np.ones((1, 1)), 1)
+        return Margin(raw, np.ones((1, 1)), np.zeros(1, int))
     same = abs((raw.T @ moments @ ranked).item()) > policy.same_correlation
     if same:
         straight = raw
@@ -255,8 +289,11 @@ def margin_of(column: Column, gram: Array, weight: float, intervals: int, policy
     line = np.arange(intervals + 2.0)[:, None]  # straight, for the knots are even
     line = line / np.sqrt((line.T @ inner @ line).item())
     wiggly = curved @ demmler_reinsch(line, inner, policy.margin_share)
-    change = np.concatenate([straight, wiggly - mean @ wiggly], 1)
-    return Margin(change, change.T @ moments @ change, straight.shape[1])
+    steps = column.steps()
+    parts = (straight, wiggly - mean @ wiggly, steps - mean @ steps)
+    change = np.concatenate(parts, 1)
+    kinds = np.repeat(np.arange(len(parts)), [part.shape[1] for part in parts])
+    return Margin(change, change.T @ moments @ change, kinds)
 
 
 def _level_ends(coef: Array, knots: Array) -> Array:
@@ -281,9 +318,10 @@ def purified(
     the columns before what is subtracted, (1 + ra + rb, ra rb), and `square` those of squares of these columns, (ra
     rb,). A column of which no more than the share `least_left` is left is zero.
     """
-    first, second = (np.arange(each.change.shape[1]) >= each.straight for each in margins)
+    first, second = (each.kinds for each in margins)
+    kinds = (len(MARGIN_KINDS) * first[:, None] + second).ravel()
     root = np.sqrt(np.maximum(np.diag(gram), ABOVE_ZERO))[:, None]
     inverse = np.linalg.pinv(gram / root / root.T, rcond=1e-10, hermitian=True)
     purifier = inverse @ (cross / root) / root  # least squares; the shortest coefficients where they are not unique
     seen = square - (cross * purifier).sum(0) > least_left * square
-    return PairPart(pair, margins, size, purifier * seen, (2 * first[:, None] + second).ravel(), seen.astype(float))
+    return PairPart(pair, margins, size, purifier * seen, kinds, seen.astype(float))

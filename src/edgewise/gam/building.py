@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.gam.basis import (
     DEGREE,
+    MARGIN_KINDS,
     Curves,
     Margin,
     PairPart,
@@ -92,6 +94,17 @@ def with_curves(design: Design, inputs: Iterable[int], x: Array, weight: Array) 
     return replace(design, curves=tuple(curves), groups=numbers, labels=labels, pairs=())
 
 
+def with_cuts(design: Design, cuts: Mapping[int, Sequence[float]], x: Array, weight: Array) -> Design:
+    """Return the design with the same curves, which may have steps at these values of inputs, and without pairs."""
+    counted, counts = _counted(x, weight)
+    intervals = len(design.inputs[0].knots) - 2 * DEGREE - 1
+    columns = list(design.inputs)
+    for j, places in cuts.items():
+        columns[j] = column_of(counted[:, j], counts, intervals, design.policy, places)
+    chosen = [j for j, own in enumerate(design.curves) if own.kinds]
+    return with_curves(replace(design, inputs=tuple(columns)), chosen, x, weight)
+
+
 def straight_lines(design: Design, x: Array, weight: Array) -> Design:
     """Return the design of a linear model: straight lines of variance 1 whose slopes share one ridge [1].
 
@@ -148,13 +161,13 @@ def with_pairs(
         margins[j, intervals] = margin_of(design.inputs[j], grams[j], design.rows, intervals, design.policy)
     pair_parts |= {part.inputs: part for part in _purified(design, new, margins, x, weight)}
     parts = tuple(pair_parts[pair] for pair in pairs)
-    # Four groups of a pair: straight or wiggly in the first, straight or wiggly in the second input.
+    # Groups of a pair: straight, wiggly or steps in the first, and in the second input.
     numbers = design.groups[: design.mains]
     labels = [label for label in design.labels if " x " not in label[0]]
     for part in parts:
         present, place = np.unique(part.kinds, return_inverse=True)
         numbers = np.concatenate([numbers, len(labels) + place])
-        words = ("straight x straight", "straight x wiggly", "wiggly x straight", "wiggly x wiggly")
+        words = [f"{one} x {other}" for one, other in product(MARGIN_KINDS, repeat=2)]
         labels += [(words[kind], part.inputs) for kind in present]
     return replace(design, groups=numbers, labels=tuple(labels), pairs=parts)
 

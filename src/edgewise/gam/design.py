@@ -76,7 +76,7 @@ class Design:
         """Number of groups that the design would have with the curves of all inputs."""
         if any(kind == "straight" and len(members) > 1 for kind, members in self.labels):
             return len(self.labels)  # a linear model: one ridge, that no response chose
-        mains = sum(min(column.distinct - 1, 3) for column in self.inputs)
+        mains = sum(min(column.distinct - 1, 3) + bool(column.cuts) for column in self.inputs)
         return mains + sum(" x " in kind for kind, _ in self.labels)
 
     @property

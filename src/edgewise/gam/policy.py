@@ -175,6 +175,14 @@ class AdditivePolicy:
     used : float
         Share of the products of a margin's wiggly functions that their effective degrees of freedom must exceed for
         twice as many intervals to be tried: a sine needs nine where a product needs three.
+    step_bins : int
+        Bins of an input whose borders are tried as places of a step; the best one is refined among all rows near it.
+    step_rounds : int
+        Rounds in which each input may get one step: a checkerboard of 4 by 4 needs three.
+    step_intervals : int
+        Knot intervals for each step that an input may have: a step takes four knots of those of the curve.
+    step_width : float
+        Least width of a step as a share of the input's range: single precision keeps four knots apart in it.
     products, rows_per_product : int
         Most columns that pairs with finer margins may have in all, and rows for each: a step of REML takes the cube.
     short_tail : float
@@ -258,6 +266,10 @@ class AdditivePolicy:
     tail: float = 0.01
     margin_intervals: tuple[tuple[int, int], ...] = ((0, 3), (500, 4), (10_000, 6), (100_000, 8))
     used: float = 0.25
+    step_bins: int = 64
+    step_rounds: int = 6
+    step_intervals: int = 8
+    step_width: float = 1e-5
     products: int = 1000
     rows_per_product: int = 4
     short_tail: float = 0.03

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.gam.building import design_of, straight_lines, with_curves, with_pairs
+from edgewise.gam.building import design_of, straight_lines, with_curves, with_cuts, with_pairs
 from edgewise.gam.constraints import Constraints
 from edgewise.gam.design import Design, Pair
 from edgewise.gam.families import Family
@@ -25,6 +25,7 @@ from edgewise.gam.pairs import choose_pairs, with_finer_margins
 from edgewise.gam.policy import AdditivePolicy, IrlsPolicy
 from edgewise.gam.screening import screened
 from edgewise.gam.solving import Solver
+from edgewise.gam.steps import Cuts, find_cuts
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import Progress, check_time
@@ -98,6 +99,7 @@ class Candidate:
     linear: bool = False  # whether each input has a straight line only; their slopes share one ridge
     factor: float = 1.0  # all strengths are those of restricted likelihood times this
     pairs: bool = False  # whether pairs of inputs may act together
+    steps: bool = False  # whether curves and pairs may have steps, where `FitCache.cuts` says
     models: int = 1  # models whose mean is taken, each fitted to a part of the rows; 1 for a single one fitted to all
     nodes: int = 0  # hidden nodes
     smooth: bool = False  # whether a polynomial of all inputs, inside a link, takes the place of the additive model
@@ -124,6 +126,8 @@ class Candidate:
             words = "additive with pairs"
         else:
             words = "additive"
+        if self.steps:
+            words += " with steps" if words == "additive" else " and steps"
         if self.family.is_normal and self.family.log_link:
             words += " for the logarithm of y"
         if self.nodes:
@@ -244,6 +248,7 @@ class FitCache:
         else:
             straight = whole.straight
         self.straight: Design = replace(straight, rows=samples.total)
+        self.cuts: Cuts = {}  # values of inputs at which candidates with steps may have one
         self.listener: Listener | None = None  # hears the training of a network on all rows, and may end it
         self.sample: FitCache | None = None  # of a sample of these rows, whose choice of pairs holds for them
         self._solved: dict[Candidate, AdditiveModel] = {}
@@ -265,7 +270,7 @@ class FitCache:
         if candidate.nodes:
             nodes = self._nodes(estimate, candidate.nodes)
             if nodes is not None:
-                estimate = self._with_nodes(estimate, candidate.family, nodes)
+                estimate = self._with_nodes(estimate, candidate.family, nodes, candidate.steps)
         return _fitted(candidate, estimate, nodes)
 
     def network(self, candidate: Candidate) -> TrainedShape:
@@ -303,6 +308,21 @@ class FitCache:
 
     def _of_network(self, candidate: Candidate, trained: TrainedShape) -> Fitted:
         return replace(_fitted(candidate, self._constant(candidate.base), None), network=trained)
+
+    @cached_property
+    def stepped(self) -> Design:
+        """The design with steps at the cuts; parts of the rows have that of all, a sample decides for all rows."""
+        if self.whole is not None:
+            return replace(self.whole.stepped, rows=self.samples.total)
+        cuts = self.cuts if self.sample is None else self.sample.cuts
+        return replace(with_cuts(self.design, cuts, self.samples.x, self.samples.weight), rows=self.samples.total)
+
+    def find_cuts(self, candidate: Candidate) -> Cuts:
+        """Set the values of inputs at which a step explains more than chance beside an additive candidate."""
+        samples = self.samples
+        solve = _solver(samples, candidate.family)
+        self.cuts = find_cuts(self.estimate(candidate), samples.x, samples.weight, solve)
+        return self.cuts
 
     @cached_property
     def smooth(self) -> SmoothFit | None:
@@ -352,14 +372,17 @@ class FitCache:
             start = np.atleast_1d(family.start(samples.response(family), samples.weight))
             before = replace(_of_constants(whole, start), design=replace(whole.design, rows=samples.total))
             return held(before, samples, 1.0, is_part=True)
+        if candidate.linear:
+            return estimated(self.straight, samples, family)
+        design = self.stepped if candidate.steps else self.design
         if not candidate.pairs:
-            return estimated(self.straight if candidate.linear else self.design, samples, family)
+            return estimated(design, samples, family)
         simple = self.estimate(replace(candidate, pairs=False))
         if self.sample is not None:
             known = self.sample.estimate(candidate)
             if not known.pairs:
                 return simple
-            design = with_pairs(self.design, known.pairs, samples.x, samples.weight, known.design.sizes)
+            design = with_pairs(design, known.pairs, samples.x, samples.weight, known.design.sizes)
             return finer(estimated(design, samples, family, simple), samples)
         # Parts take the margins of all rows, as they take its knots.
         sizes = None if self.whole is None else self.whole.estimate(candidate).design.sizes
@@ -390,10 +413,7 @@ class FitCache:
         weight = self.samples.weight
         design = whole.design
         if union != [pair.inputs for pair in design.pairs]:
-            if union:
-                design = with_pairs(self.design, union, x, weight, whole.design.sizes)
-            else:
-                design = self.design
+            design = with_pairs(design, union, x, weight, design.sizes)
             whole = estimated(design, self.samples, family, whole)
         total = np.zeros_like(whole.coef)
         for part, pairs in zip(parts, chosen, strict=True):
@@ -426,7 +446,7 @@ class FitCache:
             seed=self.seed,
         )
 
-    def _with_nodes(self, estimate: AdditiveModel, family: Family, nodes: HiddenNodes) -> AdditiveModel:
+    def _with_nodes(self, estimate: AdditiveModel, family: Family, nodes: HiddenNodes, steps: bool) -> AdditiveModel:
         """Fit curves of the nodes' values together with the curves and pairs of the inputs."""
         samples = self.samples
         x = nodes.beside(samples.x, self.design.limits)
@@ -434,6 +454,9 @@ class FitCache:
         if self.inputs is not None:
             nodes_at = range(samples.x.shape[1], x.shape[1])
             design = with_curves(design, [*self.inputs, *nodes_at], x, samples.weight)
+        if steps:
+            cuts = {j: column.cuts for j, column in enumerate(self.stepped.inputs) if column.cuts}
+            design = with_cuts(design, cuts, x, samples.weight)
         pairs = [part.inputs for part in estimate.design.pairs]
         if pairs:
             design = with_pairs(design, pairs, x, samples.weight, estimate.design.sizes)

@@ -13,12 +13,14 @@ from edgewise.search.stages.logarithm import Logarithm
 from edgewise.search.stages.mean import Mean
 from edgewise.search.stages.pairs import Pairs
 from edgewise.search.stages.polynomial import Polynomial
+from edgewise.search.stages.steps import Steps
 
 PLAIN: tuple[Stage, ...] = (StraightLines(), Curves(), PlainAgain())
 FULL: tuple[Stage, ...] = (
     StraightLines(),
     Curves(),
     Pairs(),
+    Steps(),
     Logarithm(),
     Mean(),
     Polynomial(),

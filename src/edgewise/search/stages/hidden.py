@@ -37,7 +37,7 @@ class HiddenNodes(Stage):
         """Add nodes while they lower the held-out loss, after a test of the residual."""
         base = best
         policy = search.policy
-        single = Candidate(base.family, pairs=base.pairs)
+        single = Candidate(base.family, pairs=base.pairs, steps=base.steps)
         if not self._has_structure(search, base, single):
             return base
         plain = replace(base, models=1)

@@ -1,0 +1,76 @@
+"""Steps of curves and pairs, and margins that grow."""
+
+import numpy as np
+import pytest
+import torch
+
+from edgewise.gam import fit_additive
+from edgewise.gam.building import design_of, with_cuts, with_pairs
+from edgewise.gam.families import Gaussian
+from edgewise.gam.irls import solve
+from edgewise.gam.steps import find_cuts
+
+
+def stepped(x, y, pairs=()):
+    """The model without steps, its cuts, and the model with them."""
+    weight = np.ones(len(x))
+
+    def solver(design, before):
+        return solve(design, x, y[:, None], weight, Gaussian(), before)
+
+    plain = fit_additive(x, y, pairs=pairs)
+    cuts = find_cuts(plain, x, weight, solver)
+    return plain, cuts, solver(with_pairs(with_cuts(plain.design, cuts, x, weight), pairs, x, weight), None)
+
+
+def test_a_step_is_found_between_the_rows_beside_it():
+    rng = np.random.default_rng(0)
+    x = rng.random((500, 2))
+    truth = np.where(x[:, 0] > 0.37, 1.0, -1.0) + x[:, 1]
+    plain, cuts, model = stepped(x, truth + 0.1 * rng.standard_normal(500))
+    below = x[x[:, 0] <= 0.37, 0].max()
+    above = x[x[:, 0] > 0.37, 0].min()
+    assert set(cuts) == {0} and any(below < cut < above for cut in cuts[0])
+    errors = [np.mean((each.predict_link(x)[:, 0] - truth) ** 2) for each in (plain, model)]
+    assert errors[1] < 0.1 * errors[0]
+    assert np.allclose(
+        model.to_kan()(torch.from_numpy(model.clipped(x))).detach().numpy(), model.predict_link(x), atol=1e-9
+    )
+
+
+def test_a_checkerboard_has_steps_that_no_curve_shows():
+    rng = np.random.default_rng(0)
+    x = rng.random((1500, 2))
+    truth = (np.floor(3 * x[:, 0]) + np.floor(3 * x[:, 1])) % 2
+    plain, cuts, model = stepped(x, truth + 0.2 * rng.standard_normal(1500), [(0, 1)])
+    for j in (0, 1):
+        assert all(min(abs(cut - third) for cut in cuts[j]) < 0.01 for third in (1 / 3, 2 / 3))
+    errors = [np.mean((each.predict_link(x)[:, 0] - truth) ** 2) for each in (plain, model)]
+    assert errors[1] < 0.15 * errors[0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_smooth_functions_have_no_steps(seed):
+    rng = np.random.default_rng(seed)
+    x = rng.random((400, 3))
+    y = np.sin(6 * x[:, 0]) + 3 * x[:, 1] * x[:, 2] + 0.3 * rng.standard_normal(400)
+    assert not stepped(x, y, [(1, 2)])[1]
+
+
+def test_a_unit_step_is_constant_beside_its_gap():
+    x = np.linspace(0, 1, 41)[:, None]
+    design = with_cuts(design_of(x, np.ones(41)), {0: (0.5125,)}, x, np.ones(41))
+    column = design.columns(x)[:, list(design.curves[0].kinds).index("step") + 1]
+    assert np.allclose(column, np.where(x[:, 0] > 0.5125, 1.0, 0.0) - (x[:, 0] > 0.5125).mean(), atol=1e-12)
+
+
+def test_a_margin_grows_along_the_input_whose_functions_are_used_up():
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.integers(0, 24, 2000), rng.integers(0, 2, 2000), rng.random(2000)]).astype(float)
+    rush = 3 * np.exp(-((x[:, 0] - 8) ** 2)) + 3 * np.exp(-((x[:, 0] - 17) ** 2))
+    truth = np.where(x[:, 1] == 1, rush, 0.1 * x[:, 0])
+    model = fit_additive(x, truth + x[:, 2] + 0.3 * rng.standard_normal(2000))
+    assert model.pairs == ((0, 1),)
+    first, second = model.design.sizes[0, 1]
+    assert first > 2 * second
+    assert np.mean((model.predict_link(x)[:, 0] - truth - x[:, 2]) ** 2) < 0.005
