@@ -30,6 +30,14 @@ class Smooth:
     sigma: np.ndarray  # of the noise of a sample
     derivative_error: np.ndarray  # of the spline's first derivative
 
+    def exponential(self, t: np.ndarray) -> Smooth:
+        """The smooth of a coordinate from that of its logarithm: a spline through the exponential at a fine grid."""
+        fine = np.unique(np.concatenate([t, *(t[:-1] + share * np.diff(t) for share in (0.25, 0.5, 0.75))]))
+        size = np.exp(self.spline(t))
+        slope = np.abs(self.spline.derivative()(t))
+        error = size * np.hypot(self.derivative_error, slope * self.sigma)
+        return Smooth(make_interp_spline(fine, np.exp(self.spline(fine)), DEGREE), size * self.sigma, error)
+
 
 def quadrature(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Gauss points and weights, both (intervals, 5), of the intervals between the times t (n,)."""
@@ -53,6 +61,12 @@ def smooth(t: np.ndarray, y: np.ndarray, settings: DynamicsSettings) -> Smooth:
     for _ in range(2):
         relative = _Reml(times, values, size, settings)
         size = np.abs(relative.spline(times)) + 0.01 * largest
+    # Noise of one size on the logarithm, which is the smoother curve where a coordinate runs over powers of ten
+    if values.min() > 0:
+        logarithm = _Reml(times, np.log(values), np.ones(len(values)), settings)
+        criterion = logarithm.criterion + 2 * float(np.log(values).sum())
+        if criterion < min(relative.criterion, same.criterion) - 4:
+            return logarithm.smooth(t, np.ones(len(t))).exponential(t)
     if relative.criterion < same.criterion - 4:
         sizes = np.abs(relative.spline(t)) + 0.01 * largest
         return relative.smooth(t, sizes)
