@@ -57,7 +57,7 @@ def test_a_report_of_a_motion(edgewise, runs, tmp_path):
             "--time must increase along a trajectory, got 0 after 6; --id names the column that tells trajectories",
         ),
         (["--time", "t", "--id", "run", "--order", "3"], "--order must be 1 or 2, got 3"),
-        (["--time", "t"], "column 'run' must hold numbers, got text"),
+        (["--time", "t"], "column 'run' must hold numbers; name it in --id, or leave it out by --drop"),
         (["--time", "t", "--id", "run", "--out", "a.csv"], "--out must end in .html, .json, .svg, .pdf or .png"),
     ],
 )

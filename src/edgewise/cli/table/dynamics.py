@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -43,19 +42,13 @@ def find_motion(job: MotionJob, screen: Screen) -> Motion:
     """Search, show the front of systems and what the data decide, and write the file --out."""
     source = open_sampled(job.data)
     screen.notes(source.notes)
-    table = source.table
-    names = _coordinates(job, table)
-    # Rows of each trajectory, in the order of the file.
-    labels = table.columns[job.run].tolist() if job.run else [0] * len(table.columns[job.time])
-    runs = [np.flatnonzero([label == key for label in labels]) for key in dict.fromkeys(labels)]
-    columns = {name: _numbers(table, name) for name in (job.time, *names, *job.inputs)}
-    inputs = {name: [columns[name][rows] for rows in runs] for name in job.inputs}
     with screen.progress("Equations of motion") as bar, _in_words_of_options(job):
         motion = find_dynamics(
-            [columns[job.time][rows] for rows in runs],
-            [np.column_stack([columns[name][rows] for name in names]) for rows in runs],
-            names=names,
-            inputs=inputs or None,
+            job.time,
+            source.table,
+            names=_coordinates(job, source.table),
+            run=job.run,
+            inputs=job.inputs or None,
             order=job.order,
             time_limit=job.time_limit,
             progress=None if bar is None else bar.update,
@@ -93,6 +86,8 @@ def _in_words_of_options(job: MotionJob) -> Iterator[None]:
     except InputError as error:
         argument, _, rest = str(error).partition(" ")
         words = f"{OPTIONS.get(argument, argument)} {rest}"
+        words = words.replace(" of x must", " must")
+        words = words.replace("choose the coordinates by names=", "name it in --id, or leave it out by --drop")
         if argument == "t" and job.run is None:
             words += "; --id names the column that tells trajectories apart"
         raise InputError(words) from error
@@ -110,16 +105,6 @@ def _coordinates(job: MotionJob, table: Table) -> list[str]:
     if not names:
         raise InputError(f"{job.data} must have a column beside those of the options, got none")
     return names
-
-
-def _numbers(table: Table, name: str) -> np.ndarray:
-    """A column of numbers, or of dates as days. Raises InputError."""
-    cells = table.columns[name]
-    if cells.dtype.kind == "M":
-        cells = (cells - cells.min()) / np.timedelta64(1, "D")
-    if cells.dtype.kind != "f":
-        raise InputError(f"column {name!r} must hold numbers, got text: name it in --id, or leave it out by --drop")
-    return cells
 
 
 def _front(motion: Motion) -> Grid:

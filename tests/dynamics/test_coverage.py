@@ -1,0 +1,38 @@
+"""The 90 % band of a forecast holds the truth about as often as it says, from each kind of start."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from edgewise import find_dynamics
+
+T = np.linspace(0, 10, 100)
+LATER = np.linspace(0, 4, 20)
+SYSTEMS = {
+    "logistic": (lambda t, x: [0.9 * x[0] * (1 - x[0] / 4)], [0.3]),
+    "oscillator": (lambda t, x: [x[1], -4.5 * x[0] - 0.4 * x[1]], [1.0, 0.3]),
+    "epidemic": (lambda t, x: [-0.8 * x[0] * x[1], 0.8 * x[0] * x[1] - 0.3 * x[1]], [0.95, 0.05]),
+}
+
+
+@pytest.mark.slow
+def test_bands_hold_the_truth_from_an_exact_start_from_a_sample_and_after_the_last_one():
+    held = {"exact": [], "sample": [], "last": []}
+    for rates, start in SYSTEMS.values():
+        x0 = np.array(start)
+        path = solve_ivp(rates, (0, 14), start, dense_output=True, rtol=1e-10, atol=1e-12).sol
+        for seed in range(12):
+            random = np.random.default_rng(seed)
+            clean = path(T).T
+            motion = find_dynamics(T, clean * (1 + 0.05 * random.standard_normal(clean.shape)))
+            sample = x0 * (1 + 0.05 * random.standard_normal(x0.shape))
+            forecasts = {
+                "exact": (motion.forecast(x0, LATER), path(LATER).T),
+                "sample": (motion.forecast(sample, LATER, error=0.05 * np.abs(sample)), path(LATER).T),
+                "last": (motion.forecast(None, 10 + LATER), path(10 + LATER).T),
+            }
+            for kind, (forecast, true) in forecasts.items():
+                inside = (forecast.lower <= true) & (true <= forecast.upper)
+                held[kind].append(np.mean(inside[1:]))
+    shares = {kind: np.mean(values) for kind, values in held.items()}
+    assert all(0.8 < share < 0.99 for share in shares.values()), shares
