@@ -80,6 +80,16 @@ class Expression:
         return (self,)
 
     @property
+    def summands(self) -> tuple[Expression, ...]:
+        """The terms of a sum, and of sums within it; any other node alone."""
+        return (self,)
+
+    @property
+    def base_and_exponent(self) -> tuple[Expression, float]:
+        """The base and the exponent of a power; any other node has the exponent 1."""
+        return self, 1.0
+
+    @property
     def symbols(self) -> int:
         """Number of symbols, see `complexity`."""
         return 1
@@ -241,6 +251,10 @@ class Add(Expression):
     def parts(self) -> tuple[Expression, ...]:
         return self.terms
 
+    @property
+    def summands(self) -> tuple[Expression, ...]:
+        return tuple(inner for term in self.terms for inner in term.summands)
+
     def with_parts(self, parts: Sequence[Expression]) -> Expression:
         return Add(tuple(parts))
 
@@ -310,6 +324,10 @@ class Power(Expression):
     @property
     def parts(self) -> tuple[Expression, ...]:
         return (self.base,)
+
+    @property
+    def base_and_exponent(self) -> tuple[Expression, float]:
+        return self.base, self.exponent
 
     def with_parts(self, parts: Sequence[Expression]) -> Expression:
         return Power(parts[0], self.exponent)
@@ -449,10 +467,12 @@ def replaced(node: Expression, old: Expression, new: Expression) -> Expression:
 
 
 def sum_of(terms: Sequence[Expression]) -> Expression:
-    """The sum of any number of formulas; 0 for none."""
-    if terms:
-        return reduce(lambda a, b: Add((a, b)), terms)
-    return exact_number(0)
+    """The sum of any number of formulas: 0 for none, and a single term stays as it is."""
+    if not terms:
+        return exact_number(0)
+    if len(terms) == 1:
+        return terms[0]
+    return Add(tuple(terms))
 
 
 def product_of(factors: Sequence[Expression]) -> Expression:

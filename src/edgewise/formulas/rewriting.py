@@ -14,7 +14,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from functools import reduce
 from itertools import product
 
 import numpy as np
@@ -32,8 +31,9 @@ from edgewise.formulas.expression import (
     evaluate,
     exact_number,
     exchanged,
+    numbers_of,
     product_of,
-    walk,
+    sum_of,
 )
 from edgewise.outcomes import Budget, spend
 from edgewise.settings import ABOVE_ZERO, CALL_WORK
@@ -86,62 +86,68 @@ def simplify(node: Expression) -> Expression:
 
 
 def _simplified(node: Expression) -> Expression:
-    node = node.with_parts([_simplified(part) for part in node.parts])
-    if isinstance(node, Add):
-        return _collected_sum(node.terms)
-    if isinstance(node, Multiply):
-        return _collected_product(node.factors)
-    if isinstance(node, Power):
-        return _reduced_power(node.base, node.exponent)
-    if isinstance(node, Call):
-        return _reduced_call(node.name, node.argument)
-    return node
+    match node.with_parts([_simplified(part) for part in node.parts]):
+        case Add(terms):
+            return _collected_sum(terms)
+        case Multiply(factors):
+            return _collected_product(factors)
+        case Power(base, exponent):
+            return _reduced_power(base, exponent)
+        case Call(name, argument):
+            return _reduced_call(name, argument)
+    return node  # a number or an input
 
 
 def split_number(node: Expression) -> tuple[Number, Expression | None]:
     """A term as its numerical factor and the other factors; None if there are no others."""
-    if isinstance(node, Number):
-        return node, None
-    if isinstance(node, Multiply):
-        numbers = [part for part in node.factors if isinstance(part, Number)]
-        others = [part for part in node.factors if not isinstance(part, Number)]
-        return reduce(Number.times, numbers, ONE), product_of(others) if others else None
-    return ONE, node
+    number = ONE
+    others: list[Expression] = []
+    for part in node.multiplicands:
+        match part:
+            case Number():
+                number = number.times(part)
+            case _:
+                others.append(part)
+    return number, product_of(others) if others else None
 
 
 def _collected_sum(terms: Sequence[Expression]) -> Expression:
     """The sum of simplified terms, flat and with like terms collected; a constant comes last."""
-    flat = [part for term in terms for part in _terms(term)]
+    # The number in front of each term; that of no other factor is the constant
     factors: dict[Expression | None, Number] = {}
-    for term in flat:
+    for term in Add(tuple(terms)).summands:
         factor, rest = split_number(term)
-        factors[rest] = factors[rest].plus(factor) if rest in factors else factor
+        if rest in factors:
+            factor = factors[rest].plus(factor)
+        factors[rest] = factor
     constant = factors.pop(None, ZERO)
     parts = [
         _collected_product((factor, rest)) for rest, factor in factors.items() if rest is not None and factor.value != 0
     ]
     if constant.value != 0 or not parts:
         parts.append(constant)
-    return parts[0] if len(parts) == 1 else Add(tuple(parts))
+    return sum_of(parts)
 
 
 def _collected_product(factors: Sequence[Expression]) -> Expression:
     """The product of simplified factors, flat, with powers of the same base and exponentials collected."""
+    # The number, the exponent of each base, and what stands in exponentials
     flat = [part for factor in factors for part in factor.multiplicands]
-    number = reduce(Number.times, [part for part in flat if isinstance(part, Number)], ONE)
-    if number.value == 0:
-        return ZERO
+    number = ONE
     powers: dict[Expression, float] = {}
     exponents: list[Expression] = []
     for part in flat:
-        if isinstance(part, Number):
-            continue
-        if isinstance(part, Call) and part.name == "exp":
-            exponents.append(part.argument)
-            continue
-        base, exponent = (part.base, part.exponent) if isinstance(part, Power) else (part, 1.0)
-        # x**0.5 * x**0.5 equals x only for x >= 0, but the product is defined only there.
-        powers[base] = powers.get(base, 0.0) + exponent
+        match part:
+            case Number():
+                number = number.times(part)
+            case Call("exp", argument):
+                exponents.append(argument)
+            case _:
+                base, exponent = part.base_and_exponent
+                # x**0.5 * x**0.5 equals x only for x >= 0, but the product is defined only there.
+                powers[base] = powers.get(base, 0.0) + exponent
+    if number.value == 0:
+        return ZERO
     if not all(map(math.isfinite, powers.values())):  # x**1e308 * x**1e308
         return product_of(flat)
     parts = [_reduced_power(base, exponent) for base, exponent in powers.items() if exponent != 0]
@@ -149,23 +155,32 @@ def _collected_product(factors: Sequence[Expression]) -> Expression:
         if number.exact in UNIT_EXPONENTS:  # exp(x)/e is exp(x - 1)
             exponents.append(UNIT_EXPONENTS[number.exact])
             number = ONE
-        parts.append(_reduced_call("exp", exponents[0] if len(exponents) == 1 else _collected_sum(exponents)))
-    for place, part in enumerate(parts):  # The rules for powers and exponentials may have taken out numbers.
+        if len(exponents) > 1:
+            exponents = [_collected_sum(exponents)]
+        parts.append(_reduced_call("exp", exponents[0]))
+    # The rules for powers and exponentials may have taken out numbers
+    for place, part in enumerate(parts):
         factor, rest = split_number(part)
         if rest is None or factor.value != 1:
-            number, parts[place] = number.times(factor), ONE if rest is None else rest
-    parts = [inner for part in parts for inner in part.multiplicands]
-    parts = [part for part in parts if part != ONE]
+            number = number.times(factor)
+            parts[place] = rest or ONE
+    parts = [inner for part in parts for inner in part.multiplicands if inner != ONE]
     if not parts:
         return number
     if number.value == 1:
         return product_of(parts)
+    return _multiplied_out(number, parts)
+
+
+def _multiplied_out(number: Number, parts: Sequence[Expression]) -> Expression:
+    """A number times simplified factors, multiplied out where these are a sum and that has fewer symbols."""
     product = Multiply((number, *parts))
-    if len(parts) == 1 and isinstance(parts[0], Add):  # Multiply out where that has fewer symbols.
-        spread = Add(tuple(_collected_product((number, term)) for term in parts[0].terms))
-        # A minus in front of a sum becomes one of its terms: b - a instead of -(a - b).
-        if complexity(spread) < complexity(product) + (number.value == -1):
-            return spread
+    match parts:
+        case [Add(terms)]:
+            spread = Add(tuple(_collected_product((number, term)) for term in terms))
+            # A minus in front of a sum becomes one of its terms: b - a instead of -(a - b).
+            if complexity(spread) < complexity(product) + (number.value == -1):
+                return spread
     return product
 
 
@@ -178,71 +193,92 @@ def _reduced_power(base: Expression, exponent: float) -> Expression:
         return base
     if exponent == 0:
         return ONE
-    if isinstance(base, Number):
-        return base.to_power(exponent) or Power(base, exponent)
-    is_product = isinstance(base, Power) and math.isfinite(base.exponent * exponent)
-    if isinstance(base, Power) and is_product and (exponent % 1 == 0 or base.exponent % 2):
-        # Not for (x**2)**0.5 = |x|: the inner power has to be odd or fractional, which fixes the sign of x.
-        if base.exponent * exponent % 1 == 0 and base.exponent % 1 == 0:
-            return _reduced_power(base.base, base.exponent * exponent)
-        if exponent % 1 == 0 or base.exponent % 1:
-            return _reduced_power(base.base, base.exponent * exponent)
-    if isinstance(base, Power) and base.exponent == 2 and exponent == 0.5:
-        return _reduced_call("abs", base.base)
-    if isinstance(base, Call) and base.name == "exp":
-        return _reduced_call("exp", _collected_product((exact_number(exponent), base.argument)))
-    if isinstance(base, Multiply):
-        factor, rest = split_number(base)
-        if factor.value != 1 and rest is not None and (factor.value > 0 or exponent % 1 == 0):
-            outside = factor.to_power(exponent)
-            if outside is not None:
+    match base:
+        case Number():
+            return base.to_power(exponent) or Power(base, exponent)
+        case Power(inner, power) if _is_one_power(power, exponent):
+            return _reduced_power(inner, power * exponent)
+        case Power(inner, 2.0) if exponent == 0.5:
+            return _reduced_call("abs", inner)
+        case Call("exp", argument):
+            return _reduced_call("exp", _collected_product((exact_number(exponent), argument)))
+        case Multiply(factors):
+            # The number to the power, where that is defined, or every factor
+            factor, rest = split_number(base)
+            outside = None
+            if factor.value != 1 and rest is not None and (factor.value > 0 or exponent % 1 == 0):
+                outside = factor.to_power(exponent)
+            if outside is not None and rest is not None:
                 return _collected_product((outside, _reduced_power(rest, exponent)))
-        if exponent % 1 == 0:
-            return _collected_product([_reduced_power(part, exponent) for part in base.factors])
+            if exponent % 1 == 0:
+                return _collected_product([_reduced_power(part, exponent) for part in factors])
     return Power(base, exponent)
+
+
+def _is_one_power(inner: float, outer: float) -> bool:
+    """Whether (x**inner)**outer is x**(inner * outer) wherever it is defined."""
+    if not math.isfinite(inner * outer):
+        return False
+    if outer % 1 == 0:
+        return True
+    # (x**2)**0.5 is |x|: a fractional inner power fixes the sign of x, and an odd one keeps it in a whole product.
+    return inner % 1 != 0 or (inner % 2 == 1 and inner * outer % 1 == 0)
 
 
 def _reduced_call(name: str, argument: Expression) -> Expression:
     """A function of a simplified argument: constants, inverse functions, logarithms, shifts and signs are resolved."""
-    if isinstance(argument, Number):
-        with np.errstate(all="ignore"):
-            value = float(FUNCTIONS[name].value(np.asarray(argument.value, dtype=np.float64)))
-        if math.isfinite(value):
+    match argument:
+        case Number():
+            with np.errstate(all="ignore"):
+                value = float(FUNCTIONS[name].value(np.asarray(argument.value, dtype=np.float64)))
+            if not math.isfinite(value):
+                return Call(name, argument)
             return exact_number(value) if value in (0.0, 1.0) else Number(value)
-        return Call(name, argument)
-    if isinstance(argument, Call) and (name, argument.name) in INVERSE_PAIRS:
-        return argument.argument
+        case Call(inner, innermost) if (name, inner) in INVERSE_PAIRS:
+            return innermost
+    if name == "exp":
+        return _reduced_exponential(argument)
     if name == "log":
         factor, rest = split_number(argument)
         if factor.value > 0 and factor.value != 1 and rest is not None:
             return _collected_sum((Call("log", rest), Number(math.log(factor.value))))
-    if name == "exp":
-        return _reduced_exponential(argument)
-    if name in ("sin", "cos"):  # sin(u + pi/2) = cos(u) and the like for every multiple of a quarter turn.
-        for shift in _terms(argument):
-            if isinstance(shift, Number) and shift.exact and shift.exact[2] == "pi" and shift.exact[1] < 3:
-                rest_terms = [term for term in _terms(argument) if term != shift]
-                if rest_terms:
-                    quarters = (2 // shift.exact[1] * shift.exact[0] + (name == "cos")) % 4  # Both as a sine.
-                    call = _reduced_call("cos" if quarters % 2 else "sin", _collected_sum(rest_terms))
-                    if quarters >= 2:
-                        return _collected_product((MINUS_ONE, call))
-                    return call
-    if name in EVEN_FUNCTIONS | ODD_FUNCTIONS and split_number(_terms(argument)[0])[0].value < 0:
-        opposite = _collected_sum([_collected_product((MINUS_ONE, term)) for term in _terms(argument)])
+    if name in ("sin", "cos"):
+        shifted = _without_quarter_turns(name, argument)
+        if shifted is not None:
+            return shifted
+    # Signs go out of even and odd functions
+    terms = argument.summands
+    if name in EVEN_FUNCTIONS | ODD_FUNCTIONS and split_number(terms[0])[0].value < 0:
+        opposite = _collected_sum([_collected_product((MINUS_ONE, term)) for term in terms])
         if name in EVEN_FUNCTIONS:
             return Call(name, opposite)
         return _collected_product((MINUS_ONE, Call(name, opposite)))
     return Call(name, argument)
 
 
+def _without_quarter_turns(name: str, argument: Expression) -> Expression | None:
+    """sin(u + pi/2) as cos(u) and the like for every multiple of a quarter turn; None without one."""
+    for shift in argument.summands:
+        match shift:
+            case Number(exact=(p, q, "pi")) if q < 3:
+                others = [term for term in argument.summands if term != shift]
+                if not others:
+                    continue
+                quarters = (2 // q * p + (name == "cos")) % 4  # both as a sine
+                call = _reduced_call("cos" if quarters % 2 else "sin", _collected_sum(others))
+                if quarters >= 2:
+                    return _collected_product((MINUS_ONE, call))
+                return call
+    return None
+
+
 def _reduced_exponential(argument: Expression) -> Expression:
     """An exponential with logarithms and constants taken out: exp(u + n log v + c) = e^c v^n exp(u)."""
     factors = _factors_of_exponential(argument, with_powers=False)
-    if len(factors) == 1 and isinstance(factors[0], Call):
-        return factors[0]
-    reduced = [_reduced_power(each.base, each.exponent) if isinstance(each, Power) else each for each in factors]
-    return _collected_product(reduced)
+    match factors:
+        case [Call()]:
+            return factors[0]
+    return _collected_product([_reduced_power(*each.base_and_exponent) for each in factors])
 
 
 def _factors_of_exponential(argument: Expression, *, with_powers: bool) -> list[Expression]:
@@ -251,38 +287,47 @@ def _factors_of_exponential(argument: Expression, *, with_powers: bool) -> list[
     exp(n log v) is v**n for halves, and for other fractions in closed form; `with_powers` for every n, where those that
     were fitted to rounding are whole and half numbers.
     """
+    # n (log v + a) as n log v + n a
+    terms = argument.summands
+    match split_number(argument):
+        case number, Add(inner) if any(_is_logarithm(part) for part in inner):
+            terms = tuple(simplify(Multiply((number, part))) for part in inner)
     factors: list[Expression] = []
     inside: list[Expression] = []
-    terms = _terms(argument)
-    number, rest = split_number(argument)
-    if isinstance(rest, Add) and any(isinstance(part, Call) and part.name == "log" for part in rest.terms):
-        terms = tuple(simplify(Multiply((number, term))) for term in rest.terms)  # n (log v + a) as n log v + n a
     for term in terms:
-        number, rest = split_number(term)
-        # Small exact constants such as exp(-1) stay as they are; they are shorter and exact.
-        is_short = isinstance(term, Number) and term.exact is not None and abs(term.value) < 1.5
-        if rest is None and abs(number.value) < LARGEST_EXPONENT and not is_short:
-            factors.append(Number(math.exp(number.value)))
-            continue
-        if isinstance(rest, Call) and rest.name == "log":
-            half = round(2 * number.value) / 2
-            is_half = abs(number.value - half) <= (TWO_EQUAL * max(abs(half), 0.1) if with_powers else 0.0)
-            exact = number.exact
-            is_fraction = exact is not None and exact[1] <= LARGEST_ROOT and not exact[2]
-            if with_powers or (abs(number.value) < 9 and (is_half or is_fraction)):
-                factors.append(Power(rest.argument, half if is_half else number.value))
-                continue
-        inside.append(term)
+        match split_number(term):
+            # Small exact constants such as exp(-1) stay as they are; they are shorter and exact.
+            case Number(value, exact), None if abs(value) < LARGEST_EXPONENT and (exact is None or abs(value) >= 1.5):
+                factors.append(Number(math.exp(value)))
+            case number, Call("log", argument) if (exponent := _exponent(number, with_powers)) is not None:
+                factors.append(Power(argument, exponent))
+            case _:
+                inside.append(term)
     if inside:
-        factors.append(Call("exp", inside[0] if len(inside) == 1 else Add(tuple(inside))))
+        factors.append(Call("exp", sum_of(inside)))
     return factors
 
 
-def _terms(node: Expression) -> tuple[Expression, ...]:
-    """The terms of a sum, and of sums within it; any other node alone."""
-    if isinstance(node, Add):
-        return tuple(term for part in node.terms for term in _terms(part))
-    return (node,)
+def _is_logarithm(node: Expression) -> bool:
+    match node:
+        case Call("log"):
+            return True
+    return False
+
+
+def _exponent(number: Number, with_powers: bool) -> float | None:
+    """The exponent n of v in exp(n log v), see `_factors_of_exponential`; None where it stays within."""
+    half = round(2 * number.value) / 2
+    if with_powers:
+        is_half = abs(number.value - half) <= TWO_EQUAL * max(abs(half), 0.1)
+        return half if is_half else number.value
+    if abs(number.value) >= 9:
+        return None
+    if number.value == half:
+        return half
+    exact = number.exact
+    is_fraction = exact is not None and exact[1] <= LARGEST_ROOT and not exact[2]
+    return number.value if is_fraction else None
 
 
 @typed
@@ -350,19 +395,19 @@ def _fully_expanded(node: Expression) -> Expression:
 def expanded(node: Expression) -> Expression:
     """Multiply out products of sums and squares, cubes and fourth powers of sums, up to `MOST_EXPANDED_TERMS` terms."""
     node = node.with_parts([expanded(part) for part in node.parts])
-    if isinstance(node, Power) and isinstance(node.base, Add) and node.exponent in (2.0, 3.0, 4.0):
-        if len(node.base.terms) ** node.exponent > MOST_EXPANDED_TERMS:
-            return node
-        return expanded(Multiply((node.base,) * int(node.exponent)))
-    if not isinstance(node, Multiply):
-        return node
-    products: list[tuple[Expression, ...]] = [()]
-    for factor in node.factors:
-        if len(products) * len(_terms(factor)) > MOST_EXPANDED_TERMS:
-            return node
-        products = [(*product, term) for product in products for term in _terms(factor)]
-    if len(products) > 1:
-        return Add(tuple(Multiply(product) for product in products))
+    match node:
+        case Power(Add(terms) as base, (2.0 | 3.0 | 4.0) as exponent):
+            if len(terms) ** exponent > MOST_EXPANDED_TERMS:
+                return node
+            return expanded(Multiply((base,) * int(exponent)))
+        case Multiply(factors):
+            products: list[tuple[Expression, ...]] = [()]
+            for factor in factors:
+                if len(products) * len(factor.summands) > MOST_EXPANDED_TERMS:
+                    return node
+                products = [(*product, term) for product in products for term in factor.summands]
+            if len(products) > 1:
+                return Add(tuple(Multiply(product) for product in products))
     return node
 
 
@@ -392,7 +437,7 @@ def _factored_once(node: Add) -> Iterator[Expression]:
     counts = Counter(key for term in node.terms for key in dict.fromkeys(_symbolic_factors(term)))
     for key, count in counts.items():
         if count > 1:
-            base, exponent = (key.base, key.exponent) if isinstance(key, Power) else (key, 1.0)
+            base, exponent = key.base_and_exponent
             having = [key in _symbolic_factors(term) for term in node.terms]
             inside = [
                 simplify(Multiply((term, Power(base, -exponent))))
@@ -425,81 +470,91 @@ def _symbolic_factors(term: Expression) -> list[Expression]:
     """The factors of a term that are not numbers; whole powers also as all their lower powers."""
     factors: list[Expression] = []
     for factor in term.multiplicands:
-        if isinstance(factor, Number):
-            continue
-        factors.append(factor)
-        if isinstance(factor, Power) and factor.exponent % 1 == 0 and abs(factor.exponent) > 1:
-            step = 1.0 if factor.exponent > 0 else -1.0
-            lower = [step * k for k in range(1, int(abs(factor.exponent)))]
-            factors += [factor.base if k == 1.0 else Power(factor.base, k) for k in lower]
+        match factor:
+            case Number():
+                continue
+            case Power(base, exponent) if exponent % 1 == 0 and abs(exponent) > 1:
+                step = math.copysign(1.0, exponent)
+                lower = [step * k for k in range(1, int(abs(exponent)))]
+                factors += [factor, *(base if k == 1.0 else Power(base, k) for k in lower)]
+            case _:
+                factors.append(factor)
     return factors
 
 
 def _with_known_signs(node: Expression, x: np.ndarray) -> Expression:
     """Resolve |u| where u has one sign at all rows, and take roots of even powers in products."""
     node = node.with_parts([_with_known_signs(part, x) for part in node.parts])
-    if isinstance(node, Call) and node.name == "abs":
-        values = evaluate(node.argument, x)
-        if values.min() >= 0:
-            return node.argument
-        if values.max() <= 0:
-            return Multiply((MINUS_ONE, node.argument))
-        return node
-    if isinstance(node, Power) and isinstance(node.base, Multiply) and node.exponent % 1:
-        inside: list[Expression] = []
-        outside: list[Power] = []
-        for factor in node.base.factors:
-            if isinstance(factor, Power) and factor.exponent % 2 == 0:
-                root = _with_known_signs(Call("abs", factor.base), x)
-                outside.append(Power(root, factor.exponent * node.exponent))
-            elif evaluate(factor, x).min() > 0:
-                outside.append(Power(factor, node.exponent))
-            else:
-                inside.append(factor)
-        if any(not isinstance(part.base, Number) for part in outside):
-            return product_of([*outside, *([Power(product_of(inside), node.exponent)] if inside else [])])
+    match node:
+        case Call("abs", argument):
+            values = evaluate(argument, x)
+            if values.min() >= 0:
+                return argument
+            if values.max() <= 0:
+                return Multiply((MINUS_ONE, argument))
+        case Power(Multiply(factors), exponent) if exponent % 1:
+            return _with_roots_of_factors(node, factors, exponent, x)
     return node
+
+
+def _with_roots_of_factors(
+    node: Expression, factors: Sequence[Expression], exponent: float, x: np.ndarray
+) -> Expression:
+    """A root of a product, with the roots of even powers, and of factors positive at rows x, in front of it."""
+    inside: list[Expression] = []
+    outside: list[Power] = []
+    for factor in factors:
+        match factor:
+            case Power(base, even) if even % 2 == 0:
+                outside.append(Power(_with_known_signs(Call("abs", base), x), even * exponent))
+            case _ if evaluate(factor, x).min() > 0:
+                outside.append(Power(factor, exponent))
+            case _:
+                inside.append(factor)
+    if all(isinstance(part.base, Number) for part in outside):
+        return node
+    if not inside:
+        return product_of(outside)
+    return product_of([*outside, Power(product_of(inside), exponent)])
 
 
 def _with_simple_fractions(node: Expression) -> Expression:
     """Write fractions within fractions as one: 1/(c/u + d), u a sum, as u/(c + d u)."""
     node = node.with_parts([_with_simple_fractions(part) for part in node.parts])
-    if not isinstance(node, Power) or node.exponent != -1 or not isinstance(node.base, Add):
-        return simplify(node)
-    for term in node.base.terms:
-        number, rest = split_number(term)
-        if isinstance(rest, Power) and rest.exponent == -1 and isinstance(rest.base, Add):
-            others = [Multiply((other, rest.base)) for other in node.base.terms if other is not term]
-            return simplify(Multiply((rest.base, Power(simplify(expanded(Add((number, *others)))), -1.0))))
+    match node:
+        case Power(Add(terms), -1.0):
+            for term in terms:
+                match split_number(term):
+                    case number, Power(Add() as below, -1.0):
+                        others = [Multiply((other, below)) for other in terms if other is not term]
+                        return simplify(Multiply((below, Power(simplify(expanded(Add((number, *others)))), -1.0))))
     return simplify(node)
 
 
 def with_whole_parts(node: Expression) -> Expression:
     """Write quotients of two sums as a number plus a quotient: (a u + b)/(c u + d) as a/c + (b - a d/c)/(c u + d)."""
     node = node.with_parts([with_whole_parts(part) for part in node.parts])
-    if not isinstance(node, Multiply):
-        return node
-    sums = [part for part in node.factors if isinstance(part, Add)]
-    bottoms = [part for part in node.factors if isinstance(part, Power) and part.exponent == -1]
-    for top, bottom in product(sums, bottoms):
-        if not isinstance(bottom.base, Add):
-            continue
-        above = {rest: number for number, rest in map(split_number, top.terms)}
-        for below, leading in map(split_number, bottom.base.terms):
-            if leading is None or leading not in above:
-                continue
-            # Polynomial division by one step: the leading term of the numerator goes.
-            whole = above[leading].times(below.inverse())
-            rest = [term for term in top.terms if split_number(term)[1] != leading]
-            rest += [
-                Multiply((MINUS_ONE, whole, term)) for term in bottom.base.terms if split_number(term)[1] != leading
-            ]
-            others = [part for part in node.factors if part is not top and part is not bottom]
-            divided = Add((whole, Multiply((Add(tuple(rest)), bottom))))
-            form = simplify(product_of([*others, divided]))
-            if complexity(form) < complexity(node):
-                return form
+    for top, bottom in product(node.multiplicands, node.multiplicands):
+        match top, bottom:
+            case Add(above), Power(Add(below), -1.0):
+                others = [part for part in node.multiplicands if part is not top and part is not bottom]
+                for divided in _divided_once(above, below, bottom):
+                    form = simplify(product_of([*others, divided]))
+                    if complexity(form) < complexity(node):
+                        return form
     return node
+
+
+def _divided_once(above: Sequence[Expression], below: Sequence[Expression], bottom: Power) -> Iterator[Expression]:
+    """One step of the division of sums with a common term, which leaves the numerator; `bottom` is 1 / the second."""
+    numbers = {rest: number for number, rest in map(split_number, above)}
+    for divisor, leading in map(split_number, below):
+        if leading is None or leading not in numbers:
+            continue
+        whole = numbers[leading].times(divisor.inverse())
+        rest = [term for term in above if split_number(term)[1] != leading]
+        rest += [Multiply((MINUS_ONE, whole, term)) for term in below if split_number(term)[1] != leading]
+        yield Add((whole, Multiply((Add(tuple(rest)), bottom))))
 
 
 def with_one_factor(node: Expression) -> Expression:
@@ -519,33 +574,43 @@ def with_one_factor(node: Expression) -> Expression:
 def _with_monic_sums(node: Expression) -> Expression:
     """c1 (a f + b) (d g + e) becomes (c1 a d) (f + b/a) (g + e/d); whole powers of sums alike."""
     node = node.with_parts([_with_monic_sums(part) for part in node.parts])
-    if isinstance(node, Power) and isinstance(node.base, Add) and node.exponent % 1 == 0:
-        node = Multiply((ONE, node))
-    if not isinstance(node, Multiply):
-        return node
+    match node:
+        case Power(Add(), exponent) if exponent % 1 == 0:
+            factors: tuple[Expression, ...] = (ONE, node)
+        case Multiply(factors):
+            pass
+        case _:
+            return node
+    # The numbers of all factors together, and sums that begin without one
     scale = 1.0
     parts: list[Expression] = []
-    for part in node.factors:
-        base, exponent = (part.base, part.exponent) if isinstance(part, Power) else (part, 1.0)
-        if isinstance(base, Number) and exponent == 1.0:
-            scale *= base.value
-        elif isinstance(base, Add) and exponent % 1 == 0:
-            first, rest = split_number(base.terms[0])
-            numbers = [inner for term in base.terms for inner in walk(term) if isinstance(inner, Number)]
-            if first.value in (0.0, 1.0) or (first.exact and all(inner.exact is not None for inner in numbers)):
+    for part in factors:
+        base, exponent = part.base_and_exponent
+        match base:
+            case Number(value) if exponent == 1.0:
+                scale *= value
+            case Add(terms) if exponent % 1 == 0 and not _has_known_scale(terms):
+                first, rest = split_number(terms[0])
+                others = tuple(simplify(Multiply((Number(1 / first.value), term))) for term in terms[1:])
+                monic = Add((rest or ONE, *others))
+                parts.append(monic if exponent == 1.0 else Power(monic, exponent))
+                scale *= first.value**exponent
+            case _:
                 parts.append(part)
-                continue
-            terms = tuple(simplify(Multiply((Number(1 / first.value), term))) for term in base.terms[1:])
-            monic = Add((rest or ONE, *terms))
-            parts.append(monic if exponent == 1.0 else Power(monic, exponent))
-            scale *= first.value**exponent
-        else:
-            parts.append(part)
     if not parts:
         return Number(scale)
     if scale == 1.0:
         return product_of(parts)
     return Multiply((MINUS_ONE if scale == -1.0 else Number(scale), *parts))
+
+
+def _has_known_scale(terms: Sequence[Expression]) -> bool:
+    """Whether a sum begins without a number, or has only exact ones."""
+    first, _ = split_number(terms[0])
+    if first.value in (0.0, 1.0):
+        return True
+    numbers = [number for term in terms for number in numbers_of(term)]
+    return first.exact is not None and all(number.exact is not None for number in numbers)
 
 
 def without_noise(node: Expression, x: np.ndarray, rounding: float = float(np.finfo(np.float64).eps)) -> Expression:
@@ -574,23 +639,24 @@ def without_noise(node: Expression, x: np.ndarray, rounding: float = float(np.fi
 
             below = part.parts
             part = part.with_parts((*below[:place], visit(below[place], rebuild_below), *below[place + 1 :]))
-        if isinstance(part, Add):
-            free = [(abs(size), place) for place, one in enumerate(part.terms) if (size := _free(one)) is not None]
-            for term in [part.terms[place] for _, place in sorted(free)]:
-                rest = tuple(other for other in part.terms if other is not term)
-                shorter = rest[0] if len(rest) == 1 else Add(rest)
-                if rest and is_equal(rebuild(shorter)):
-                    if not isinstance(shorter, Add):
-                        return shorter
-                    part = shorter
-        if isinstance(part, Multiply):
-            for factor in [one for one in part.factors if isinstance(one, Number) and one.exact is None]:
-                rest = tuple(other for other in part.factors if other is not factor)
-                if factor.value < 0:
-                    rest = (MINUS_ONE, *rest)
-                shorter = rest[0] if len(rest) == 1 else Multiply(rest)
-                if rest and is_equal(rebuild(shorter)):
-                    return shorter
+        match part:
+            case Add(terms):
+                free = [(abs(size), place) for place, one in enumerate(terms) if (size := _free(one)) is not None]
+                left = list(terms)
+                for term in [terms[place] for _, place in sorted(free)]:
+                    rest = [other for other in left if other is not term]
+                    if rest and is_equal(rebuild(sum_of(rest))):
+                        left = rest
+                return part if len(left) == len(terms) else sum_of(left)
+            case Multiply(factors):
+                for factor in factors:
+                    match factor:
+                        case Number(value, None):
+                            rest = [other for other in factors if other is not factor]
+                            if value < 0:
+                                rest.insert(0, MINUS_ONE)
+                            if rest and is_equal(rebuild(product_of(rest))):
+                                return product_of(rest)
         return part
 
     return visit(node, lambda new: new)
@@ -598,25 +664,29 @@ def without_noise(node: Expression, x: np.ndarray, rounding: float = float(np.fi
 
 def _free(term: Expression) -> float | None:
     """Return the free constant that a term of a sum is or has as a factor; None if it has none."""
-    return next((one.value for one in term.multiplicands if isinstance(one, Number) and one.exact is None), None)
+    for factor in term.multiplicands:
+        match factor:
+            case Number(value, None):
+                return value
+    return None
 
 
 def in_usual_form(node: Expression) -> Expression:
     """Write a formula without functions of their own inverses and without logarithms or broken numbers in exponents."""
     node = node.with_parts([in_usual_form(part) for part in node.parts])
-    if isinstance(node, Call) and isinstance(node.argument, Call):
-        return _without_inverse(node, node.argument)
-    if isinstance(node, Call) and node.name == "exp":
-        return product_of([simplify(each) for each in _factors_of_exponential(node.argument, with_powers=True)])
+    match node:
+        case Call(outer, Call(inner, u)):
+            return _algebraic_forms(u).get((outer, inner), node)
+        case Call("exp", argument):
+            return product_of([simplify(each) for each in _factors_of_exponential(argument, with_powers=True)])
     return node
 
 
-def _without_inverse(node: Call, inner: Call) -> Expression:
-    """sin, cos or tan of an inverse function as an algebraic expression; other nodes as they are."""
-    u = inner.argument
+def _algebraic_forms(u: Expression) -> dict[tuple[str, str], Expression]:
+    """sin, cos and tan of inverse functions of u as algebraic expressions, by the names of both."""
     minus = Power(Add((ONE, Multiply((MINUS_ONE, Power(u, 2.0))))), 0.5)
     plus = Power(Add((ONE, Power(u, 2.0))), 0.5)
-    forms: dict[tuple[str, str], Expression] = {
+    return {
         ("sin", "acos"): minus,
         ("cos", "asin"): minus,
         ("tan", "asin"): Multiply((u, Power(minus, -1.0))),
@@ -624,19 +694,19 @@ def _without_inverse(node: Call, inner: Call) -> Expression:
         ("sin", "atan"): Multiply((u, Power(plus, -1.0))),
         ("cos", "atan"): Power(plus, -1.0),
     }
-    return forms.get((node.name, inner.name), node)
 
 
 def with_free_exponents(node: Expression, x: np.ndarray, largest_denominator: int = LARGEST_ROOT) -> Expression:
     """Write powers u**p as exp(p log u), p a free number, where u is positive at rows x and p no fraction as short."""
 
     def exponential(part: Expression) -> Expression | None:
-        if not isinstance(part, Power) or as_fraction(part.exponent, largest_denominator) is not None:
+        inner, exponent = part.base_and_exponent
+        if as_fraction(exponent, largest_denominator) is not None:
             return None
-        base = exchanged(part.base, exponential)
+        base = exchanged(inner, exponential)
         if evaluate(base, x).min() > 0:
-            return Call("exp", Multiply((Number(part.exponent), Call("log", base))))
-        return Power(base, part.exponent)
+            return Call("exp", Multiply((Number(exponent), Call("log", base))))
+        return Power(base, exponent)
 
     return exchanged(node, exponential)
 
@@ -650,11 +720,13 @@ def as_fraction(exponent: float, largest_denominator: int = LARGEST_ROOT) -> Fra
 def with_leading_plus(node: Expression) -> Expression:
     """Begin sums with a term that has no minus, if there is one: b - a instead of -a + b."""
     node = node.with_parts([with_leading_plus(part) for part in node.parts])
-    if not isinstance(node, Add) or split_number(node.terms[0])[0].value >= 0:
-        return node
-    positive = [place for place, term in enumerate(node.terms) if split_number(term)[0].value > 0]
-    first = positive[0] if positive else 0
-    return Add((node.terms[first], *node.terms[:first], *node.terms[first + 1 :]))
+    match node:
+        case Add(terms) if split_number(terms[0])[0].value < 0:
+            positive = [place for place, term in enumerate(terms) if split_number(term)[0].value > 0]
+            if positive:
+                first = positive[0]
+                return Add((terms[first], *terms[:first], *terms[first + 1 :]))
+    return node
 
 
 def with_completed_squares(node: Expression) -> Expression:
@@ -664,89 +736,85 @@ def with_completed_squares(node: Expression) -> Expression:
 
 def _with_squares(node: Expression) -> Expression:
     node = node.with_parts([_with_squares(part) for part in node.parts])
-    if isinstance(node, Add):
-        terms: Sequence[Expression] = _terms(node)
-        while (shorter := _with_one_square(terms)) is not None:
-            terms = shorter
-        form = terms[0] if len(terms) == 1 else Add(tuple(terms))
-        return form if complexity(form) < complexity(node) else node
-    return node
+    terms: Sequence[Expression] = node.summands
+    while (shorter := _with_one_square(terms)) is not None:
+        terms = shorter
+    form = sum_of(terms)
+    return form if complexity(form) < complexity(node) else node
 
 
 def _with_one_square(terms: Sequence[Expression]) -> list[Expression] | None:
     """Three terms replaced by the square of a sum of two, or None."""
+    # Terms that are multiples of squares, by the root of the square
     squares: dict[Expression, tuple[int, Number]] = {}
     for place, term in enumerate(terms):
         number, rest = split_number(term)
-        if rest is None and number.value > 0:
+        if rest is not None:
+            factors = [factor.base_and_exponent for factor in rest.multiplicands]
+            if all(exponent % 2 == 0 for _, exponent in factors):
+                root = product_of([Power(base, exponent / 2) for base, exponent in factors])
+                squares[simplify(root)] = (place, number)
+        elif number.value > 0:
             squares[ONE] = (place, number)
-        elif rest is not None:
-            factors = rest.multiplicands
-            roots = [Power(f.base, f.exponent / 2) for f in factors if isinstance(f, Power) and f.exponent % 2 == 0]
-            if len(roots) == len(factors):
-                squares[simplify(product_of(roots))] = (place, number)
+    # A term r u v with r^2 = 4 p q
     for place, term in enumerate(terms):
         number, rest = split_number(term)
-        for u, (first, p) in squares.items():
-            for v, (second, q) in squares.items():
-                if len({first, second, place}) < 3 or p.value * q.value <= 0 or rest is None:
-                    continue
-                if abs(number.value**2 - 4 * p.value * q.value) > TWO_EQUAL * number.value**2:
-                    continue
-                if simplify(Multiply((u, v))) == simplify(rest):
-                    if p.exact is None:
-                        half = Number(0.5 / p.value)
-                    else:
-                        half = exact_number(2).times(p).inverse()
-                    ratio = number.times(half)
-                    square = Power(Add((u, simplify(Multiply((ratio, v))))), 2.0)
-                    others = [t for k, t in enumerate(terms) if k not in (first, second, place)]
-                    return [simplify(Multiply((p, square))) if p.value != 1 else square, *others]
+        for (u, (first, p)), (v, (second, q)) in product(squares.items(), repeat=2):
+            if len({first, second, place}) < 3 or p.value * q.value <= 0 or rest is None:
+                continue
+            if abs(number.value**2 - 4 * p.value * q.value) > TWO_EQUAL * number.value**2:
+                continue
+            if simplify(Multiply((u, v))) != simplify(rest):
+                continue
+            if p.exact is None:
+                half = Number(0.5 / p.value)
+            else:
+                half = exact_number(2).times(p).inverse()
+            square: Expression = Power(Add((u, simplify(Multiply((number.times(half), v))))), 2.0)
+            if p.value != 1:
+                square = Multiply((p, square))
+            return [simplify(square), *(t for k, t in enumerate(terms) if k not in (first, second, place))]
     return None
 
 
 def with_joined_logarithms(node: Expression) -> Expression:
     """Write log u - log v as log(u/v), and log u + log v as log(u v)."""
     node = node.with_parts([with_joined_logarithms(part) for part in node.parts])
-    if not isinstance(node, Add):
-        return node
     # Arguments of the logarithms without another factor, as powers with the sign of their term
     arguments: list[Expression] = []
     others: list[Expression] = []
-    for term in node.terms:
-        factor, rest = split_number(term)
-        if isinstance(rest, Call) and rest.name == "log" and abs(factor.value) == 1.0:
-            arguments.append(Power(rest.argument, factor.value))
-        else:
-            others.append(term)
+    for term in node.summands:
+        match split_number(term):
+            case Number(1.0 | -1.0 as sign), Call("log", argument):
+                arguments.append(Power(argument, sign))
+            case _:
+                others.append(term)
     if len(arguments) < 2:
         return node
-    joined = Call("log", simplify(Multiply(tuple(arguments))))
-    return Add((joined, *others)) if others else joined
+    return sum_of([Call("log", simplify(Multiply(tuple(arguments)))), *others])
 
 
 def with_joined_waves(node: Expression) -> Expression:
     """Write a cos(u) + b sin(u) as one cosine, r cos(u - phase), wherever that is shorter."""
     node = node.with_parts([with_joined_waves(part) for part in node.parts])
-    if not isinstance(node, Add):
-        return node
+    terms = node.summands
     waves: dict[tuple[str, Expression], tuple[int, float]] = {}
-    for place, term in enumerate(node.terms):
-        number, rest = split_number(term)
-        if isinstance(rest, Call) and rest.name in ("sin", "cos"):
-            waves[rest.name, rest.argument] = place, number.value
+    for place, term in enumerate(terms):
+        match split_number(term):
+            case number, Call("sin" | "cos" as wave, argument):
+                waves[wave, argument] = place, number.value
     for (name, argument), (place, a) in waves.items():
         if name == "cos" and ("sin", argument) in waves:
             other, b = waves["sin", argument]
             size = math.hypot(a, b)
             phase = math.atan2(b, a)
-            wave = Call("cos", simplify(Add((argument, Number(-phase)))))
-            joined = wave if abs(size - 1) < TWO_EQUAL else Multiply((Number(size), wave))
-            rest_of_sum = [term for k, term in enumerate(node.terms) if k not in (place, other)]
-            if rest_of_sum:
-                form = with_joined_waves(Add((joined, *rest_of_sum)))
-            else:
-                form = joined
+            joined: Expression = Call("cos", simplify(Add((argument, Number(-phase)))))
+            if abs(size - 1) >= TWO_EQUAL:
+                joined = Multiply((Number(size), joined))
+            form = joined
+            if len(terms) > 2:
+                left = [term for k, term in enumerate(terms) if k not in (place, other)]
+                form = with_joined_waves(Add((joined, *left)))
             return form if complexity(form) < complexity(node) else node
     return node
 
@@ -754,21 +822,20 @@ def with_joined_waves(node: Expression) -> Expression:
 def with_double_angles(node: Expression) -> Expression:
     """Write p sin(u)^2 - p sin(u)^4, and the same of a cosine, as p/4 sin(2 u)^2."""
     node = node.with_parts([with_double_angles(part) for part in node.parts])
-    if not isinstance(node, Add):
-        return node
-    powers: dict[tuple[Expression, float], tuple[int, Number]] = {}
-    for place, term in enumerate(node.terms):
-        number, rest = split_number(term)
-        if isinstance(rest, Power) and isinstance(rest.base, Call) and rest.base.name in ("sin", "cos"):
-            powers[rest.base, rest.exponent] = place, number
-    for (wave, exponent), (place, p) in powers.items():
-        assert isinstance(wave, Call), "they were chosen so"
-        other, q = powers.get((wave, 4.0), (place, p))
+    terms = node.summands
+    # Multiples of the square and of the fourth power of each wave
+    powers: dict[tuple[str, Expression, float], tuple[int, Number]] = {}
+    for place, term in enumerate(terms):
+        match split_number(term):
+            case number, Power(Call("sin" | "cos" as wave, argument), exponent):
+                powers[wave, argument, exponent] = place, number
+    for (name, argument, exponent), (place, p) in powers.items():
+        other, q = powers.get((name, argument, 4.0), (place, p))
         if exponent == 2.0 and other != place and abs(p.value + q.value) <= TWO_EQUAL * abs(p.value):
-            double = Power(Call("sin", Multiply((exact_number(2), wave.argument))), 2.0)
+            double = Power(Call("sin", Multiply((exact_number(2), argument))), 2.0)
             joined = Multiply((p.times(exact_number(4).inverse()), double))
-            left = [term for k, term in enumerate(node.terms) if k not in (place, other)]
-            return with_double_angles(simplify(Add((joined, *left)) if left else joined))
+            left = [term for k, term in enumerate(terms) if k not in (place, other)]
+            return with_double_angles(simplify(sum_of([joined, *left])))
     return node
 
 
@@ -777,15 +844,16 @@ def with_merged_roots(node: Expression) -> Expression:
     # Where a and b are positive the values are the same; where the factors are undefined, the root may not be. The
     # formula must be simplified, for a product within a product hides its roots; the result is not.
     node = node.with_parts([with_merged_roots(part) for part in node.parts])
-    if not isinstance(node, Multiply):
-        return node
-    roots = [part for part in node.factors if isinstance(part, Power) and abs(part.exponent) == 0.5]
+    roots: list[tuple[Expression, float]] = []
+    others: list[Expression] = []
+    for part in node.multiplicands:
+        match part:
+            case Power(base, (0.5 | -0.5) as exponent):
+                roots.append((base, exponent))
+            case _:
+                others.append(part)
     if len(roots) < 2:
         return node
-    others = [part for part in node.factors if not any(part is root for root in roots)]
-    below = all(root.exponent < 0 for root in roots)  # 1 / sqrt(a b) rather than sqrt(1 / (a b))
-    bases = [root.base if below or root.exponent > 0 else Power(root.base, -1.0) for root in roots]
-    merged = Power(Multiply(tuple(bases)), -0.5 if below else 0.5)
-    if others:
-        return Multiply((*others, merged))
-    return merged
+    below = all(exponent < 0 for _, exponent in roots)  # 1 / sqrt(a b) rather than sqrt(1 / (a b))
+    bases = [base if below or exponent > 0 else Power(base, -1.0) for base, exponent in roots]
+    return product_of([*others, Power(Multiply(tuple(bases)), -0.5 if below else 0.5)])
