@@ -135,6 +135,7 @@ def test_the_sign_of_a_flow_through_a_face():
 
 WALLS = Dirichlet(0.0, on=["x=0", "x=1"])
 AT_END = Dirichlet(1.0, on="t=1")
+CIRCLE = [Periodic("x"), Initial({"u": 1.0, "v": 0.0})]
 FIRST, BOTH = Initial(1.0), Initial(1.0, rate=0.0)
 
 
@@ -142,8 +143,8 @@ FIRST, BOTH = Initial(1.0), Initial(1.0, rate=0.0)
     ("equation", "given", "match"),
     [
         (lambda u: u.t + u.xx, FIRST, r"^equation must not let short waves of u grow without bound away from 't=0'"),
-        (lambda u: u.t - u.xx, AT_END, r"away from 't=1', where u is given, got second derivatives by x of the wrong"),
-        (lambda u: u.tt + u.xx, BOTH, r"or give u at both ends of t, renamed$"),
+        (lambda u: u.t - u.xx, AT_END, r"away from 't=1', where u is given, got highest derivatives by x of the wrong"),
+        (lambda u: u.tt + u.xx, BOTH, r"or give u at both ends, renamed$"),
         (lambda u: u.t + (1 + u**2) * u.xx, FIRST, r"short waves of u grow"),
         (lambda u: u.tt + u.xt + u.xx, BOTH, r"short waves of u grow"),
     ],
@@ -151,6 +152,41 @@ FIRST, BOTH = Initial(1.0), Initial(1.0, rate=0.0)
 def test_short_waves_must_not_grow_without_bound(equation, given, match):
     with pytest.raises(InputError, match=match):
         PDE(equation, Interval(0, 1) * Time(0, 1), [WALLS, given])
+
+
+@pytest.mark.parametrize(
+    ("equation", "words"),
+    [
+        (lambda u, v: [u.t + u.xx - v, v.t - v.xx + u], "u"),
+        (lambda u, v: [u.t - v, v.t + u.xx], "v"),  # Laplace's equation as a system
+        (lambda u, v: [u.t - u.xxxx, v.t - v.xx], "u"),
+    ],
+)
+def test_short_waves_of_systems_and_of_higher_order_must_not_grow(equation, words):
+    with pytest.raises(InputError, match=f"short waves of {words} grow"):
+        PDE(equation, Interval(0, 1) * Time(0, 1), CIRCLE)
+
+
+def test_a_flux_of_the_wrong_sign_is_named():
+    conditions = [Periodic("x"), Initial({"u": 1.0})]
+    PDE(lambda u, v: [u.t - v.x, v - u.x], Interval(0, 1) * Time(0, 1), conditions)
+    with pytest.raises(InputError, match="short waves of u grow"):
+        PDE(lambda u, v: [u.t + v.x, v - u.x], Interval(0, 1) * Time(0, 1), conditions)
+
+
+@pytest.mark.parametrize(
+    "equation",
+    [
+        lambda u, v: [u.t + v.xx, v.t - u.xx],  # Schroedinger
+        lambda u, v: [u.t - v, v.t + u.xxxx],  # a beam
+        lambda u, v: [u.t + v.x, v.t + u.x],
+        lambda u, v: [u.t + 1e-9 * u.xxxx + u.xx, v.t - v.xx - 1e6 * v],  # Kuramoto and Sivashinsky, and a reaction
+        lambda u, v: [u.t + u * v.x + v * u.x, v.t + v * v.x + u.x],  # shallow water
+        lambda u, v: [u.t - (u.xx - 2 * v.xx), v.t - (v.xx + 2 * u.xx)],
+    ],
+)
+def test_well_posed_systems_are_stated(equation):
+    PDE(equation, Interval(0, 1) * Time(0, 1), CIRCLE)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from edgewise.pde.problem.dry_run import PROBE_SEEDS, PROBES, ROUNDING, DryRun
 from edgewise.pde.problem.evaluation import LATEST, EvaluationContext, Value, errors_named, value_at
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, Rule, integrals_by
-from edgewise.pde.problem.linearisation import linearise, smooth_jet
+from edgewise.pde.problem.linearisation import Key, linearise, smooth_jet
+from edgewise.settings import ABOVE_ZERO
 
 if TYPE_CHECKING:
     from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
@@ -35,6 +36,11 @@ class CheckSettings:
     # Sizes of fields, of either sign, for which an equation is looked at that depends on them: from millivolts to
     # kelvins and pascals, so close that smooth fields of size 1 fill the gaps.
     field_sizes: tuple[float, ...] = tuple(sign * 2.0**k for k in range(-10, 21) for sign in (-1, 1))
+    # Two numbers of short waves, by the length of the domain, whose rates are those of the highest derivatives; the
+    # least growth by the magnitude of the rate, and the least determinant that is not rounding.
+    wave_numbers: tuple[float, float] = (2.0**21, 2.0**23)
+    least_growth: float = 1e-2
+    regular: float = 1e-8
 
 
 CHECKS = CheckSettings()
@@ -212,73 +218,118 @@ def check_enough_conditions(form: StrongForm, field: str) -> None:
 
 
 def check_direction(form: StrongForm) -> None:
-    """Raise an InputError where short waves grow without bound away from the moment at which a field is given [1].
+    """Raise an InputError where short waves grow without bound away from the moment at which the fields are given [1].
 
-    By a du/dt + b d2u/dx2 = 0 the amplitude of exp(ikx) changes as exp(k^2 b t / a), and by
-    a d2u/dt2 + c d2u/dxdt + b d2u/dx2 = 0, with values and rates at one moment, as exp(k sqrt(b / a - c^2 / 4a^2) t).
-    Coefficients that depend on fields count where no fields of any size and sign let waves stay.
+    By a du/dt + b d2u/dx2 = 0 the amplitude of exp(ikx) changes as exp(k^2 b t / a); in systems rates are eigenvalues
+    of the symbol. Coefficients that depend on fields count where no fields of any size and sign let waves stay.
 
     [1] F. John, "Partial Differential Equations", 4th edition, 1982, section 7.1: the symbol at high frequencies.
     """
     time = form.time
-    if time is None or form.order != 2 or form.features:
+    if time is None or form.features:
         return
-    smooth = _growing_waves(form, time, (1.0,))
-    if not smooth:
-        return
+    # All conditions are at one end of the time: growth counts forwards from the first one, backwards from the last.
     ends = [piece.name for piece in form.domain.pieces if piece.is_time_end]
-    for name, axis, end in _growing_waves(form, time, CHECKS.field_sizes):
-        if (name, axis, end) not in smooth:
+    given = [any(end in term.pieces for term in form.condition_terms) for end in ends]
+    if sum(given) != 1:
+        return
+    direction = 1.0 if given[0] else -1.0
+    order = max(form.equation_term.requirements.order(name, [time]) for name in form.fields)
+    sizes = (1.0,) if form.is_linear else CHECKS.field_sizes
+    for axis, name in enumerate(form.domain.coordinates):
+        if axis == time or not _growing_waves(form, time, axis, direction, (1.0,)):
             continue
-        order = form.equation_term.requirements.order(name, [time])
-        raise InputError(
-            f"equation must not let short waves of {name} grow without bound away from {ends[end]!r}, where {name} is "
-            f"given, got second derivatives by {form.domain.coordinates[axis]} of the wrong sign: change it, or "
-            + (f"give {name} at the other end of the time" if order == 1 else f"give {name} at both ends of t, renamed")
-        )
+        field = _growing_waves(form, time, axis, direction, sizes)
+        if field:
+            end = ends[given.index(True)]
+            raise InputError(
+                f"equation must not let short waves of {field} grow without bound away from {end!r}, where {field} is "
+                f"given, got highest derivatives by {name} of the wrong sign: change it, or "
+                + (
+                    f"give {field} at the other end of the time"
+                    if order == 1
+                    else f"give {field} at both ends, renamed"
+                )
+            )
 
 
-def _growing_waves(form: StrongForm, time: int, sizes: Sequence[float]) -> list[tuple[str, int, int]]:
-    """Fields, axes and ends of the time away from which short waves grow everywhere, for fields of all these sizes."""
+def _growing_waves(form: StrongForm, time: int, axis: int, direction: float, sizes: Sequence[float]) -> str:
+    """The field whose short waves along an axis grow everywhere, for fields of all these sizes; "" for none."""
+    # The equation linearised about smooth fields of each size.
     domain = form.domain
     x = domain.interior(CHECKS.face_probes, "sobol", 0).repeat(len(sizes), 1)
     size = torch.tensor(sizes).to(x).repeat_interleave(CHECKS.face_probes)
     jet = {key: size * values for key, values in smooth_jet(form, form.equation_term, x).items()}
     jacobian = linearise(form, form.equation_term, x, None, jet)[1]
-    ends = [piece for piece in domain.pieces if piece.is_time_end]
-    growing = []
-    for number, field in dict.fromkeys(key[:2] for key in jacobian):
-        name = form.fields[field]
-        order = form.equation_term.requirements.order(name, [time])
-        if any(sum(index) == 2 and (row, slot) != (number, field) for row, slot, index in jacobian if row == number):
-            continue  # cross diffusion
-        given = [
-            sum(term.constrains(name, []) for term in form.condition_terms if piece.name in term.pieces)
-            for piece in ends
-        ]
-        if order not in (1, 2) or sorted(given) != [0, order]:
-            continue
-        # Growth away from that moment: forwards in time from the first one, backwards from the last one.
-        forwards = 1.0 if order == 2 or given[0] else -1.0
-        rate = jacobian.get((number, field, _along(time, order, domain.dimension)))
-        for axis in range(domain.dimension):
-            second = jacobian.get((number, field, _along(axis, 2, domain.dimension)))
-            if axis == time or rate is None or second is None:
-                continue
-            growth = forwards * rate * second
-            mixed = jacobian.get((number, field, tuple(int(each in (axis, time)) for each in range(domain.dimension))))
-            if mixed is not None and order == 2:
-                growth = growth - mixed.square() / 4  # characteristics are real where this is negative
-            elif mixed is not None:
-                continue  # it bounds the growth, as in a du/dt + c d2u/dxdt + b d2u/dx2 = 0
-            if bool((growth > 0).all()):
-                growing.append((name, axis, given.index(order)))
-    return growing
+    along = {key: part for key, part in jacobian.items() if key[2][time] + key[2][axis] == sum(key[2])}
+    names = list(form.fields)
+    if not any(key[2][axis] for key in along) or len(form.equation_term.requirements.sizes) != len(names):
+        return ""
+    # Rates of two wave numbers: they grow without bound where those that grow fastest do.
+    fastest = list[Tensor]()
+    for number in CHECKS.wave_numbers:
+        found = _rates(along, len(names), time, axis, number / float(domain.size[axis]), direction)
+        if found is None:
+            return ""
+        rates, modes = found
+        largest, at = rates.real.max(1)
+        fastest.append(largest)
+    size_of_fastest = rates.gather(1, at[:, None])[:, 0].abs()
+    grows = (fastest[1] > 2 * fastest[0].clamp(min=0)) & (fastest[1] > CHECKS.least_growth * size_of_fastest)
+    if not bool(grows.all()):
+        return ""
+    return names[int(modes[0, :, at[0]].abs().argmax())]
 
 
-def _along(axis: int, order: int, dimension: int) -> tuple[int, ...]:
-    """The derivative of an order by one coordinate."""
-    return tuple(order if each == axis else 0 for each in range(dimension))
+def _rates(
+    jacobian: Mapping[Key, Tensor], fields: int, time: int, axis: int, number: float, direction: float
+) -> tuple[Tensor, Tensor] | None:
+    """Rates (N, m) at which waves of a number along an axis grow, and fields of each (N, fields, m).
+
+    None where fields without a rate do not follow from the others, as a pressure.
+    """
+    # The symbol, a matrix of residuals and fields by each order of the time derivative.
+    order = max(key[2][time] for key in jacobian)
+    if order not in (1, 2):
+        return None
+    count = len(next(iter(jacobian.values())))
+    symbol = torch.zeros(order + 1, count, fields, fields, dtype=torch.complex128)
+    for (row, field, index), part in jacobian.items():
+        symbol[index[time], :, row, field] += part * (1j * number) ** index[axis]
+    # Fields without a rate are eliminated by as many residuals without one.
+    is_moving = (symbol[order] != 0).any(0)
+    rows, columns = is_moving.any(1), is_moving.any(0)
+    if int(rows.sum()) != int(columns.sum()) or (order == 2 and not bool(rows.all())):
+        return None
+    if bool((symbol[1:, :, ~rows] != 0).any()) or bool((symbol[1:, :, :, ~columns] != 0).any()):
+        return None
+    static, moving = symbol[0], symbol[1:][:, :, rows][..., columns]
+    rest = static[:, ~rows][..., ~columns]
+    if not (_is_regular(moving[-1]) and _is_regular(rest)):
+        return None
+    inner = static[:, rows][..., columns]
+    inner = inner - static[:, rows][..., ~columns] @ torch.linalg.solve(rest, static[:, ~rows][..., columns])
+    # Eigenvalues, for the second order those of the companion matrix.
+    system = -torch.linalg.solve(moving[-1], inner)
+    if order == 2:
+        damping = -torch.linalg.solve(moving[-1], moving[0])
+        unit = torch.eye(fields, dtype=system.dtype).expand_as(system) * abs(number)
+        system = torch.cat([torch.cat([0 * unit, unit], 2), torch.cat([system / abs(number), damping], 2)], 1)
+    if not bool(system.isfinite().all()):
+        return None
+    rates, vectors = torch.linalg.eig(system)
+    modes = torch.zeros(count, fields, rates.shape[1], dtype=vectors.dtype)
+    modes[:, columns] = vectors[:, : int(columns.sum())]
+    return direction * rates, modes
+
+
+def _is_regular(matrices: Tensor) -> bool:
+    """Whether no matrix (N, n, n) is singular, in units of its rows and columns; one without rows is not."""
+    if not matrices.shape[-1]:
+        return True
+    scaled = matrices / matrices.abs().amax(2, keepdim=True).clamp(min=ABOVE_ZERO)
+    scaled = scaled / scaled.abs().amax(1, keepdim=True).clamp(min=ABOVE_ZERO)
+    return bool((torch.linalg.det(scaled).abs() > CHECKS.regular).all())
 
 
 def needs_no_condition(form: StrongForm, face: tuple[int, int]) -> dict[tuple[int, int], bool]:
