@@ -76,7 +76,7 @@ def _measure(entry: dict, noise: float, runs: int, seed: int, method: str, _repo
         "decided": bool(motion.decided),
         "adequate": bool(motion.adequate),
         "rivals": len(motion.rivals),
-        "coverage": _coverage(motion, entry, starts[0], noise, seed),
+        "coverage": _coverage(motion, entry, starts[0], noise, 7000 + 1000 * seed + entry["id"]),
         "texts": motion.choice.lines(4),
     }
 
@@ -85,7 +85,7 @@ def _coverage(motion: Motion, entry: dict, start: np.ndarray, noise: float, seed
     """Shares of the states that the 90 % band holds: from the exact start, a sample of it, and after the last one."""
     t = np.linspace(0, UNTIL / 2, LATER)
     whole = trajectory(entry, start, np.concatenate([t, UNTIL + t]))
-    sample = noisy(start, noise, 7000 + seed)
+    sample = noisy(start, noise, seed)
     forecasts = {
         "exact": (motion.forecast(start, t), whole[:LATER]),
         "sample": (motion.forecast(sample, t, error=noise * np.abs(sample)), whole[:LATER]),

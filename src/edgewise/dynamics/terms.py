@@ -235,7 +235,8 @@ def _functions(columns: np.ndarray) -> list[Term]:
             single[k].append(Power(x, -1.0))
         if values.min() > 0:
             single[k] += [Call("log", x), Power(x, 0.5)]
-    found = [form for k in range(count) for form in single[k]]
+    alone = [form for k in range(count) for form in single[k]]
+    found: list[Expression] = []
     if count <= 4:  # more variables have too many pairs
         for k in range(count):
             x = Variable(k)
@@ -247,8 +248,9 @@ def _functions(columns: np.ndarray) -> list[Term]:
             found += [Call("sin", difference), Call("cos", difference)]
             pairs = [(a, b) for a in _smooth_three(single[j]) for b in _smooth_three(single[k])]
             found += [Multiply((a, b)) for a, b in pairs]
-    cost = 2 * math.log(max(len(found), 20)) + 6
-    return [Term(form, cost) for form in found]
+    # One of all forms of that length, and each operation as much as two degrees of a monomial
+    priced = [(alone, 3.0), (found, 6.0)]
+    return [Term(form, 2 * math.log(len(forms)) + length) for forms, length in priced for form in forms]
 
 
 def _smooth_three(forms: list[Expression]) -> list[Expression]:
