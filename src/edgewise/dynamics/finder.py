@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.interpolate import BSpline, PchipInterpolator, make_interp_spline
+from scipy.interpolate import BSpline, make_interp_spline
 
 from edgewise.checks import check_count, check_number
 from edgewise.dynamics.arguments import Samples, checked_kind, dimensions_of, read_samples
@@ -20,7 +20,7 @@ from edgewise.dynamics.settings import DynamicsSettings
 from edgewise.dynamics.shooting import Fit
 from edgewise.dynamics.smoothing import Smooth, smooth
 from edgewise.dynamics.terms import Law, Term, library
-from edgewise.dynamics.trajectories import Known, Observations, Trajectory, no_known
+from edgewise.dynamics.trajectories import Known, Observations, Trajectory, interpolated, no_known
 from edgewise.errors import InputError
 from edgewise.listeners import check_progress, reported
 from edgewise.outcomes import Budget, ProgressCallback, StopReason, check_on_interrupt
@@ -257,12 +257,11 @@ class _Search:
         kind = self.kind
         if not kind.known:
             return no_known
-        inputs = [PchipInterpolator(t, column) for column in u.T]
+        inputs = interpolated(t, list(u.T)) if kind.inputs else no_known
 
         def known(times: np.ndarray) -> np.ndarray:
-            values = [curve(np.clip(times, t[0], t[-1])) for curve in inputs]
-            values += [curve(np.clip(times - delay, t[0], t[-1])) for delay in kind.delays for curve in splines]
-            return np.stack(values)
+            earlier = [curve(np.clip(times - delay, t[0], t[-1])) for delay in kind.delays for curve in splines]
+            return np.stack([*inputs(times), *earlier])
 
         return known
 

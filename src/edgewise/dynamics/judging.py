@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import combinations, combinations_with_replacement
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 from scipy.optimize import root
 from scipy.stats import chi2
 
@@ -15,7 +14,7 @@ from edgewise.dynamics.result import Conserved, FixedPoint, Forecast, Motion, Sy
 from edgewise.dynamics.shooting import Fit
 from edgewise.dynamics.simulation import accurate, together
 from edgewise.dynamics.terms import Law
-from edgewise.dynamics.trajectories import Kind, Known, Observations, no_known
+from edgewise.dynamics.trajectories import Kind, Known, Observations, interpolated, no_known
 from edgewise.errors import InputError
 from edgewise.formulas.expression import (
     Call,
@@ -203,19 +202,7 @@ def _inputs_of(motion: Motion, t: np.ndarray, inputs: Mapping[str, np.ndarray] |
     columns = [np.asarray(inputs[name], dtype=np.float64) for name in names]
     if any(column.shape != t.shape for column in columns):
         raise InputError(f"inputs must hold {len(t)} numbers each, one for each time")
-    return PchipInterpolatorColumns(t, columns)
-
-
-class PchipInterpolatorColumns:
-    """Columns of samples as functions of time, between which they keep their monotony."""
-
-    def __init__(self, t: np.ndarray, columns: Sequence[np.ndarray]):
-        self.t = t
-        self.curves = [PchipInterpolator(t, column) for column in columns]
-
-    def __call__(self, times: np.ndarray) -> np.ndarray:
-        inside = np.clip(times, self.t[0], self.t[-1])
-        return np.stack([curve(inside) for curve in self.curves])
+    return interpolated(t, columns)
 
 
 def jacobian(system: System, state: np.ndarray) -> np.ndarray:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.interpolate import PchipInterpolator
 
 from edgewise.dynamics.terms import Columns, Law
 
@@ -79,6 +80,12 @@ class Observations:
     def counts(self) -> np.ndarray:
         """Samples of each coordinate (measured,)."""
         return sum(run.present.sum(axis=0) for run in self.runs)
+
+
+def interpolated(t: np.ndarray, columns: Sequence[np.ndarray]) -> Known:
+    """Columns of samples as functions of time, between which they keep their monotony."""
+    curves = [PchipInterpolator(t, column) for column in columns]
+    return lambda times: np.stack([curve(np.clip(times, t[0], t[-1])) for curve in curves])
 
 
 def no_known(t: np.ndarray) -> np.ndarray:
