@@ -120,6 +120,7 @@ def summary(rows: list[dict]) -> Outcome:
         groups.setdefault((row["panel"], row["noise"], row["runs"], row["method"]), []).append(row)
     lines = []
     failures = []
+    bands = []
     figures = {}
     for (name, noise, runs, method), group in groups.items():
         title = f"{TITLES[name]}, {noise:.0%} noise, {runs} seen".replace("%", " %")
@@ -136,7 +137,12 @@ def summary(rows: list[dict]) -> Outcome:
             f"{median(working_seconds(row) for row in group) or 0:.1f}",
         )
         lines.append((title, method, str(len(group)), *cells))
-        figures[f"{title}, {method}"] = f"generalises {cells[1]}, right structure {cells[2]}, {cells[4]} s"
+        structure = f", right structure {cells[2]}, decided {cells[3]} right" if is_own else ""
+        figures[f"{title}, {method}"] = f"{len(group)} systems, generalises {cells[1]}{structure}, {cells[4]} s"
+        held = [row["coverage"] for row in group if row.get("coverage") and noise]
+        if held:
+            shares = [f"{100 * np.mean([one[start] for one in held]):.0f} %" for start in ("exact", "sample", "last")]
+            bands.append((title, str(len(held)), *shares))
         if is_own and name == "odebench":
             others = [str(row["system"]) for row, is_good in zip(group, good, strict=True) if not is_good]
             wrong = [str(row["system"]) for row in group if not row["structure"]]
@@ -154,22 +160,9 @@ def summary(rows: list[dict]) -> Outcome:
     tables = [ResultTable(columns, tuple(lines))]
     heads = ("systems", "do not generalise", "other structure")
     tables.append(ResultTable(heads, tuple(failures), "Systems of ODEBench, by their numbers, that fail"))
-    tables.append(_band_table(groups))
-    return Outcome((*tables, key_figures(figures)), NOTES)
-
-
-def _band_table(groups: dict[tuple, list[dict]]) -> ResultTable:
-    """How often the bands of forecasts hold the truth."""
-    lines = []
-    for (name, noise, runs, _), group in groups.items():
-        held = [row["coverage"] for row in group if row.get("coverage") and noise]
-        if held:
-            shares = [f"{100 * np.mean([one[start] for one in held]):.0f} %" for start in ("exact", "sample", "last")]
-            lines.append(
-                (f"{TITLES[name]}, {noise:.0%} noise, {runs} seen".replace("%", " %"), str(len(held)), *shares)
-            )
     heads = ("systems", "number", "exact start", "noisy start", "after the last sample")
-    return ResultTable(heads, tuple(lines), "Shares of states that the 90 % band of a forecast holds")
+    tables.append(ResultTable(heads, tuple(bands), "Shares of states that the 90 % band of a forecast holds"))
+    return Outcome((*tables, key_figures(figures)), NOTES)
 
 
 def _share(count: int, total: int) -> str:

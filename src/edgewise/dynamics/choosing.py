@@ -20,11 +20,6 @@ from edgewise.dynamics.trajectories import Observations
 from edgewise.outcomes import Budget
 
 
-def price(equation: Equation) -> float:
-    """What an equation costs whatever the data: each constant as much as with 150 samples, whose logarithm is 5."""
-    return sum(term.cost + 5.0 * term.constants for term, _ in equation)
-
-
 class Choice:
     """The laws fitted so far, and the moves from one to the next."""
 
@@ -105,7 +100,8 @@ class Choice:
             before = current.score
             for k, equations in enumerate(alternatives):
                 for equation in equations:
-                    if self.is_exact(current) and price(equation) >= price(current.law.equations[k]):
+                    costs = [sum(self._cost(term) for term, _ in one) for one in (equation, current.law.equations[k])]
+                    if self.is_exact(current) and costs[0] >= costs[1]:
                         continue  # nothing to gain but brevity
                     law = current.law if current.is_continuous else first
                     fit = self.fitted(law.with_equation(k, equation), beside=current)
