@@ -175,8 +175,8 @@ class _Search:
         self.best = current
         current = choice.exchanged(current, first, [[one.equation for one in options] for options in candidates])
         self.best = current
-        if current.is_continuous and not choice.is_exact(current):
-            choice.set_substeps(current.law)  # the first law may have asked for more
+        if current.is_continuous and (choice.noise > 1e-4).all():
+            choice.set_substeps(current.law)  # the first law may have asked for more than noise does
         # A search of formulas takes seconds, so only for what the terms miss
         missed = ~choice.is_adequate(current) if current.is_continuous else self._unexplained(candidates, curve_error)
         if missed.any() and not self.kind.is_map:
