@@ -1,6 +1,6 @@
 """The 27 Feynman equations of the KAN paper: automatic shape and grids, compared with the paper's four columns.
 
-The ranges of the variables are ours (`edgewise_experiments/data/feynman.py`) because the paper prints none.
+The ranges of the variables are ours (`edgewise_experiments/data/feynman.txt`) because the paper prints none.
 """
 
 from __future__ import annotations

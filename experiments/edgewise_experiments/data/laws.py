@@ -23,13 +23,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 
 import numpy as np
 
 from edgewise.formulas import Expression, complexity, parse_expression, simplify
 from edgewise.formulas.expression import Add, Call, Multiply, Number, Power, Variable, evaluate, exact_number
 from edgewise.formulas.rewriting import shortest_form
+from edgewise_experiments.data.target import data_lines
 
 RANDOM_SEED, RANDOM_LAWS = 20261126, 200
 _NUMBERS = (1.0, 2.0, 3.0, 4.0, 5.0)
@@ -80,9 +80,7 @@ def textbook(half: int) -> Mapping[str, Law]:
 
 
 def _read_laws(file: str) -> dict[str, Law]:
-    text = resources.files("edgewise_experiments.data").joinpath(file).read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    return {law.name: law for law in map(_read_law, lines)}
+    return {law.name: law for law in map(_read_law, data_lines(file))}
 
 
 def _read_law(line: str) -> Law:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import resources
 from math import isfinite
 from types import MappingProxyType
 
@@ -73,6 +74,12 @@ class TargetFunction:
 def of_columns(function: Callable[..., np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
     """Turn a function of separate inputs into one of an array (N, inputs)."""
     return lambda x: function(*x.T)
+
+
+def data_lines(file: str) -> list[str]:
+    """Return the lines of a text file of this folder, without comments."""
+    text = resources.files("edgewise_experiments.data").joinpath(file).read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
 def by_name(*targets: TargetFunction) -> Mapping[str, TargetFunction]:

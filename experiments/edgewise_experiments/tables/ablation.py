@@ -27,8 +27,7 @@ from edgewise.search.validation import mean_and_error
 from edgewise_experiments.runner.jobs import Job, RowCallback, require_complete, run_jobs
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures
 from edgewise_experiments.runner.store import Store
-from edgewise_experiments.tables.collection import entries
-from edgewise_experiments.tables.entry import OPEN
+from edgewise_experiments.tables.collection import OPEN, entries
 from edgewise_experiments.tables.real_tables import Table, real_tables
 
 NOTES = (

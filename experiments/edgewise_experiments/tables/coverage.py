@@ -23,8 +23,7 @@ from edgewise.outcomes import Progress, ProgressCallback
 from edgewise_experiments.runner.jobs import Job, RowCallback, RowProgress, require_complete, run_jobs
 from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures
 from edgewise_experiments.runner.store import Store
-from edgewise_experiments.tables.collection import entries
-from edgewise_experiments.tables.entry import OPEN, UNOPENED
+from edgewise_experiments.tables.collection import OPEN, UNOPENED, entries
 from edgewise_experiments.tables.real_tables import Table, real_tables
 
 NOTES = (

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from edgewise.errors import InputError
-from edgewise_experiments.tables.collection import COLLECTION, entries
-from edgewise_experiments.tables.entry import MOST_ROWS, Entry
+from edgewise_experiments.tables.collection import COLLECTION, MOST_ROWS, Entry, entries
 
 pandas = pytest.importorskip("pandas")
 
