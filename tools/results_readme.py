@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from edgewise_experiments.pages.page import claims_markdown
+from edgewise_experiments.pages.claims import claims_markdown
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 

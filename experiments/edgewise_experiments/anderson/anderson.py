@@ -27,7 +27,7 @@ from edgewise.train import LevenbergMarquardt, OrdinalClassification, Roughness,
 from edgewise_experiments.anderson.mobility_edges import ReadEdge, read_edge
 from edgewise_experiments.data.anderson import CHAINS
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, repeats, run_jobs, working_seconds
-from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures
+from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, median
 from edgewise_experiments.runner.store import Store
 
 if TYPE_CHECKING:
@@ -242,7 +242,14 @@ def summary(rows: list[dict]) -> Outcome:
             )
         )
     columns = ("chain", "numbers", "accuracy", "formula's", "paper", "seconds", "extended where")
+    automatic = [row for row in learned if row.get("name") == "automatic"]
+    found = [
+        f"{own[0]['chain']} {100 * share:.1f} %"
+        for own in repeats(automatic, "chain")
+        if (share := median(row["formula_accuracy"] for row in own)) is not None
+    ]
     extent = {
+        "formulas found without help": ", ".join(found) or "-",
         "sites of the learned chains": " or ".join(map(str, sorted({row["size"] for row in learned}))) or "-",
         "seeds": str(len({row["seed"] for row in rows})),
     }

@@ -9,8 +9,7 @@ from experiments.tests.made_rows import accuracy_row, phase
 from experiments.tests.theory.test_continual_learning import CASES
 
 from edgewise_experiments import experiments
-from edgewise_experiments.pages.claims import CLAIMS, total_seconds
-from edgewise_experiments.pages.page import HEADS, claim_lines, claims_markdown
+from edgewise_experiments.pages.claims import CLAIMS, HEADS, claim_lines, claims_markdown, total_seconds
 
 RESULTS = Path(__file__).parents[3] / "results"
 
@@ -51,20 +50,6 @@ def test_slopes_speak_for_the_toy_functions():
         "degree and grids chosen: 1.0e-06"
     )
     assert claim.ours(rows[:1]) == "too few rows"
-
-
-def test_formulas_without_help_speak_for_anderson():
-    rows = [
-        {"part": "KAN", "chain": chain, "name": name, "seed": seed, "formula_accuracy": share}
-        for chain, name, seed, share in (
-            *(("GAAM", "automatic", 0, 0.99), ("GAAM", "automatic", 1, 0.97), ("GAAM", "automatic", 2, 0.98)),
-            *(("MAAM", "automatic", 0, 0.9), ("MAAM", "p by cosh", 0, 1.0)),
-        )
-    ]
-    claim = claim_of("anderson")
-    assert claim.ours(rows) == "formulas found without help: GAAM 98.0 %, MAAM 90.0 %"
-    assert claim.ours(rows[-1:]) == "too few rows"
-    assert claim.paper.startswith("formulas found without help: GAAM 99.0 % (exact edge 99.2 %), MAAM 97.1 %")
 
 
 def test_claims_quote_key_figures():
