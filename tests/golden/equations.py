@@ -26,9 +26,8 @@ from edgewise.pde import (
     other_solutions,
     solve,
 )
-from edgewise_experiments.pde import estimates
+from edgewise_experiments.pde import estimates, pde_table
 from edgewise_experiments.pde.equations import BY_NAME, error_of
-from edgewise_experiments.pde.pde_table import measured_errors
 from edgewise_experiments.pde.reach import GOALS
 from edgewise_experiments.pde.unknown_fields import exact_rod, rod
 from edgewise_experiments.problems.named_equations import named_equation
@@ -43,11 +42,6 @@ Error = Callable[[Solution], float]
 def exact_error(solution: Solution) -> float:
     """Relative L2 error by quadrature against the closed solution."""
     return float(solution.errors().relative_l2)
-
-
-def table_error(name: str, solution: Solution) -> float:
-    """Error as in the table of equations."""
-    return float(measured_errors(name, named_equation(name).make(), solution)["error"])
 
 
 def error_at(solution: Solution, points: np.ndarray, exact: np.ndarray) -> float:
@@ -84,7 +78,7 @@ def panel(name: str) -> Callable[[], Row]:
 
 def table(name: str, **options: object) -> Callable[[], Row]:
     """An equation of the table."""
-    return lambda: solved(named_equation(name).make, partial(table_error, name), **options)
+    return lambda: solved(named_equation(name).make, partial(pde_table.error, name), **options)
 
 
 def reach(name: str) -> Callable[[], Row]:

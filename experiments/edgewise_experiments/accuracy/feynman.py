@@ -9,9 +9,7 @@ from dataclasses import replace
 
 from edgewise_experiments.accuracy.known_functions import Effort, accuracy_job, beside_the_paper
 from edgewise_experiments.data.feynman import FEYNMAN_EQUATIONS
-from edgewise_experiments.runner.jobs import RowCallback, latest, run_jobs
-from edgewise_experiments.runner.outcome import Outcome, scientific
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments.runner import Outcome, RowCallback, Store, latest, run_jobs
 
 QUICK = ("I.12.11", "II.38.3")
 EFFORT = Effort(budget=0.5)  # up to about 20 seconds of one core
@@ -27,7 +25,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
             target = FEYNMAN_EQUATIONS[name]
             effort = QUICK_EFFORT if quick else replace(EFFORT, samples=1000 * (1 + target.inputs))
             jobs.append(accuracy_job(target, seed, effort))
-    return summary(run_jobs(jobs, store, progress, line))
+    return summary(run_jobs(jobs, store, progress))
 
 
 def summary(rows: list[dict]) -> Outcome:
@@ -35,12 +33,3 @@ def summary(rows: list[dict]) -> Outcome:
     to_beat = {name: target.paper_best() for name, target in FEYNMAN_EQUATIONS.items()}
     reference = "the best of the paper's four columns"
     return beside_the_paper(latest(rows, "problem", "seed"), FEYNMAN_EQUATIONS, to_beat=to_beat, reference=reference)
-
-
-def line(row: dict) -> str:
-    """Describe a stored row in one line."""
-    paper = FEYNMAN_EQUATIONS[row["problem"]].paper_best()
-    return (
-        f"{row['problem']}, seed {row['seed']}: {scientific(row['rmse'])} (paper {scientific(paper)}), "
-        f"{row['parameters']:,} parameters, {row['seconds']:.1f} s"
-    )

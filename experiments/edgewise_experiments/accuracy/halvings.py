@@ -12,7 +12,7 @@ from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.train import LevenbergMarquardt, move_hidden_domains_, refine
 from edgewise_experiments.accuracy.known_functions import TEST, TEST_SEED, Scale
 from edgewise_experiments.data.target import TargetFunction
-from edgewise_experiments.runner.jobs import Job, require_complete
+from edgewise_experiments.runner import Job, require_complete
 
 SAMPLES = 1000  # uniform, as many as pykan gets
 GRIDS, DEGREE, STEPS = (4, 8, 16, 32, 64), 5, 10  # each grid halves the one before

@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,21 +15,21 @@ from edgewise import Regression
 from edgewise.outcomes import ProgressCallback
 from edgewise.search import approximate
 from edgewise_experiments.data.target import TargetFunction
-from edgewise_experiments.runner.jobs import Job, require_complete, working_seconds
-from edgewise_experiments.runner.outcome import (
+from edgewise_experiments.runner import (
     NO_ROWS,
+    Figure,
+    Job,
     Outcome,
     ResultTable,
     count_range,
     key_figures,
     median,
+    require_complete,
     scientific,
     times,
+    working_seconds,
     worst,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 TEST = 10_000  # fresh points, uniform
 TEST_SEED, HELD_OUT_SEED = 1_000_000, 2_000_000  # added to the seed of the training samples

@@ -25,7 +25,7 @@ from edgewise.train import LBFGS, LevenbergMarquardt, SSBroyden
 from edgewise.train.cost import StepCost
 from edgewise_experiments.accuracy.known_functions import HELD_OUT_SEED, TEST, TEST_SEED, Effort, Scale
 from edgewise_experiments.data.target import TargetFunction
-from edgewise_experiments.runner.jobs import Job, require_complete
+from edgewise_experiments.runner import Job, require_complete
 
 SHAPES = ((10, 10), (20, 20, 20), (64, 64), (100, 100), (256, 256))
 ACTIVATIONS = ("tanh", "silu")

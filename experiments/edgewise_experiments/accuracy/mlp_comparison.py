@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from edgewise_experiments.accuracy import special_functions, toy_functions
 from edgewise_experiments.accuracy.known_functions import TEST, Effort, FunctionRows, accuracy_job, by_function, shape
@@ -28,12 +27,22 @@ from edgewise_experiments.accuracy.mlp_baseline import (
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.special_functions import SPECIAL_FUNCTIONS
 from edgewise_experiments.data.target import TargetFunction
-from edgewise_experiments.runner.jobs import Job, RowCallback, latest, repeats, run_jobs, working_seconds
-from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median, scientific, times
-from edgewise_experiments.runner.store import Store
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from edgewise_experiments.runner import (
+    Figure,
+    Job,
+    Outcome,
+    ResultTable,
+    RowCallback,
+    Store,
+    key_figures,
+    latest,
+    median,
+    repeats,
+    run_jobs,
+    scientific,
+    times,
+    working_seconds,
+)
 
 ALSO = ("toy-functions", "special-functions")
 PROBLEMS = (*TOY_FUNCTIONS, "jv", "ellipkinc", "ellipeinc", "yv", "kv")
@@ -72,14 +81,14 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
     beside = [] if quick else store.beside(*ALSO)
     known = {row["problem"] for row in _kans(beside)}
     first = [job for c in cases for job in c.jobs(first_plans(c.target.inputs, c.training, work=c.work * FIRST))]
-    rows = run_jobs(first, store, _within(progress, 0.0, 0.4), line)
+    rows = run_jobs(first, store, _within(progress, 0.0, 0.4))
     final = []
     for c in cases:
         mine = [row for row in rows if (row["problem"], row["seed"]) == (c.target.name, c.seed)]
         final += c.jobs(final_plans(c.target.inputs, c.training, mine, work=c.work * FINAL))
-    rows += run_jobs(final, store, _within(progress, 0.4, 0.5), line)
+    rows += run_jobs(final, store, _within(progress, 0.4, 0.5))
     kans = [accuracy_job(c.target, c.seed, c.effort) for c in cases if c.target.name not in known]
-    rows += run_jobs(kans, store, _within(progress, 0.9, 0.1), line)
+    rows += run_jobs(kans, store, _within(progress, 0.9, 0.1))
     return summary([*rows, *beside])
 
 
@@ -183,12 +192,3 @@ def draw_errors(names: Sequence[str], mlps: Sequence[dict], kans: dict[str, Func
             curves += [Curve(f"MLP, {activation}", *zip(*points, strict=True))] if points else []
         groups[_formula(name)] = curves
     return error_curves(groups, xlabel="parameters", ylabel="RMSE")
-
-
-def line(row: dict) -> str:
-    """Describe a stored row in one line."""
-    what = f"{row['problem']}, seed {row['seed']}: {scientific(row['rmse'])}, {row['parameters']:,} parameters"
-    if row.get("model") != "MLP":
-        return f"{what}, {row['seconds']:.1f} s, KAN"
-    nodes = "-".join(map(str, row["hidden"]))
-    return f"{what}, {row['seconds']:.1f} s, MLP {nodes} {row['activation']}, {row['method']}"

@@ -12,7 +12,6 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
@@ -29,12 +28,22 @@ from edgewise.outcomes import Progress, ProgressCallback
 from edgewise_experiments.accuracy.smoothing_spline import INTERVALS, SmoothingSpline
 from edgewise_experiments.data.feynman import FEYNMAN_EQUATIONS
 from edgewise_experiments.data.target import TargetFunction
-from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs, working_seconds
-from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, count_range, key_figures, median
-from edgewise_experiments.runner.store import Store
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from edgewise_experiments.runner import (
+    NO_ROWS,
+    Figure,
+    Job,
+    Outcome,
+    ResultTable,
+    RowCallback,
+    Store,
+    count_range,
+    key_figures,
+    latest,
+    median,
+    require_complete,
+    run_jobs,
+    working_seconds,
+)
 
 SAMPLES, NOISE, TEST = 500, 0.05, 10_000
 EQUATIONS = tuple(name for name, target in FEYNMAN_EQUATIONS.items() if target.inputs in (2, 3))[:10]
@@ -69,7 +78,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
         key = {"problem": name, "seed": seed, "model": model, "samples": SAMPLES, "noise": NOISE, "quick": quick}
         key |= {"settings": SETTINGS[model]}
         jobs.append(Job(f"{name}, {model}", key, partial(measure, name, seed, model, quick)))
-    return summary(run_jobs(jobs, store, progress, line))
+    return summary(run_jobs(jobs, store, progress))
 
 
 def summary(rows: list[dict]) -> Outcome:
@@ -123,12 +132,6 @@ def draw_errors(names: list[str], shown: Mapping[str, list[list[float]]]) -> Fig
 
     series = {model: [Span.of(values) if values else None for values in each] for model, each in shown.items()}
     return error_bar_chart(names, series, ylabel="RMSE in % of the standard deviation")
-
-
-def line(row: dict) -> str:
-    """Describe a stored row in one line."""
-    error = "no result" if row["relative"] is None else f"{100 * row['relative']:.2f} %"
-    return f"{row['problem']}, seed {row['seed']}: {row['model']} {error}, {row['seconds']:.1f} s"
 
 
 def measure(name: str, seed: int, model: str, quick: bool, report_progress: ProgressCallback) -> dict:

@@ -11,9 +11,17 @@ from dataclasses import replace
 from edgewise_experiments.accuracy.known_functions import Effort, accuracy_job, beside_the_paper, by_function, shape
 from edgewise_experiments.accuracy.mlp_baseline import best_mlp
 from edgewise_experiments.data.special_functions import SPECIAL_FUNCTIONS
-from edgewise_experiments.runner.jobs import RowCallback, latest, run_jobs, working_seconds
-from edgewise_experiments.runner.outcome import Outcome, ResultTable, scientific, times
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments.runner import (
+    Outcome,
+    ResultTable,
+    RowCallback,
+    Store,
+    latest,
+    run_jobs,
+    scientific,
+    times,
+    working_seconds,
+)
 
 ALSO = ("pykan-reference", "mlp-comparison")
 NOTES = (
@@ -31,7 +39,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
     effort = QUICK_EFFORT if quick else EFFORT
     # Seeds are the outer loop, so that the table is complete, with one seed, after a third of the time.
     jobs = [accuracy_job(SPECIAL_FUNCTIONS[name], seed, effort) for seed in seeds for name in names]
-    rows = run_jobs(jobs, store, progress, line)
+    rows = run_jobs(jobs, store, progress)
     return summary([*rows, *store.beside(*ALSO)])
 
 
@@ -78,12 +86,3 @@ def same_domains_table(ours: list[dict], pykan: list[dict], mlps: list[dict]) ->
         *("MLP parameters", "MLP RMSE", "MLP seconds", "times lower than the MLP"),
     )
     return ResultTable(columns, tuple(lines), "On the same domains")
-
-
-def line(row: dict) -> str:
-    """Describe a stored row in one line."""
-    paper = SPECIAL_FUNCTIONS[row["problem"]].paper["kan"]
-    return (
-        f"{row['problem']}, seed {row['seed']}: {scientific(row['rmse'])} (paper {scientific(paper)}), "
-        f"{row['parameters']:,} parameters, {row['seconds']:.1f} s"
-    )

@@ -9,28 +9,28 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgewise_experiments.accuracy.halvings import halvings_job, seconds_to
 from edgewise_experiments.accuracy.known_functions import CELLS, TEST, Effort, accuracy_job, by_function
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
-from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs
-from edgewise_experiments.runner.outcome import (
+from edgewise_experiments.runner import (
     NO_ROWS,
+    Figure,
+    Job,
     Outcome,
     ResultTable,
+    RowCallback,
+    Store,
     count_range,
     key_figures,
+    latest,
     median,
+    run_jobs,
     scientific,
     times,
 )
-from edgewise_experiments.runner.store import Store
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 ALSO = ("pykan-reference",)
 QUICK = ("toy 2", "toy 3")
@@ -58,7 +58,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
     if not quick:
         jobs += [halvings_job(TOY_FUNCTIONS[name], seed) for seed in STARTS for name in names if name not in SLOW]
     jobs += [_job(name, seed, None, quick) for seed in seeds[1:] for name in names if name not in SLOW]
-    rows = run_jobs(jobs, store, progress, line)
+    rows = run_jobs(jobs, store, progress)
     return summary([*rows, *store.beside(*ALSO)])
 
 
@@ -177,12 +177,3 @@ def draw_slopes(slopes: Sequence[dict], pykan: Sequence[dict]) -> Figure:
             curve = [point["grid"] for point in best["curve"]], [point["test_rmse"] for point in best["curve"]]
             groups[TOY_FUNCTIONS[name].formula].append(Curve("pykan, cubic", *curve))
     return error_curves(groups, xlabel="grid size", ylabel="RMSE on fresh points")
-
-
-def line(row: dict) -> str:
-    """Describe a stored row in one line."""
-    kind = "halvings" if "kind" in row else DEGREES.get(row["degree"], "degree chosen")
-    return (
-        f"{TOY_FUNCTIONS[row['problem']].formula}, {kind}, seed {row['seed']}: {scientific(row['rmse'])}, "
-        f"{row['parameters']:,} parameters, {row['seconds']:.2g} s"
-    )

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,12 +26,21 @@ from edgewise.outcomes import ProgressCallback
 from edgewise.train import LevenbergMarquardt, OrdinalClassification, Roughness, Sparsity
 from edgewise_experiments.anderson.mobility_edges import ReadEdge, read_edge
 from edgewise_experiments.data.anderson import CHAINS
-from edgewise_experiments.runner.jobs import Job, RowCallback, latest, repeats, run_jobs, working_seconds
-from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, median
-from edgewise_experiments.runner.store import Store
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from edgewise_experiments.runner import (
+    NO_ROWS,
+    Figure,
+    Job,
+    Outcome,
+    ResultTable,
+    RowCallback,
+    Store,
+    key_figures,
+    latest,
+    median,
+    repeats,
+    run_jobs,
+    working_seconds,
+)
 
 THRESHOLD = 0.5  # of the fractal dimension: states above it count as extended
 THRESHOLDS = (0.4, 0.5, 0.6)  # with which the exact edges are scored
@@ -116,7 +125,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
         for reading in READINGS[:1] if quick else READINGS:
             own = {**key, "part": "KAN", "chain": reading.chain, "name": reading.name, "size": effort.size}
             jobs.append(Job(f"{reading.chain}, {reading.name}", own, partial(measure_kan, reading, seed, effort)))
-    return summary(run_jobs(jobs, store, progress, line))
+    return summary(run_jobs(jobs, store, progress))
 
 
 def measure_exact_edge(name: str, size: int, seed: int, quick: bool, report: ProgressCallback) -> dict:
@@ -261,16 +270,6 @@ def summary(rows: list[dict]) -> Outcome:
         key_figures(extent),
     )
     return Outcome(tables, NOTES, {"sizes": partial(draw_sizes, exact)})
-
-
-def line(row: dict) -> str:
-    """Describe a stored row in one line."""
-    if row["part"] == "theory":
-        return f"{row['chain']}, {row['size']} sites: the exact edge {_percent(row['accuracy'][1])} %"
-    read = f", formula {_percent(row['formula_accuracy'])} %" if "formula_accuracy" in row else ""
-    return (
-        f"{row['chain']}, {row.get('name', row['part'])}: {_percent(row['accuracy'])} %{read}, {row['seconds']:.0f} s"
-    )
 
 
 def _shares_by_size(rows: Sequence[dict], chain: str) -> dict[int, np.ndarray]:

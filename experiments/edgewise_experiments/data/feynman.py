@@ -37,7 +37,9 @@ def _equation(line: str) -> TargetFunction:
     name, _, rest = line.partition(": ")
     formula, *inputs, shape, paper = rest.split("; ")
     names, *ends = zip(*map(str.split, inputs), strict=True)
-    low, high = (tuple(float(evaluate(parse_expression(end, ()), np.empty((1, 0)))[0]) for end in each) for each in ends)
+    low, high = (
+        tuple(float(evaluate(parse_expression(end, ()), np.empty((1, 0)))[0]) for end in each) for each in ends
+    )
     figures = dict(zip(_COLUMNS, map(float, paper.split()), strict=True))
     nodes = tuple(map(int, shape.split()))
     return TargetFunction(name, formula, _function(name, formula, names), names, low, high, nodes, figures)

@@ -28,9 +28,16 @@ from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.laws import Law, ai_feynman, random_laws
 from edgewise_experiments.formulas.formulas import BESSEL, INTERPRETABLE, truth
 from edgewise_experiments.formulas.srbench_runs import ACCURATE, FRESH, ROWS, is_exact
-from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs
-from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, scientific
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments.runner import (
+    Job,
+    Outcome,
+    ResultTable,
+    RowCallback,
+    Store,
+    key_figures,
+    latest,
+    run_jobs,
+)
 
 SECONDS, QUICK_SECONDS = 20.0, 2.0
 ALL = "all stages"
@@ -84,7 +91,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
                     key = {"suite": suite, "law": law.name, "noise": noise, "variant": variant, "seed": seed}
                     key |= {"limit": limit, "quick": quick}
                     jobs.append(Job(f"{law.name}, {variant}", key, partial(measure, law, noise, stages, seed, limit)))
-    return summary(run_jobs(jobs, store, progress, line))
+    return summary(run_jobs(jobs, store, progress))
 
 
 def measure(
@@ -117,12 +124,6 @@ def measure(
         "source": "none" if found is None else found.source,
         "yielded": dict(search.archive.tally),
     }
-
-
-def line(row: dict) -> str:
-    """Describe a stored row in one line."""
-    verdict = "exact" if row["exact"] else f"not exact, error {scientific(row['relative'])}"
-    return f"{row['law']}, {row['variant']}: {verdict}, {row['cpu_seconds']:.1f} s"
 
 
 def summary(rows: list[dict]) -> Outcome:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -30,12 +29,19 @@ from edgewise_experiments.data.feynman import FEYNMAN_EQUATIONS
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
 from edgewise_experiments.data.target import TargetFunction, by_name, of_columns
 from edgewise_experiments.plots.errors import Span, error_dots
-from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
-from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median, scientific
-from edgewise_experiments.runner.store import Store
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from edgewise_experiments.runner import (
+    Figure,
+    Job,
+    Outcome,
+    ResultTable,
+    RowCallback,
+    Store,
+    key_figures,
+    latest,
+    median,
+    run_jobs,
+    working_seconds,
+)
 
 SAMPLES, FRESH, SECONDS = 1000, 1000, 120.0
 NOISE = 0.01
@@ -112,7 +118,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
         key["ahead"] = SIGNIFICANT_Z
         label = f"{name}{', noise' if noise else ''}{', useless inputs' if useless else ''}, seed {seed}"
         jobs.append(Job(label, key, partial(measure, name, seed, noise, useless)))
-    return summary(run_jobs(jobs, store, progress, line))
+    return summary(run_jobs(jobs, store, progress))
 
 
 def measure(name: str, seed: int, noise: float, useless: int, report_progress: ProgressCallback) -> dict:
@@ -155,12 +161,6 @@ def has_same_form(
         return False
     moves = zip(constant_values(noisy.expression), constant_values(pure.expression), noisy.errors, strict=True)
     return all(abs(a - b) <= DEVIATIONS * error + 1e-12 for a, b, error in moves)
-
-
-def line(row: dict) -> str:
-    """Describe a stored row in one line."""
-    verdict = "exact" if row["exact"] else f"not exact, error {scientific(row['relative'])}"
-    return f"{row['problem']}, seed {row['seed']}, noise {row['noise']:g}: {verdict}, {row['seconds']:.1f} s"
 
 
 def summary(rows: list[dict]) -> Outcome:

@@ -18,9 +18,17 @@ from functools import partial
 
 from edgewise_experiments.formulas.srbench_runs import ROWS, SECONDS, suites, with_pool
 from edgewise_experiments.plots.solved import SolvedCurve, solved_against_seconds
-from edgewise_experiments.runner.jobs import RowCallback, latest, run_jobs, working_seconds
-from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median, scientific
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments.runner import (
+    Outcome,
+    ResultTable,
+    RowCallback,
+    Store,
+    key_figures,
+    latest,
+    median,
+    run_jobs,
+    working_seconds,
+)
 
 WORKERS = 2
 NOISES = (0.01, 0.1)
@@ -64,16 +72,10 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
     limit = QUICK_SECONDS if quick else SECONDS
     jobs, end = with_pool(kinds(quick, seeds), store, WORKERS, partial(key, limit=limit, quick=quick))
     try:
-        rows = run_jobs(jobs, store, progress, line)
+        rows = run_jobs(jobs, store, progress)
     finally:
         end()
     return summary([*rows, *store.beside(*ALSO)])
-
-
-def line(row: dict) -> str:
-    """Describe a stored row in one line."""
-    verdict = "exact" if row["exact"] else f"not exact, error {scientific(row.get('relative'))}"
-    return f"{row['law']}, noise {row['noise']:g}: {verdict}, {row['cpu_seconds']:.1f} s, {row['formula']}"[:200]
 
 
 def summary(rows: list[dict]) -> Outcome:

@@ -20,8 +20,7 @@ from edgewise.formulas.printing import as_sympy
 from edgewise.formulas.rewriting import with_free_exponents
 from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.data.laws import Law, ai_feynman, nguyen, random_laws, textbook
-from edgewise_experiments.runner.jobs import Job
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments.runner import Job, Store
 
 ROWS, FRESH, SECONDS = 1000, 2000, 60.0
 CLOSE, SAME_FORM, LONGER = 1e-9, 1e-6, 2.0  # explained in the docstring of `srbench`

@@ -22,10 +22,8 @@ from edgewise_experiments.data.images import pixel_centres
 from edgewise_experiments.images.networks import build, parameters_of, train
 from edgewise_experiments.images.products import PRODUCT_KAN, fit_products
 from edgewise_experiments.images.quality import FIELDS, decibels, packed, psnr, ssim
-from edgewise_experiments.images.reporting import best_row, line, summary
-from edgewise_experiments.runner.jobs import Job, RowCallback, run_jobs
-from edgewise_experiments.runner.outcome import Outcome
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments.images.reporting import best_row, summary
+from edgewise_experiments.runner import Job, Outcome, RowCallback, Store, run_jobs
 
 # Settings that are tried. rate: learning rate of Adam; without it the method is L-BFGS.
 SETTINGS: Mapping[str, tuple[dict, ...]] = {
@@ -67,7 +65,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
         for seed, field, (kind, settings) in product(seeds, FIELDS, SETTINGS.items())
         for setting in settings[: effort.settings]
     ]
-    tried = run_jobs(trials, store, progress, line)
+    tried = run_jobs(trials, store, progress)
     fits = [
         _job("fit", field, kind, best_setting(field, kind, seed), size, seconds, seed)
         for seed, (size, seconds), field, kind in product(seeds, effort.sizes.items(), FIELDS, SETTINGS)
@@ -77,7 +75,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
         for seed, field, kind in product(seeds, FIELDS, effort.compared if effort.long else ())
     ]
     jobs = [job if job.key["seed"] == seeds[0] else _without_picture(job) for job in (*fits, *longer)]
-    return summary([*tried, *run_jobs(jobs, store, progress, line)])
+    return summary([*tried, *run_jobs(jobs, store, progress)])
 
 
 def _without_picture(job: Job) -> Job:

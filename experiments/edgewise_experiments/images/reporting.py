@@ -7,15 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import product
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING
 
 from edgewise_experiments.images.products import PRODUCT_KAN
 from edgewise_experiments.images.quality import FIELDS, unpacked
-from edgewise_experiments.runner.jobs import latest, repeats
-from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from edgewise_experiments.runner import NO_ROWS, Figure, Outcome, ResultTable, key_figures, latest, repeats
 
 KEY = ("task", "field", "kind", "setting", "size", "given", "seed")
 RIVAL = "SIREN"
@@ -63,12 +58,6 @@ def best_row(rows: Sequence[dict], task: str, field: str, kind: str, seed: int) 
         row for row in rows if (row["task"], row["field"], row["kind"], row["seed"]) == (task, field, kind, seed)
     ]
     return max(candidates, key=lambda row: -math.inf if row["psnr"] is None else row["psnr"])
-
-
-def line(row: dict) -> str:
-    """Describe a stored row in one line."""
-    model = f"{row['kind']} {_setting_text(row)}"
-    return f"{row['task']}, {row['field']}, {model}: {_decibels(row['psnr'])} dB, {row['seconds']:.1f} s"
 
 
 def _repeats(rows: Sequence[dict]) -> list[list[dict]]:

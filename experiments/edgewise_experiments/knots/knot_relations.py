@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,13 +26,21 @@ from edgewise.interpret.dependence.additive_relations import bound_together
 from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.knots.signature_rules import fit_line, rounded_to_even
 from edgewise_experiments.knots.slope_rule import SLOPE_COLUMNS, natural_slope
-from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
-from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, scientific
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments.runner import (
+    NO_ROWS,
+    Figure,
+    Job,
+    Outcome,
+    ResultTable,
+    RowCallback,
+    Store,
+    key_figures,
+    latest,
+    run_jobs,
+    scientific,
+    working_seconds,
+)
 from edgewise_experiments.tables.real_tables import Table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 FOLDS, QUICK_ROWS = 5, 800
 SECONDS, QUICK_SECONDS = 120.0, 3.0  # the time limit of each search for a formula
@@ -75,7 +82,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
             jobs.append(Job(f"formula, {columns}, fold {fold + 1}", own, work))
     own = {**key, "part": "relations", "asked": list(TOGETHER)}  # "asked" is the name in stored rows
     jobs.append(Job("relations", own, partial(measure_relations, seed, quick)))
-    return summary(run_jobs(jobs, store, progress, line))
+    return summary(run_jobs(jobs, store, progress))
 
 
 def measure_formula(columns: str, fold: int, seed: int, quick: bool, report: ProgressCallback) -> dict:
@@ -177,16 +184,6 @@ def summary(rows: list[dict]) -> Outcome:
     with_relations = [row for row in rows if row["part"] == "relations" and row["relations"]]
     figures = {"looseness": partial(draw_looseness, with_relations[-1])} if with_relations else {}
     return Outcome(tuple(table for table in tables if table.rows), NOTES if rows else NO_ROWS.notes, figures)
-
-
-def line(row: dict) -> str:
-    """Describe a stored row in one line."""
-    if row["part"] == "relations":
-        return f"relations: {len(row['relations'])} found in {row['tests']:,} tests, {row['seconds']:.1f} s"
-    return (
-        f"{row['columns']}, fold {row['fold'] + 1}: {_percent(row['accuracy'])} with {row['formula']} "
-        f"(slope rule {_percent(row['slope_rule'])}), {row['seconds']:.1f} s"
-    )
 
 
 def relation_table(row: dict) -> ResultTable:

@@ -18,9 +18,7 @@ from edgewise_experiments.knots.baselines import ROUNDS, baseline
 from edgewise_experiments.knots.networks import QUICK, Effort, Plan, our_plans, stated_plans, train
 from edgewise_experiments.knots.signature_rules import PAPER_FORMULAS, bound, half_slope, paper_formula, slope_line
 from edgewise_experiments.knots.table import DEEPMIND, SAMPLE, WHOLE, KnotSplit, find_table, read_knots
-from edgewise_experiments.runner.jobs import Job, RowCallback, run_jobs
-from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments.runner import NO_ROWS, Job, Outcome, ResultTable, RowCallback, Store, key_figures, run_jobs
 
 PARTS = ("rule", "formula", "bound", "baseline", "network")
 NOTES = (
@@ -42,9 +40,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
     """Measure all models with three seeds by default, all models of one seed before those of the next."""
     tables = (SAMPLE,) if quick else (WHOLE, *([DEEPMIND] if find_table(DEEPMIND) is not None else []))
     seeds = seeds or ((0,) if quick else (0, 1, 2))
-    return summary(
-        run_jobs([job for table in tables for job in jobs(table, seeds, quick=quick)], store, progress, line)
-    )
+    return summary(run_jobs([job for table in tables for job in jobs(table, seeds, quick=quick)], store, progress))
 
 
 def jobs(table: str, seeds: Sequence[int], *, quick: bool) -> list[Job]:
@@ -108,13 +104,3 @@ def summary(rows: list[dict]) -> Outcome:
         figure = "accuracy" if name == WHOLE else f"accuracy-{name.split('.')[0]}"
         figures[figure] = partial(reporting.draw_accuracy, models)
     return Outcome(tuple(table for table in tables if table.rows), NOTES, figures)
-
-
-def line(row: dict) -> str:
-    """Describe a stored row in one line."""
-    if row["part"] == "bound":
-        return f"bound: c = {row['constant']:.4f}"
-    label = reporting.Model([row]).label
-    accuracy = "no accuracy" if row["accuracy"] is None else f"{100 * row['accuracy']:.2f} %"
-    inputs = row.get("inputs", "3")
-    return f"{label}, {inputs} inputs: {accuracy}, {row['parameters']:,} parameters, {row['seconds']:.0f} s"

@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING
 
 from edgewise_experiments.knots.networks import Plan, our_plans, stated_plans
 from edgewise_experiments.knots.signature_rules import PAPER_FORMULAS
-from edgewise_experiments.runner.jobs import repeats, working_seconds
-from edgewise_experiments.runner.outcome import ResultTable
+from edgewise_experiments.runner import Figure, ResultTable, repeats, working_seconds
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from edgewise_experiments.plots.errors import Curve
 
 SIZES = (60, 120, 200, 400, 800, 1600, 5000)  # limits of the number of parameters in the tables by size

@@ -19,11 +19,9 @@ from torch import Tensor
 from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.data.texts import paradise_lost
 from edgewise_experiments.images.networks import parameters_of
-from edgewise_experiments.language.reporting import best_row, line, summary
+from edgewise_experiments.language.reporting import best_row, summary
 from edgewise_experiments.language.transformer import Schedule, Shape, build, continue_text, train
-from edgewise_experiments.runner.jobs import Job, RowCallback, run_jobs
-from edgewise_experiments.runner.outcome import Outcome
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments.runner import Job, Outcome, RowCallback, Store, run_jobs
 
 # Settings that are tried.
 SETTINGS: Mapping[str, tuple[dict, ...]] = {
@@ -82,13 +80,13 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
         for seed, (kind, settings) in product(seeds, SETTINGS.items())
         for setting in settings[: effort.settings]
     ]
-    tried = run_jobs(trials, store, progress, line)
+    tried = run_jobs(trials, store, progress)
     limits = {"equal time": {"seconds": effort.seconds}, "equal text": {"steps": effort.steps}}
     final = [
         _job(task, kind, best_row(tried, "tune", kind, seed)["setting"], effort, seed, limit)
         for seed, (task, limit), kind in product(seeds, limits.items(), SETTINGS)
     ]
-    return summary([*tried, *run_jobs(final, store, progress, line)])
+    return summary([*tried, *run_jobs(final, store, progress)])
 
 
 def _job(task: str, kind: str, setting: Mapping, effort: Effort, seed: int, limit: Mapping[str, float]) -> Job:

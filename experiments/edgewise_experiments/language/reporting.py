@@ -6,15 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING
 
 from scipy.stats import t as student
 
-from edgewise_experiments.runner.jobs import latest, repeats
-from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from edgewise_experiments.runner import NO_ROWS, Figure, Outcome, ResultTable, key_figures, latest, repeats
 
 TASKS = ("equal time", "equal text")
 SHOWN = 160  # characters of a sample in the table
@@ -70,14 +65,6 @@ def best_row(rows: Sequence[dict], task: str, kind: str, seed: int) -> dict:
     """Return the row with the lowest held-out loss."""
     own = [row for row in rows if (row["task"], row["kind"], row["seed"]) == (task, kind, seed)]
     return min(own, key=lambda row: math.inf if row["loss"] is None else row["loss"])
-
-
-def line(row: dict) -> str:
-    """Describe a stored row in one line."""
-    return (
-        f"{row['task']}, {row['kind']} {_setting_text(row['setting'])}: loss {_nats(row['loss'])}, "
-        f"{row['a_second']:,} characters a second, {row['seconds']:.1f} s"
-    )
 
 
 def model_cells(seeds: Sequence[dict]) -> tuple[str, ...]:

@@ -13,8 +13,7 @@ from edgewise.cli.terminal.console import Screen
 from edgewise.errors import EdgewiseError
 from edgewise.escaping import terminal_line
 from edgewise_experiments import experiments, load_experiment
-from edgewise_experiments.runner.jobs import RowProgress
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments.runner import RowProgress, Store
 
 FAILED, INTERRUPTED = 1, 130  # exit codes, as those of the command `edgewise`
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from edgewise.errors import FileError
 from edgewise_experiments import load_experiment
-from edgewise_experiments.runner.outcome import Outcome
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments.runner import Outcome, Store
 
 
 def stored_outcome(folder: Path, name: str) -> Outcome:

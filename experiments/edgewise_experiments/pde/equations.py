@@ -8,85 +8,75 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import torch
 
 from edgewise.outcomes import ProgressCallback
-from edgewise.pde import Solution, other_solutions, solve
-from edgewise_experiments.problems.cases import CASES, Case
-from edgewise_experiments.problems.drawn_fields import DRAWN_CASES
-from edgewise_experiments.problems.four_balls import BALL_CASES
-from edgewise_experiments.problems.many_dimensions import MANY_CASES
-from edgewise_experiments.problems.new_cases import NEW_CASES, PUBLISHED
-from edgewise_experiments.problems.plane_cases import PLANE_CASES
-from edgewise_experiments.problems.reference_solutions import distance
-from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
-from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, scientific
-from edgewise_experiments.runner.store import Store
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from edgewise.pde import PDE, Solution, other_solutions, solve
+from edgewise_experiments.problems.cases import BY_NAME, PUBLISHED
+from edgewise_experiments.problems.named_equations import Equation
+from edgewise_experiments.problems.references import distance, references
+from edgewise_experiments.runner import (
+    NO_ROWS,
+    Figure,
+    Job,
+    Outcome,
+    ResultTable,
+    RowCallback,
+    Store,
+    key_figures,
+    latest,
+    run_jobs,
+    scientific,
+    working_seconds,
+)
 
 BUDGET = 0.1  # of `solve`: about a quarter of a minute of one core, and minutes for the panel
 # More for those that need it: many holes, and a solid, for which a budget of 0.1 buys one grid, and no second one to
 # estimate its error from.
-BUDGETS = dict.fromkeys(
-    (
-        "heat around holes (Heat2d-CG)",
-        "four balls (Poisson3d-CG)",
-    ),
-    1.0,
-)
+BUDGETS = {"heat around holes (Heat2d-CG)": 1.0, "four balls (Poisson3d-CG)": 1.0}
 QUICK = ("telegraph", "Lane-Emden")
 NOTES = (
     "Every equation is solved once, with nothing chosen but the budget, 0.1, and 1 for the heat around holes and the "
-    "cube without four balls. Errors are "
-    "relative L2 errors over the whole domain by quadrature where there is a closed solution; else at the last moment, "
-    "or at points of the domain, against series of sines, Fourier or Laurent terms, Chebyshev collocation, finite "
+    "cube without four balls. Errors are relative L2 errors over the whole domain by quadrature where there is a "
+    "closed solution; else at the last moment, or at points of the domain, against series, collocation, finite "
     "elements, or scipy's solvers of ordinary differential equations. An estimate holds if it is at least a third of "
     "the error, or if the solution is not trusted or ends early; one that ends early has no error and is not drawn. "
     "Seconds are wall seconds, or CPU seconds where these are fewer because the machine was shared. Names in brackets "
     "are those of PINNacle's cases, where the problem is the same; its errors are the lowest of about ten methods (Hao "
     "et al., arXiv 2306.08827, table 3, read from a summary). Five of its cases are not run: the printed statements of "
     "NS2d-CG, NS2d-LT, Wave2d-MS and GS have no solution, and the initial fields of Burgers2d-C are not at hand. The "
-    "two "
-    "random coefficients are those of its generator with its seed.",
+    "two random coefficients are those of its generator with its seed.",
 )
-
-BY_NAME: dict[str, Case] = {
-    case.name: case for case in (*CASES, *NEW_CASES, *PLANE_CASES, *DRAWN_CASES, *BALL_CASES, *MANY_CASES)
-}
 
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
     """Solve all equations, or two of them."""
-    jobs = [
-        Job(
-            f"{name}, seed {seed}",
-            {"problem": name, "budget": BUDGETS.get(name, BUDGET), "seed": seed},
-            partial(measure, name, seed),
-        )
-        for seed in seeds or (0,)
-        for name in (QUICK if quick else BY_NAME)
-    ]
-    return summary(run_jobs(jobs, store, progress, line))
+    jobs = []
+    for seed in seeds or (0,):
+        for name in QUICK if quick else BY_NAME:
+            budget, error = BUDGETS.get(name, BUDGET), partial(error_of, BY_NAME[name])
+            work = partial(solved, BY_NAME[name].make, error, budget=budget, seed=seed)
+            jobs.append(Job(f"{name}, seed {seed}", {"problem": name, "budget": budget, "seed": seed}, work))
+    return summary(run_jobs(jobs, store, progress))
 
 
-def measure(name: str, seed: int, report: ProgressCallback) -> dict:
-    """Solve an equation and compare with the closed solution or the reference.
+def solved(
+    make: Callable[[], PDE], error: Callable[[Solution], float], report: ProgressCallback, **options: object
+) -> dict:
+    """Solve an equation and measure; the seconds are those of `solve`.
 
     Where `solve` says that there are several solutions, they are asked for, and the nearest one counts.
     """
-    case = BY_NAME[name]
     begin, begin_cpu = time.perf_counter(), time.process_time()
-    solution = solve(case.make(), budget=BUDGETS.get(name, BUDGET), seed=seed, progress=report)
+    solution = solve(make(), progress=report, **options)
     if "another solution exists" in solution.trust:
-        solution = min([solution, *other_solutions(solution)], key=partial(error_of, case))
+        solution = min([solution, *other_solutions(solution)], key=error)
     seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - begin_cpu
     return {
-        "error": error_of(case, solution),
+        "error": error(solution),
         "estimate": solution.error_estimate,
         "parameters": solution.parameters,
         "stopped": str(solution.stopped),
@@ -97,21 +87,19 @@ def measure(name: str, seed: int, report: ProgressCallback) -> dict:
     }
 
 
-def error_of(case: Case, solution: Solution) -> float:
+def exact_error(solution: Solution) -> float:
+    """Relative L2 error by quadrature against the closed solution."""
+    return float(solution.errors().relative_l2)
+
+
+def error_of(equation: Equation, solution: Solution) -> float:
     """Relative L2 error; infinity where the solution ends before the moment of the reference."""
-    if case.reference is None:
-        return float(solution.errors().relative_l2)
-    points, exact = case.reference()
-    if solution.problem.domain.bounds[-1, 1] < points[0, -1]:
+    if equation.name not in references():
+        return exact_error(solution)
+    points, exact = references()[equation.name]
+    if solution.problem.domain.bounds[-1, 1] < points[:, -1].max():
         return math.inf
-    found = solution(torch.from_numpy(points)).numpy()[:, : exact.shape[1]]
-    return distance(found, exact)
-
-
-def line(row: dict) -> str:
-    """Return a line of progress."""
-    seconds = working_seconds(row)
-    return f"{row['problem']}: error {scientific(row['error'])}, estimate {row['estimate']:.1e}, {seconds:.1f} s"
+    return distance(solution(torch.from_numpy(points)).numpy()[:, : exact.shape[1]], exact)
 
 
 def holds(row: dict) -> bool:
@@ -128,36 +116,21 @@ def summary(rows: list[dict]) -> Outcome:
     wrong = [row["problem"] for row in rows if not holds(row)]
     far = [row for row in rows if not holds(row) and row["error"] > max(1e-3, 100 * row["estimate"])]
     compared = [row for row in rows if row["problem"] in PUBLISHED]
-    figures = key_figures(
-        {
-            "equations": str(len(rows)),
-            "not run": ", ".join(name for name in BY_NAME if all(row["problem"] != name for row in rows)) or "none",
-            "with an error of at most 1e-6": str(sum(at_most(row, 1e-6) for row in rows)),
-            "with an error of at most 1e-3": str(sum(at_most(row, 1e-3) for row in rows)),
-            "estimates that hold": f"{len(rows) - len(wrong)} of {len(rows)}",
-            "those that do not": ", ".join(wrong) or "none",
-            "wrong without a word (error above 1e-3, estimate 100 times too small)": str(len(far)),
-            "cases of PINNacle with an error below its best method's": ahead(compared),
-            "seconds of all": f"{sum(map(working_seconds, rows)):.0f}",
-        }
-    )
-    head = (
-        "problem",
-        "equation",
-        "error",
-        "estimate",
-        "parameters",
-        "seconds",
-        "stopped",
-        "doubts",
-        "PINNacle's best",
-    )
-    return Outcome((figures, ResultTable(head, tuple(map(cells, rows)))), NOTES, {"errors": partial(draw, rows)})
-
-
-def ahead(rows: list[dict]) -> str:
-    """How many of these cases of PINNacle have an error below that of its best method."""
-    return f"{sum(at_most(row, PUBLISHED[row['problem']][0]) for row in rows)} of {len(rows)}"
+    ahead = sum(at_most(row, PUBLISHED[row["problem"]][0]) for row in compared)
+    figures = {
+        "equations": str(len(rows)),
+        "not run": ", ".join(name for name in BY_NAME if all(row["problem"] != name for row in rows)) or "none",
+        "with an error of at most 1e-6": str(sum(at_most(row, 1e-6) for row in rows)),
+        "with an error of at most 1e-3": str(sum(at_most(row, 1e-3) for row in rows)),
+        "estimates that hold": f"{len(rows) - len(wrong)} of {len(rows)}",
+        "those that do not": ", ".join(wrong) or "none",
+        "wrong without a word (error above 1e-3, estimate 100 times too small)": str(len(far)),
+        "cases of PINNacle with an error below its best method's": f"{ahead} of {len(compared)}",
+        "seconds of all": f"{sum(map(working_seconds, rows)):.0f}",
+    }
+    head = ("problem", "equation", "error", "estimate", "parameters", "seconds", "stopped", "doubts", "PINNacle's best")
+    table = ResultTable(head, tuple(map(cells, rows)))
+    return Outcome((key_figures(figures), table), NOTES, {"errors": partial(draw, rows)})
 
 
 def at_most(row: dict, error: float) -> bool:

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, cos, exp, sin
 
-from edgewise.outcomes import ProgressCallback
 from edgewise.pde import (
     PDE,
     Box,
@@ -27,15 +26,22 @@ from edgewise.pde import (
     Time,
     integral,
     laplacian,
-    solve,
 )
 from edgewise.settings import ABOVE_ZERO
-from edgewise_experiments.problems.named_equations import named_equation
-from edgewise_experiments.runner.jobs import Job, RowCallback, run_jobs
-from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, scientific
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments.pde.equations import exact_error, solved
+from edgewise_experiments.problems.named_equations import PI, known, named_equation, wave
+from edgewise_experiments.runner import (
+    NO_ROWS,
+    Job,
+    Outcome,
+    ResultTable,
+    RowCallback,
+    Store,
+    key_figures,
+    run_jobs,
+    scientific,
+)
 
-PI = math.pi
 LINE, SQUARE = Interval(0, 1), Box(x=(0, 1), y=(0, 1))
 BUDGETS = (0.001, 0.02)  # a poor and a better solution of each problem
 QUICK = ("heat", "layer 1e-04")
@@ -64,14 +70,9 @@ LIBRARY = (
 )
 
 
-def manufactured(u: Callable[[Tensor, Tensor], Tensor], laplacian_of_u: Callable, domain: Box) -> PDE:
-    """Poisson's equation with a known solution."""
-    return PDE(lambda u, x, y: laplacian(u) - laplacian_of_u(x, y), domain, [Dirichlet(u)], solution=u)
-
-
 def layer(eps: float) -> PDE:
     """eps u'' + u' = 1 with u = 0 at both ends: a layer of this width at the left one."""
-    return PDE(lambda u: eps * u.xx + u.x - 1, LINE, [Dirichlet(0.0)], solution=lambda x: x - 1 + torch.exp(-x / eps))
+    return PDE(lambda u: eps * u.xx + u.x - 1, LINE, [Dirichlet(0.0)], solution=lambda x: x - 1 + exp(-x / eps))
 
 
 def inner_layer(eps: float) -> PDE:
@@ -80,35 +81,28 @@ def inner_layer(eps: float) -> PDE:
     def front(x: Tensor) -> Tensor:
         return torch.tanh((x - 0.5) / eps)
 
-    return PDE(
-        lambda u, x: u.xx + 2 / eps**2 * front(x) * (1 - front(x) ** 2), LINE, [Dirichlet(front)], solution=front
-    )
+    return known(lambda u, x: u.xx + 2 / eps**2 * front(x) * (1 - front(x) ** 2), LINE, front)
 
 
 def spike(width: float) -> PDE:
     """A narrow bump as the solution."""
 
     def bump(x: Tensor) -> Tensor:
-        return torch.exp(-(((x - 0.3456) / width) ** 2))
+        return exp(-(((x - 0.3456) / width) ** 2))
 
-    return PDE(
-        lambda u, x: u.xx - (4 * (x - 0.3456) ** 2 / width**2 - 2) / width**2 * bump(x),
-        LINE,
-        [Dirichlet(bump)],
-        solution=bump,
-    )
+    return known(lambda u, x: u.xx - (4 * (x - 0.3456) ** 2 / width**2 - 2) / width**2 * bump(x), LINE, bump)
 
 
 def bump_2d(width: float) -> PDE:
     """The same on a square."""
 
-    def bump(x: Tensor, y: Tensor) -> Tensor:
-        return torch.exp(-((x - 0.3) ** 2 + (y - 0.6) ** 2) / width**2)
+    def squared(x: Tensor, y: Tensor) -> Tensor:
+        return ((x - 0.3) ** 2 + (y - 0.6) ** 2) / width**2
 
-    def curvature(x: Tensor, y: Tensor) -> Tensor:
-        return (4 * ((x - 0.3) ** 2 + (y - 0.6) ** 2) / width**2 - 4) / width**2 * bump(x, y)
+    def equation(u, x, y):  # type: ignore[no-untyped-def]  # as a user writes it
+        return laplacian(u) - 4 * (squared(x, y) - 1) / width**2 * exp(-squared(x, y))
 
-    return manufactured(bump, curvature, SQUARE)
+    return known(equation, SQUARE, lambda x, y: exp(-squared(x, y)))
 
 
 def advection(speed: float) -> PDE:
@@ -116,29 +110,15 @@ def advection(speed: float) -> PDE:
     return PDE(
         lambda u: u.t + speed * u.x,
         Interval(0, 2 * PI) * Time(0, 1),
-        [Periodic("x"), Initial(lambda x: torch.sin(x))],
-        solution=lambda x, t: torch.sin(x - speed * t),
-    )
-
-
-def waves(periods: float) -> PDE:
-    """A standing wave over this many periods."""
-    return PDE(
-        lambda u: u.tt - u.xx,
-        Interval(0, 1) * Time(0, 2 * periods),
-        [Dirichlet(0.0), Initial(lambda x: torch.sin(PI * x), rate=0.0)],
-        solution=lambda x, t: torch.sin(PI * x) * torch.cos(PI * t),
+        [Periodic("x"), Initial(lambda x: sin(x))],
+        solution=lambda x, t: sin(x - speed * t),
     )
 
 
 def helmholtz(k: float) -> PDE:
     """A plane wave on a square."""
     a, b = k * math.cos(0.7), k * math.sin(0.7)
-
-    def wave(x: Tensor, y: Tensor) -> Tensor:
-        return torch.cos(a * x + b * y)
-
-    return PDE(lambda u: laplacian(u) + k**2 * u, SQUARE, [Dirichlet(wave)], solution=wave)
+    return known(lambda u: laplacian(u) + k**2 * u, SQUARE, lambda x, y: cos(a * x + b * y))
 
 
 def kernel(distance: float) -> PDE:
@@ -162,79 +142,55 @@ def heat_2d() -> PDE:
     return PDE(
         lambda u: u.t - 0.1 * laplacian(u),
         SQUARE * Time(0, 1),
-        [Dirichlet(0.0), Initial(lambda x, y: torch.sin(PI * x) * torch.sin(PI * y))],
-        solution=lambda x, y, t: torch.exp(-0.2 * PI**2 * t) * torch.sin(PI * x) * torch.sin(PI * y),
+        [Dirichlet(0.0), Initial(lambda x, y: sin(PI * x) * sin(PI * y))],
+        solution=lambda x, y, t: exp(-0.2 * PI**2 * t) * sin(PI * x) * sin(PI * y),
     )
 
 
 def growth(rate: float) -> PDE:
     """u' = rate (u - cos t) - sin t with u(0) = 1: errors grow as exp(rate t)."""
-    return PDE(
-        lambda u, t: u.t - rate * (u - torch.cos(t)) + torch.sin(t),
-        Time(0, 3),
-        [Initial(1.0)],
-        solution=lambda t: torch.cos(t),
-    )
+    equation = lambda u, t: u.t - rate * (u - cos(t)) + sin(t)  # noqa: E731 - as a user writes it
+    return PDE(equation, Time(0, 3), [Initial(1.0)], solution=lambda t: cos(t))
 
 
 def logistic(rate: float) -> PDE:
     """Logistic growth, nonlinear in time."""
-    return PDE(
-        lambda u: u.t - rate * u * (1 - u),
-        Time(0, 10),
-        [Initial(0.01)],
-        solution=lambda t: 1 / (1 + 99 * torch.exp(-rate * t)),
-    )
+    equation = lambda u: u.t - rate * u * (1 - u)  # noqa: E731
+    return PDE(equation, Time(0, 10), [Initial(0.01)], solution=lambda t: 1 / (1 + 99 * exp(-rate * t)))
 
 
 def robin() -> PDE:
-    """A system of first order with a Robin condition, and a flux."""
-    return PDE(
-        lambda u, x: u.xx - torch.exp(x),
-        LINE,
-        [Dirichlet(1.0, on="x=0"), Robin(1.0, 1.0, 2 * math.e, on="x=1")],
-        solution=lambda x: x.exp(),
-    )
+    """A Robin condition, a flux."""
+    ends = [Dirichlet(1.0, on="x=0"), Robin(1.0, 1.0, 2 * math.e, on="x=1")]
+    return PDE(lambda u, x: u.xx - exp(x), LINE, ends, solution=lambda x: x.exp())
 
 
 def hole() -> PDE:
     """A harmonic function on a square with a hole."""
-
-    def harmonic(x: Tensor, y: Tensor) -> Tensor:
-        return torch.log((x - 0.4) ** 2 + (y - 0.5) ** 2) / 2
-
-    return PDE(lambda u: laplacian(u), SQUARE - Disk(0.2, (0.4, 0.5)), [Dirichlet(harmonic)], solution=harmonic)
+    domain = SQUARE - Disk(0.2, (0.4, 0.5))
+    return known(lambda u: laplacian(u), domain, lambda x, y: torch.log((x - 0.4) ** 2 + (y - 0.5) ** 2) / 2)
 
 
 def mixed() -> PDE:
     """Neumann conditions on two sides of a square."""
 
-    def wave(x: Tensor, y: Tensor) -> Tensor:
-        return torch.cos(PI * x) * torch.exp(y)
+    def product(x: Tensor, y: Tensor) -> Tensor:
+        return cos(PI * x) * exp(y)
 
-    return PDE(
-        lambda u, x, y: laplacian(u) - (1 - PI**2) * wave(x, y),
-        SQUARE,
-        [Dirichlet(wave, on=["y=0", "y=1"]), Neumann(0.0, on=["x=0", "x=1"])],
-        solution=wave,
-    )
+    sides = [Dirichlet(product, on=["y=0", "y=1"]), Neumann(0.0, on=["x=0", "x=1"])]
+    return PDE(lambda u, x, y: laplacian(u) - (1 - PI**2) * product(x, y), SQUARE, sides, solution=product)
 
 
 def ridge(dimension: int) -> PDE:
     """A function of the sum of all coordinates, which is of no low rank."""
 
-    def function(points: Tensor) -> Tensor:
-        return 1 / (1 + points.sum(1) ** 2)
-
     def curvature(points: Tensor) -> Tensor:
         s = points.sum(1)
         return dimension * (6 * s**2 - 2) / (1 + s**2) ** 3
 
-    return PDE(
-        lambda u, points: laplacian(u) - curvature(points),
-        Box.cube(dimension),
-        [Dirichlet(function)],
-        solution=function,
+    domain = Box.cube(dimension)
+    return known(
+        lambda u, points: laplacian(u) - curvature(points), domain, lambda points: 1 / (1 + points.sum(1) ** 2)
     )
 
 
@@ -245,7 +201,7 @@ PROBLEMS: dict[str, Callable[[], PDE]] = {
     **{f"spike {width:.0e}": partial(spike, width) for width in (1e-2, 1e-3)},
     **{f"bump {width:.0e}": partial(bump_2d, width) for width in (2e-1, 2e-2)},
     **{f"advection at {speed}": partial(advection, speed) for speed in (3, 30)},
-    **{f"wave, {periods} periods": partial(waves, periods) for periods in (2, 10, 50)},
+    **{f"wave, {periods} periods": partial(wave, periods) for periods in (2, 10, 50)},
     **{f"helmholtz, k = {k}": partial(helmholtz, k) for k in (3, 10, 30)},
     **{f"kernel of width {width}": partial(kernel, width) for width in (1.0, 0.1)},
     **{f"growth {rate}": partial(growth, rate) for rate in (-50, 2, 5)},
@@ -260,31 +216,13 @@ PROBLEMS: dict[str, Callable[[], PDE]] = {
 
 def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
     """Solve every problem with both budgets, or two problems with the smaller one."""
-    jobs = [
-        Job(
-            f"{name}, {budget}", {"problem": name, "budget": budget, "seed": seed}, partial(measure, name, budget, seed)
-        )
-        for seed in seeds or (0,)
-        for name in (QUICK if quick else PROBLEMS)
-        for budget in (BUDGETS[:1] if quick else BUDGETS)
-    ]
-    return summary(run_jobs(jobs, store, progress, line))
-
-
-def measure(name: str, budget: float, seed: int, report: ProgressCallback) -> dict:
-    """Solve a problem; return the true and the estimated error, and whether there are doubts."""
-    solution = solve(PROBLEMS[name](), budget=budget, seed=seed, progress=report)
-    return {
-        "error": solution.errors().relative_l2,
-        "estimate": solution.error_estimate,
-        "stopped": str(solution.stopped),
-        "is_doubted": not solution.trust.startswith("Checked"),
-    }
-
-
-def line(row: dict) -> str:
-    """Return a line of progress."""
-    return f"{row['problem']}: error {row['error']:.1e}, estimate {row['estimate']:.1e}"
+    jobs = []
+    for seed in seeds or (0,):
+        for name in QUICK if quick else PROBLEMS:
+            for budget in BUDGETS[:1] if quick else BUDGETS:
+                work = partial(solved, PROBLEMS[name], exact_error, budget=budget, seed=seed)
+                jobs.append(Job(f"{name}, {budget}", {"problem": name, "budget": budget, "seed": seed}, work))
+    return summary(run_jobs(jobs, store, progress))
 
 
 def summary(rows: list[dict]) -> Outcome:

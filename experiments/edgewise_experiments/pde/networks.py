@@ -18,8 +18,7 @@ from edgewise.pde.solver.solution import errors_of
 from edgewise.pde.spaces.networks import fit_hidden_grids_, refined
 from edgewise.train import LevenbergMarquardt, StepEvent
 from edgewise_experiments.problems.named_equations import named_equation
-from edgewise_experiments.runner.jobs import Job, working_seconds
-from edgewise_experiments.runner.outcome import ResultTable, scientific
+from edgewise_experiments.runner import Job, ResultTable, scientific, working_seconds
 
 PROBLEMS = ("poisson", "helmholtz", "heat", "burgers")
 MLPS = ((10, 10), (20, 20), (20, 20, 20))

@@ -1,7 +1,7 @@
 """Differential equations, solved with nothing to choose: errors against exact or independent solutions, time, size.
 
-The table also has a classical method for each equation, published errors of physics-informed networks, and on four
-problems those of KANs and MLPs of several sizes, with the same Levenberg-Marquardt method on the same kind of points.
+The table also has published errors of physics-informed networks, and on four problems those of KANs and MLPs of several
+sizes, with the same Levenberg-Marquardt method on the same kind of points.
 """
 
 from __future__ import annotations
@@ -10,26 +10,33 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from edgewise.outcomes import ProgressCallback
-from edgewise.pde import PDE, Solution, solve
+from edgewise.pde import PDE, Solution
+from edgewise_experiments.pde.equations import error_of, solved
 from edgewise_experiments.pde.networks import listed_networks, network_job, network_numbers, network_tables
-from edgewise_experiments.problems import reference_solutions
-from edgewise_experiments.problems.classical import CLASSICAL, classical_row
 from edgewise_experiments.problems.named_equations import NOISE, TRUE_DIFFUSION, named_equation
-from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
-from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, median, scientific, worst
-from edgewise_experiments.runner.store import Store
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from edgewise_experiments.problems.references import references
+from edgewise_experiments.runner import (
+    NO_ROWS,
+    Figure,
+    Job,
+    Outcome,
+    ResultTable,
+    RowCallback,
+    Store,
+    key_figures,
+    latest,
+    median,
+    run_jobs,
+    scientific,
+    working_seconds,
+    worst,
+)
 
 QUICK = ("heat", "pendulum")
-REFERENCE_POINTS = 201  # on each axis, where the reference is another solver
 NOTES = (
     "`solve` runs in float64 with all its defaults. Errors are relative L2 errors by quadrature against the exact "
     "solution (Burgers: the integral of Cole and Hopf; cavity: Chebyshev collocation; Allen-Cahn: Fourier series). "
@@ -41,11 +48,6 @@ NOTES = (
     "another where time is among them (parameters are those of all together); in more dimensions it is a sum of "
     "separable functions. Published errors are those of networks trained for the problem at hand: Shukla et al., "
     "arXiv 2406.02917; Kiyani et al., arXiv 2501.16371, read from a curve; vRBA by the benchmark in its repository.",
-    "The classical method is written by hand for its equation, with a size of a round number; its error is that at "
-    "the last moment or at its points. Its seconds are CPU seconds, without those of the reference that measures the "
-    "error. It has no estimate and no choice of the grid. Where it exists it is the better tool: a network is worth "
-    "its time where nobody writes such a program, in many dimensions, or where coefficients are sought from data. The "
-    "cavity's reference is itself a classical method.",
 )
 
 
@@ -92,69 +94,28 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
     targets = [BY_NAME[name] for name in QUICK] if quick else TARGETS
     jobs = [_job(target.name, (seeds or (0,))[0], quick) for target in targets]
     jobs += [network_job(*network, quick) for network in listed_networks(quick)]
-    jobs += [classical_job(target.name, quick) for target in targets if target.name in CLASSICAL]
     if not quick:
         several = [target.name for target in targets if target.several_seeds]
         jobs += [_job(name, seed, quick) for seed in (seeds or (0, 1, 2))[1:] for name in several]
-    return summary(run_jobs(jobs, store, progress, line))
+    return summary(run_jobs(jobs, store, progress))
 
 
 def _job(name: str, seed: int, quick: bool) -> Job:
+    settings = {"tolerance": 1e-4, "budget": 0.01} if quick else {}
     key = {"problem": name, "model": "solve", "seed": seed, "quick": quick}
-    return Job(f"{name}, seed {seed}", key, partial(measure, name, seed, quick))
+    work = partial(solved, named_equation(name).make, partial(error, name), seed=seed, **settings)
+    return Job(f"{name}, seed {seed}", key, work)
 
 
-def classical_job(name: str, quick: bool) -> Job:
-    """The classical method of an equation."""
-    key = {"problem": name, "model": "classical", "seed": 0, "quick": quick}
-    return Job(f"{name}, classical", key, lambda report: classical_row(name))
-
-
-def measure(name: str, seed: int, quick: bool, report: ProgressCallback) -> dict:
-    """Solve an equation of the library and measure the error against an exact or independent solution."""
-    problem = named_equation(name).make()
-    settings: dict[str, Any] = {"tolerance": 1e-4, "budget": 0.01} if quick else {}
-    solution = solve(problem, seed=seed, progress=report, **settings)
-    return {
-        **measured_errors(name, problem, solution),
-        "kind": type(solution.model).__name__,
-        "parameters": solution.parameters,
-        "estimate": solution.error_estimate,
-        "residual": solution.residual,
-        "stopped": solution.stopped,
-        "message": solution.message,
-        "stages": [
-            {"parameters": stage.parameters, "loss": stage.loss, "change": stage.change, "seconds": stage.seconds}
-            for stage in solution.stages
-        ],
-    }
-
-
-def measured_errors(name: str, problem: PDE, solution: Solution) -> dict:
-    """Return `error`, by which the row is judged, and further errors."""
+def error(name: str, solution: Solution) -> float:
+    """Return the error by which the row of an equation is judged."""
     if name == "inverse-diffusion":
-        return coefficient_error(problem, solution)
-    if name in ("pendulum", "lotka-volterra", "robertson"):
-        end = float(problem.domain.bounds[0, 1])
-        exact = getattr(reference_solutions, name.replace("-", "_"))(np.array([0.0, end]))[-1]
-        values = solution(torch.tensor([[end]], dtype=torch.float64))[0].numpy()
-        return {"error": float(np.abs((values - exact) / exact).max()), "values": values.tolist()}
-    if name in ("allen-cahn", "cavity"):
-        return grid_errors(name, problem, solution)
-    errors = solution.errors()
-    return {"error": errors.relative_l2, "relative_h1": errors.relative_h1, "largest": errors.largest, "l2": errors.l2}
-
-
-def grid_errors(name: str, problem: PDE, solution: Solution) -> dict:
-    """Return the relative L2 error and the largest error on an even grid of the domain."""
-    lines = [np.linspace(*ends, REFERENCE_POINTS) for ends in problem.domain.bounds.tolist()]
-    points = reference_solutions.grid_points(*lines)
-    if name == "cavity":
-        exact = reference_solutions.cavity(points)
-    else:
-        exact = reference_solutions.allen_cahn(lines[0], lines[1]).T.reshape(-1, 1)
-    found = solution(torch.from_numpy(points)).numpy()[:, : exact.shape[1]]
-    return {"error": reference_solutions.distance(found, exact), "largest": float(np.abs(found - exact).max())}
+        return coefficient_error(solution.problem, solution)["error"]
+    if name in ("pendulum", "lotka-volterra", "robertson"):  # the largest relative error of a field at the end
+        points, exact = references()[name]
+        values = solution(torch.from_numpy(points)).numpy()[:, : exact.shape[1]]
+        return float(np.abs((values - exact) / exact).max())
+    return error_of(named_equation(name), solution)
 
 
 def coefficient_error(problem: PDE, solution: Solution) -> dict:
@@ -190,7 +151,6 @@ def summary(rows: list[dict]) -> Outcome:
         error = median(row["error"] for row in seeds)
         if error is None or error > target.requested:
             missed.append(target.name)
-        classical = latest([r for r in rows if (r["problem"], r["model"]) == (target.name, "classical")], "problem")
         middle = next((row for row in seeds if row["error"] == error), seeds[0])
         lines.append(
             (
@@ -202,9 +162,6 @@ def summary(rows: list[dict]) -> Outcome:
                 target.published,
                 f"{middle['parameters']:,}",
                 f"{median(map(working_seconds, seeds)):.1f}",
-                classical[0]["method"] if classical else "-",
-                _error_text(target, classical[0]["error"] if classical else None),
-                f"{working_seconds(classical[0]):.2g}" if classical else "-",
             )
         )
     numbers = {
@@ -215,7 +172,6 @@ def summary(rows: list[dict]) -> Outcome:
         **network_numbers(rows),
     }
     columns = ("problem", "error", "worst", "seeds", "requested", "published", "parameters", "seconds")
-    columns = (*columns, "classical method", "its error", "its seconds")
     tables = (key_figures(numbers), ResultTable(columns, tuple(lines)), *network_tables(rows))
     return Outcome(tables, NOTES, {"errors": partial(draw_errors, solved)})
 
@@ -241,12 +197,3 @@ def draw_errors(solved: Sequence[dict]) -> Figure:
         "asked for": [Span.of([BY_NAME[name].requested]) for name in names],
     }
     return error_dots(names, marks, xlabel="relative error")
-
-
-def line(row: dict) -> str:
-    """Describe a stored row in one line."""
-    kind = "" if row["model"] == "solve" else f" {row['model']} {row.get('shape', '')}".rstrip()
-    return (
-        f"{row['problem']}{kind}, seed {row['seed']}: {scientific(row['error'])}, {row['parameters']:,} parameters, "
-        f"{row['seconds']:.1f} s"
-    )

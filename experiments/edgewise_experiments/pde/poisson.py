@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,12 +22,22 @@ from edgewise.pde.problem.fields import function_jet
 from edgewise.train import StepEvent
 from edgewise_experiments.pde.networks import train_kan, train_mlp
 from edgewise_experiments.problems.named_equations import named_equation
-from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
-from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, median, scientific, worst
-from edgewise_experiments.runner.store import Store
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from edgewise_experiments.runner import (
+    NO_ROWS,
+    Figure,
+    Job,
+    Outcome,
+    ResultTable,
+    RowCallback,
+    Store,
+    key_figures,
+    latest,
+    median,
+    run_jobs,
+    scientific,
+    working_seconds,
+    worst,
+)
 
 ALPHA, INTERIOR, BOUNDARY = 0.01, 10_000, 800  # weight of the residual and numbers of points, as in the paper
 PANELS = 12  # of the quadrature, with 8 Gauss-Legendre points each, for every axis
@@ -58,7 +68,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
     first, *others = seeds or ((0,) if quick else (0, 1, 2))
     jobs = [_job(*model, first, quick) for model in [*models, (OURS, ())]]
     jobs += [_job(*model, seed, quick) for seed in others for model in SEVERAL_SEEDS]
-    return summary([*run_jobs(jobs, store, progress, line), *store.beside(*ALSO)])
+    return summary([*run_jobs(jobs, store, progress), *store.beside(*ALSO)])
 
 
 def _job(model: str, hidden: tuple[int, ...], seed: int, quick: bool) -> Job:
@@ -225,11 +235,3 @@ def draw_panels(rows: Sequence[dict]) -> Figure:
         Course(label, *zip(*sizes_and_errors(own, own[0]["model"]), strict=True)) for label, own in groups.items()
     ]
     return poisson_panels(courses, scaling)
-
-
-def line(row: dict) -> str:
-    """Describe a stored row in one line."""
-    return (
-        f"{_label(row)}, seed {row['seed']}: squared L2 {scientific(row['l2_squared'])}, H1 "
-        f"{scientific(row['h1_squared'])}, {row['parameters']:,} parameters, {row['seconds']:.1f} s"
-    )

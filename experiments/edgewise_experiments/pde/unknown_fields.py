@@ -16,9 +16,17 @@ from torch import Tensor
 
 from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.pde import PDE, Box, Dirichlet, Interval, Observations, UnknownField, solve
-from edgewise_experiments.runner.jobs import Job, RowCallback, run_jobs
-from edgewise_experiments.runner.outcome import NO_ROWS, Outcome, ResultTable, key_figures, scientific
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments.runner import (
+    NO_ROWS,
+    Job,
+    Outcome,
+    ResultTable,
+    RowCallback,
+    Store,
+    key_figures,
+    run_jobs,
+    scientific,
+)
 
 PI = math.pi
 # Sets of measured values: coverage to one or two points. On the square a set takes seconds, and its errors vary on
@@ -120,7 +128,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
         for seed in seeds or (0,):
             key = {"problem": name, "draws": draws, "seed": seed}
             jobs.append(Job(f"{name}, seed {seed}", key, partial(measure, name, draws, seed)))
-    return summary(run_jobs(jobs, store, progress, line=line))
+    return summary(run_jobs(jobs, store, progress))
 
 
 def measure(name: str, draws: int, seed: int, report_progress: ProgressCallback) -> dict[str, object]:
@@ -139,11 +147,6 @@ def measure(name: str, draws: int, seed: int, report_progress: ProgressCallback)
         seconds.append(solution.stages[-1].seconds)
         report_progress(Progress("", (draw + 1) / draws))
     return {"errors": errors, "covered": covered, "estimates": estimates, "seconds": float(np.median(seconds))}
-
-
-def line(row: dict) -> str:
-    """Write a row in a few words."""
-    return f"{row['problem']}: coverage {', '.join(f'{100 * c:.1f}' for c in np.mean(row['covered'], 0))} %"
 
 
 def summary(rows: Sequence[dict]) -> Outcome:

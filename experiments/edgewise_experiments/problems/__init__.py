@@ -1,5 +1,5 @@
 """Differential equations whose solutions are known, by formulas or by independent methods; the room `pde` uses them.
 
-`cases` and `new_cases` state equations, `reference_solutions` solves those that have no formula, and `classical` solves
-them by the methods of textbooks.
+`named_equations` are those that solvers are compared on, `cases` those that `solve` was not developed on, and
+`references` has values of solutions that have no formula.
 """

@@ -35,15 +35,20 @@ LINE = Interval(0, 1) * Time(0, 1)
 
 
 @dataclass(frozen=True)
-class NamedEquation:
-    """An equation of the library."""
+class Equation:
+    """An equation, with a sentence that states it and a function that makes a new problem."""
 
     name: str
-    statement: str  # one sentence that states the problem
-    make: Callable[[], PDE]  # function without arguments that returns a new problem
+    statement: str
+    make: Callable[[], PDE]
 
 
-def named_equation(name: str) -> NamedEquation:
+def known(equation: Callable, domain: Domain, solution: Callable | dict[str, Callable]) -> PDE:
+    """An equation whose solution is known, and given at the boundary."""
+    return PDE(equation, domain, [Dirichlet(solution)], solution=solution)
+
+
+def named_equation(name: str) -> Equation:
     """Find an equation of the library."""
     equations = {equation.name: equation for equation in EQUATIONS}
     if name not in equations:
@@ -65,31 +70,20 @@ def poisson_solution(x: Tensor, y: Tensor) -> Tensor:
     return torch.sin(PI * x) * torch.sin(PI * y**2)
 
 
-def poisson(domain: Domain = SQUARE, weight: float = 1.0) -> PDE:
-    """Poisson problem of the KAN paper on any domain, with its solution."""
-    return PDE(
-        lambda u, x, y: u.xx + u.yy - poisson_source(x, y),
-        domain,
-        [Dirichlet(poisson_solution)],
-        weight=weight,
-        solution=poisson_solution,
-    )
+def poisson(domain: Domain = SQUARE) -> PDE:
+    """Poisson problem of the KAN paper on any domain."""
+    return known(lambda u, x, y: u.xx + u.yy - poisson_source(x, y), domain, poisson_solution)
 
 
-def poisson_corner() -> PDE:
-    """Harmonic function on an L-shape with a singular reentrant corner, with its solution."""
-
-    def corner(x: Tensor, y: Tensor) -> Tensor:
-        """r^(2/3) sin(2 angle / 3), harmonic, zero on both sides of the reentrant corner at 0."""
-        radius = (x**2 + y**2).clamp(min=ABOVE_ZERO)
-        angle = torch.atan2(y, x) % (2 * PI)
-        return radius ** (1 / 3) * torch.sin(2 / 3 * angle)
-
-    return PDE(lambda u: u.xx + u.yy, LShape(), [Dirichlet(corner)], solution=corner)
+def corner(x: Tensor, y: Tensor) -> Tensor:
+    """r^(2/3) sin(2 angle / 3), harmonic, zero on both sides of the reentrant corner at 0."""
+    radius = (x**2 + y**2).clamp(min=ABOVE_ZERO)
+    angle = torch.atan2(y, x) % (2 * PI)
+    return radius ** (1 / 3) * torch.sin(2 / 3 * angle)
 
 
 def helmholtz() -> PDE:
-    """Helmholtz equation on a square, with its solution."""
+    """Helmholtz equation on a square."""
 
     def wave(x: Tensor, y: Tensor) -> Tensor:
         return torch.sin(PI * x) * torch.sin(4 * PI * y)
@@ -98,7 +92,7 @@ def helmholtz() -> PDE:
 
 
 def heat() -> PDE:
-    """Heat equation on a rod, with its solution."""
+    """Heat equation on a rod."""
     return PDE(
         lambda u: u.t - 0.1 * u.xx,
         LINE,
@@ -107,18 +101,18 @@ def heat() -> PDE:
     )
 
 
-def wave() -> PDE:
-    """Wave equation on a string, with its solution."""
+def wave(periods: float = 0.5) -> PDE:
+    """Wave equation on a string, a standing wave over so many periods."""
     return PDE(
         lambda u: u.tt - u.xx,
-        LINE,
+        Interval(0, 1) * Time(0, 2 * periods),
         [Dirichlet(0.0), Initial(lambda x: torch.sin(PI * x), rate=0.0)],
         solution=lambda x, t: torch.sin(PI * x) * torch.cos(PI * t),
     )
 
 
 def advection() -> PDE:
-    """Advection of a wave, with its solution."""
+    """Advection of a wave."""
     return PDE(
         lambda u: u.t + u.x,
         LINE,
@@ -157,10 +151,10 @@ def burgers() -> PDE:
     )
 
 
-def allen_cahn() -> PDE:
+def allen_cahn(diffusion: float = 1e-4) -> PDE:
     """Allen-Cahn equation with a periodic coordinate; the solution is not known in closed form."""
     return PDE(
-        lambda u: u.t - 1e-4 * u.xx - 5 * (u - u**3),
+        lambda u: u.t - diffusion * u.xx - 5 * (u - u**3),
         Interval(-1, 1) * Time(0, 1),
         [Periodic("x"), Initial(lambda x: x**2 * torch.cos(PI * x))],
     )
@@ -240,7 +234,7 @@ def nonlinear_poisson() -> PDE:
         yy = (-(PI**2) / 4 * c - PI / 2 * x * torch.sin(PI * y / 2) + x**2 / 4 * c) * s * e
         return xx + yy - torch.exp(bump(x, y))
 
-    return PDE(lambda u, x, y: u.xx + u.yy - torch.exp(u) - source(x, y), SQUARE, [Dirichlet(bump)], solution=bump)
+    return known(lambda u, x, y: u.xx + u.yy - torch.exp(u) - source(x, y), SQUARE, bump)
 
 
 def biharmonic() -> PDE:
@@ -286,12 +280,7 @@ def poisson_sum(dimension: int) -> PDE:
     def waves(points: Tensor) -> Tensor:
         return torch.sin(PI / 2 * points).sum(1)
 
-    return PDE(
-        lambda u, points: laplacian(u) + PI**2 / 4 * waves(points),
-        Box.cube(dimension),
-        [Dirichlet(waves)],
-        solution=waves,
-    )
+    return known(lambda u, points: laplacian(u) + PI**2 / 4 * waves(points), Box.cube(dimension), waves)
 
 
 def poisson_product(dimension: int) -> PDE:
@@ -300,12 +289,8 @@ def poisson_product(dimension: int) -> PDE:
     def waves(points: Tensor) -> Tensor:
         return torch.cos(PI / 4 * points).prod(1)
 
-    return PDE(
-        lambda u, points: laplacian(u) + dimension * PI**2 / 16 * waves(points),
-        Box.cube(dimension, -1, 1),
-        [Dirichlet(waves)],
-        solution=waves,
-    )
+    curvature = dimension * PI**2 / 16
+    return known(lambda u, points: laplacian(u) + curvature * waves(points), Box.cube(dimension, -1, 1), waves)
 
 
 ROBERTSON_SCALE = 1e4  # factor of the second field, which would be much smaller than the others
@@ -358,37 +343,35 @@ def inverse_diffusion(seed: int = 0) -> PDE:
 
 
 EQUATIONS = (
-    NamedEquation("poisson", "u_xx + u_yy = f on [-1, 1]^2, u = sin(pi x) sin(pi y^2) (the KAN paper's)", poisson),
-    NamedEquation("poisson-disk", "the same on the unit disk", lambda: poisson(Disk())),
-    NamedEquation("poisson-annulus", "the same between radii 0.5 and 1", lambda: poisson(Annulus(0.5, 1))),
-    NamedEquation("poisson-corner", "u_xx + u_yy = 0 on an L-shape, u = r^(2/3) sin(2 angle / 3)", poisson_corner),
-    NamedEquation("helmholtz", "u_xx + u_yy + u = f on [-1, 1]^2, u = sin(pi x) sin(4 pi y)", helmholtz),
-    NamedEquation("heat", "u_t = 0.1 u_xx on [0, 1], t to 1, sin(pi x) at the start", heat),
-    NamedEquation("wave", "u_tt = u_xx on [0, 1], t to 1, sin(pi x) at rest at the start", wave),
-    NamedEquation("advection", "u_t + u_x = 0 on [0, 1], t to 1, u = sin(2 pi (x - t))", advection),
-    NamedEquation("burgers", "u_t + u u_x = 0.01/pi u_xx on [-1, 1], t to 1, -sin(pi x) at the start", burgers),
-    NamedEquation(
-        "allen-cahn", "u_t = 1e-4 u_xx + 5 (u - u^3), periodic on [-1, 1], t to 1, x^2 cos(pi x)", allen_cahn
+    Equation("poisson", "u_xx + u_yy = f on [-1, 1]^2, u = sin(pi x) sin(pi y^2) (the KAN paper's)", poisson),
+    Equation("poisson-disk", "the same on the unit disk", lambda: poisson(Disk())),
+    Equation("poisson-annulus", "the same between radii 0.5 and 1", lambda: poisson(Annulus(0.5, 1))),
+    Equation(
+        "poisson-corner",
+        "u_xx + u_yy = 0 on an L-shape, u = r^(2/3) sin(2 angle / 3)",
+        lambda: known(lambda u: u.xx + u.yy, LShape(), corner),
     ),
-    NamedEquation("kdv", "u_t + 6 u u_x + u_xxx = 0 on [-12, 12], t to 4, two solitons", kdv),
-    NamedEquation("sine-gordon", "u_tt - u_xx + sin u = 0 on [-5, 5], t to 5, a breather", sine_gordon),
-    NamedEquation("nonlinear-poisson", "u_xx + u_yy - exp(u) = f on [-1, 1]^2", nonlinear_poisson),
-    NamedEquation("biharmonic", "u_xxxx + 2 u_xxyy + u_yyyy = f on [0, 1]^2, a supported plate", biharmonic),
-    NamedEquation("cavity", "Navier-Stokes, Re 100, on [0, 1]^2 under a lid 16 x^2 (1 - x)^2", cavity),
-    NamedEquation(
-        "poisson-5d", "laplacian u = f on [-1, 1]^5, u = product of cos(pi x_i / 4)", partial(poisson_product, 5)
-    ),
-    NamedEquation("poisson-5d-sum", "laplacian u = f on [0, 1]^5, u = sum of sin(pi x_i / 2)", partial(poisson_sum, 5)),
-    NamedEquation("poisson-10d", "laplacian u = f on [0, 1]^10, u = sum of sin(pi x_i / 2)", partial(poisson_sum, 10)),
-    NamedEquation(
+    Equation("helmholtz", "u_xx + u_yy + u = f on [-1, 1]^2, u = sin(pi x) sin(4 pi y)", helmholtz),
+    Equation("heat", "u_t = 0.1 u_xx on [0, 1], t to 1, sin(pi x) at the start", heat),
+    Equation("wave", "u_tt = u_xx on [0, 1], t to 1, sin(pi x) at rest at the start", wave),
+    Equation("advection", "u_t + u_x = 0 on [0, 1], t to 1, u = sin(2 pi (x - t))", advection),
+    Equation("burgers", "u_t + u u_x = 0.01/pi u_xx on [-1, 1], t to 1, -sin(pi x) at the start", burgers),
+    Equation("allen-cahn", "u_t = 1e-4 u_xx + 5 (u - u^3), periodic on [-1, 1], t to 1, x^2 cos(pi x)", allen_cahn),
+    Equation("kdv", "u_t + 6 u u_x + u_xxx = 0 on [-12, 12], t to 4, two solitons", kdv),
+    Equation("sine-gordon", "u_tt - u_xx + sin u = 0 on [-5, 5], t to 5, a breather", sine_gordon),
+    Equation("nonlinear-poisson", "u_xx + u_yy - exp(u) = f on [-1, 1]^2", nonlinear_poisson),
+    Equation("biharmonic", "u_xxxx + 2 u_xxyy + u_yyyy = f on [0, 1]^2, a supported plate", biharmonic),
+    Equation("cavity", "Navier-Stokes, Re 100, on [0, 1]^2 under a lid 16 x^2 (1 - x)^2", cavity),
+    Equation("poisson-5d", "laplacian u = f on [-1, 1]^5, u = product of cos(pi x_i / 4)", partial(poisson_product, 5)),
+    Equation("poisson-5d-sum", "laplacian u = f on [0, 1]^5, u = sum of sin(pi x_i / 2)", partial(poisson_sum, 5)),
+    Equation("poisson-10d", "laplacian u = f on [0, 1]^10, u = sum of sin(pi x_i / 2)", partial(poisson_sum, 10)),
+    Equation(
         "poisson-10d-product",
         "laplacian u = f on [-1, 1]^10, u = product of cos(pi x_i / 4)",
         partial(poisson_product, 10),
     ),
-    NamedEquation("robertson", "Robertson's stiff reaction, second field times 10^4, t to 40", robertson),
-    NamedEquation("lotka-volterra", "u' = 1.5 u - u v, v' = u v - 3 v, both 1 at the start, t to 4", lotka_volterra),
-    NamedEquation("pendulum", "u'' + sin u = 0, u = 2 at rest at the start, t to 10", pendulum),
-    NamedEquation(
-        "inverse-diffusion", "k of u_t = k u_xx from 200 values with noise 0.01 (truth 0.3)", inverse_diffusion
-    ),
+    Equation("robertson", "Robertson's stiff reaction, second field times 10^4, t to 40", robertson),
+    Equation("lotka-volterra", "u' = 1.5 u - u v, v' = u v - 3 v, both 1 at the start, t to 4", lotka_volterra),
+    Equation("pendulum", "u'' + sin u = 0, u = 2 at rest at the start, t to 10", pendulum),
+    Equation("inverse-diffusion", "k of u_t = k u_xx from 200 values with noise 0.01 (truth 0.3)", inverse_diffusion),
 )

@@ -58,7 +58,26 @@ class Job:
     work: Callable[[ProgressCallback], Mapping[str, object]]
 
 
-def run_jobs(jobs: Sequence[Job], store: Store, progress: RowCallback, line: Callable[[dict], str]) -> list[dict]:
+SHOWN = (
+    "error",
+    "rmse",
+    "accuracy",
+    "score",
+    "exact",
+    "psnr",
+    "loss",
+)  # entries of a row that its line of progress has
+
+
+def line_of(label: str, row: Mapping) -> str:
+    """Describe a stored row in one line: what was measured, and its main numbers."""
+    numbers = [f"{name} {row[name]:.3g}" for name in SHOWN if isinstance(row.get(name), int | float)]
+    return ", ".join([f"{label}: {working_seconds(row):.1f} s", *numbers])
+
+
+def run_jobs(
+    jobs: Sequence[Job], store: Store, progress: RowCallback, line: Callable[[dict], str] | None = None
+) -> list[dict]:
     """Return the rows of all jobs, in their order; measure and store those that are missing.
 
     A row consists of the key, the result of the work, and `seconds` and `cpu_seconds` of the work unless the result
@@ -68,8 +87,8 @@ def run_jobs(jobs: Sequence[Job], store: Store, progress: RowCallback, line: Cal
     ----------
     progress : callable
         Receives a `RowProgress` whose share is that of the missing rows.
-    line : callable
-        Turns a stored row into a short text.
+    line : callable, optional
+        Turns a stored row into a short text; None for that of `line_of`.
     """
     rows = [store.find(**as_json(job.key)) for job in jobs]
     missing = [number for number, row in enumerate(rows) if row is None]
@@ -89,7 +108,8 @@ def run_jobs(jobs: Sequence[Job], store: Store, progress: RowCallback, line: Cal
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
         row = {**job.key, "seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3), **measured}
         rows[number] = store.add(row)
-        progress(RowProgress(label, (done + 1) / len(missing), line=line(rows[number])))
+        text = line_of(job.label, rows[number]) if line is None else line(rows[number])
+        progress(RowProgress(label, (done + 1) / len(missing), line=text))
     return rows
 
 

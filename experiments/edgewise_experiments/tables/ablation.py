@@ -24,9 +24,16 @@ from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.search.candidates import Samples
 from edgewise.search.policy import SearchPolicy, SearchSettings
 from edgewise.search.validation import mean_and_error
-from edgewise_experiments.runner.jobs import Job, RowCallback, require_complete, run_jobs
-from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments.runner import (
+    Job,
+    Outcome,
+    ResultTable,
+    RowCallback,
+    Store,
+    key_figures,
+    require_complete,
+    run_jobs,
+)
 from edgewise_experiments.tables.collection import OPEN, entries
 from edgewise_experiments.tables.real_tables import Table, real_tables
 
@@ -119,7 +126,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
         for seed in seeds or (0,):
             key = {"table": name, "folds": folds, "seed": seed, "most_rows": MOST_ROWS}
             jobs.append(Job(name, key, partial(measure, make, folds, seed)))
-    return summary(run_jobs(jobs, store, progress, line=line))
+    return summary(run_jobs(jobs, store, progress))
 
 
 def measure(make: Callable[[], Table], folds: int, seed: int, report_progress: ProgressCallback) -> dict[str, object]:
@@ -186,12 +193,6 @@ def compared(table: Table, plain: Score, variant: Score, folds: int, seed: int) 
         loss = variant.log_loss - plain.log_loss
     error = math.sqrt(sum(variances)) / folds
     return {"gain": gain, "error": error, "gain_in_log_loss": loss, "cpu_seconds": variant.seconds}
-
-
-def line(row: dict) -> str:
-    """Write a row in a few words."""
-    gains = ", ".join(f"{name} {100 * found['gain']:+.2f}" for name, found in row["variants"].items())
-    return f"{row['table']}: {100 * row['score']:.1f}, {row['plain_seconds']:.1f} CPU s; {gains}"
 
 
 def summary(rows: Sequence[dict]) -> Outcome:

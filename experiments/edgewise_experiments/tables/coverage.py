@@ -20,9 +20,17 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from edgewise import KANRegressor
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise_experiments.runner.jobs import Job, RowCallback, RowProgress, require_complete, run_jobs
-from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments.runner import (
+    Job,
+    Outcome,
+    ResultTable,
+    RowCallback,
+    RowProgress,
+    Store,
+    key_figures,
+    require_complete,
+    run_jobs,
+)
 from edgewise_experiments.tables.collection import OPEN, UNOPENED, entries
 from edgewise_experiments.tables.real_tables import Table, real_tables
 
@@ -62,7 +70,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
         for seed in seeds or (0,):
             key = {"table": name, "folds": folds, "seed": seed, "level": LEVEL, "most_rows": MOST_ROWS}
             jobs.append(Job(name, key, partial(measure, table, folds, seed)))
-    return summary(run_jobs(jobs, store, progress, line=line))
+    return summary(run_jobs(jobs, store, progress))
 
 
 def measure(table: Table, folds: int, seed: int, report_progress: ProgressCallback) -> dict[str, object]:
@@ -110,14 +118,6 @@ def boosting_interval(table: Table, train: np.ndarray, test: np.ndarray, seed: i
     scores = np.sort(np.maximum(ends[0][0] - table.y[held_out], table.y[held_out] - ends[1][0]))
     place = min(math.ceil(LEVEL * (len(held_out) + 1)), len(held_out)) - 1
     return ends[0][1] - scores[place], ends[1][1] + scores[place]
-
-
-def line(row: dict) -> str:
-    """Write a row in a few words."""
-    if row["rows"] is None:
-        return f"{row['table']}: no intervals, {row['reason']}"
-    shares = ", ".join(f"{100 * a / b:.1f}" for a, b in zip(row["covered"], row["rows"], strict=True))
-    return f"{row['table']}: {shares} %"
 
 
 def summary(rows: Sequence[dict]) -> Outcome:

@@ -25,9 +25,17 @@ from edgewise.errors import EdgewiseWarning
 from edgewise.metrics import measures
 from edgewise.outcomes import Progress, ProgressCallback
 from edgewise_experiments.knots.slope_rule import SLOPE_COLUMNS, SlopeRule
-from edgewise_experiments.runner.jobs import RowCallback, RowProgress, require_complete, working_seconds
-from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments.runner import (
+    Outcome,
+    ResultTable,
+    RowCallback,
+    RowProgress,
+    Store,
+    key_figures,
+    require_complete,
+    working_seconds,
+)
+from edgewise_experiments.runner.jobs import line_of
 from edgewise_experiments.tables.additive_models import EBM, PACKAGES, additive_model, is_installed, is_too_large
 from edgewise_experiments.tables.real_tables import Table, real_tables
 from edgewise_experiments.tables.tuned_baselines import TUNED
@@ -77,7 +85,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
                 progress(RowProgress(f"{label}: {at.stage}", (before + len(fitted) * at.share) / planned))
 
             for row in measure_fold(table, train, test, key, fitted, store, report):
-                progress(RowProgress(label, done / planned, line=line(store.add(row))))
+                progress(RowProgress(label, done / planned, line=line_of(f"{label}, {row['model']}", store.add(row))))
             done += len(fitted)
     rows = [row for row in store.rows if row.get("budget") == budget and row.get("folds") == count]
     return summary([row for row in rows if row.get("seed") in seeds and row.get("table") in chosen])
@@ -237,12 +245,6 @@ def _ranks(scores: dict[str, dict[str, float]], models: Sequence[str]) -> dict[s
 def _report_part(report_progress: ProgressCallback, model: str, order: Sequence[str], at: Progress) -> None:
     """Report the progress of one model as progress of the whole fold."""
     report_progress(Progress(model, (order.index(model) + at.share) / len(order), at.loss))
-
-
-def line(row: dict) -> str:
-    """Describe a stored row in one line."""
-    score = "no score" if row["score"] is None else f"{100 * row['score']:.1f} %"
-    return f"{row['table']}, fold {row['fold'] + 1} of {row['folds']}: {row['model']} {score}, {row['seconds']:.1f} s"
 
 
 def _mean(values: Iterable[float | None]) -> float:

@@ -12,7 +12,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -26,13 +25,20 @@ from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.train import BlockProblem, Data, LevenbergMarquardt, Problem, ResidualBlock, move_hidden_domains_, refine
 from edgewise.train.grids import enclose
 from edgewise_experiments.data.functions import TOY_FUNCTIONS
-from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs
-from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median
-from edgewise_experiments.runner.store import Store
+from edgewise_experiments.runner import (
+    Figure,
+    Job,
+    Outcome,
+    ResultTable,
+    RowCallback,
+    Store,
+    key_figures,
+    latest,
+    median,
+    require_complete,
+    run_jobs,
+)
 from edgewise_experiments.theory.exponents import derivative_exponent, fitted_exponent, spline_bound
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 DEGREES = (1, 2, 3, 4, 5)
 TARGET, WIDTH = TOY_FUNCTIONS["toy 2"], (2, 1, 1)
@@ -99,7 +105,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
         for degree in degrees
         for kind in TRAINED
     ]
-    return summary(run_jobs(jobs, store, progress, line))
+    return summary(run_jobs(jobs, store, progress))
 
 
 def summary(rows: list[dict]) -> Outcome:
@@ -351,11 +357,3 @@ def draw_slopes(rows: Sequence[dict]) -> Figure:
                 for order in range(degree + 1)
             ]
     return order_panels(panels)
-
-
-def line(row: dict) -> str:
-    """Describe a stored row in one line."""
-    values = [exponent(row, order) for order in range(row["degree"] + 1)]
-    text = ", ".join("-" if value is None else f"{value:.2f}" for value in values)
-    kind = "best spline" if row["kind"] == "projection" else f"training on {TRAINED[row['kind']]}, seed {row['seed']}"
-    return f"{kind}, degree {row['degree']}: exponents for m = 0..{row['degree']} {text}, {row['seconds']:.1f} s"

@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -30,12 +29,22 @@ from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.train import LBFGS, Adam, LevenbergMarquardt, Penalty, adapt_domain_
 from edgewise.train.remembering import remember
-from edgewise_experiments.runner.jobs import Job, RowCallback, latest, require_complete, run_jobs
-from edgewise_experiments.runner.outcome import Outcome, ResultTable, key_figures, median, scientific, times, worst
-from edgewise_experiments.runner.store import Store
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from edgewise_experiments.runner import (
+    Figure,
+    Job,
+    Outcome,
+    ResultTable,
+    RowCallback,
+    Store,
+    key_figures,
+    latest,
+    median,
+    require_complete,
+    run_jobs,
+    scientific,
+    times,
+    worst,
+)
 
 PAPER_PHASE = 4.0e-6  # RMSE of each phase in the paper's section 3.4 (one dimension)
 STEPS = 100  # of L-BFGS or Levenberg-Marquardt a group, the paper's
@@ -178,7 +187,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
             for plan in plans(name, quick=quick):
                 key = {"case": name, "seed": seed, **plan.key(), "quick": quick}
                 jobs.append(Job(f"{name}, {plan.kind} {plan}", key, partial(measure, name, plan, seed, quick)))
-    return summary(run_jobs(jobs, store, progress, line))
+    return summary(run_jobs(jobs, store, progress))
 
 
 def summary(rows: list[dict]) -> Outcome:
@@ -344,11 +353,3 @@ def draw_forgetting(chosen: Mapping[tuple[str, str], dict]) -> Figure:
     for (case, name), row in chosen.items():
         panels.setdefault(case, {})[name] = [errors[0] for errors in row["errors"]]
     return phase_errors(panels, ylabel="RMSE on the first group")
-
-
-def line(row: dict) -> str:
-    """Describe a stored row in one line."""
-    return (
-        f"{row['case']}, seed {row['seed']}, {row['kind']} {_plan_of(row)}: all groups {scientific(row['final'])}, "
-        f"at once {scientific(row['joint'])}, {row['seconds']:.1f} s"
-    )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgewise_experiments.images.quality import packed
-from edgewise_experiments.images.reporting import line, summary
+from edgewise_experiments.images.reporting import summary
 
 PICTURE = packed(np.full((128, 128), 0.5))
 
@@ -74,7 +74,6 @@ def test_a_fit_that_ended_without_a_number_leads_nobody():
 
 
 def test_lines_and_nothing():
-    assert line(row_of("fit", "SIREN", 28.04)) == "fit, camera, SIREN omega 30, Adam 0.003: 28.0 dB, 11.0 s"
     assert summary([row_of("tune", "KAN", 20.0)]).notes == ("There are no rows yet.",)
 
 

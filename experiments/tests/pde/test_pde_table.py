@@ -3,7 +3,7 @@
 import pytest
 
 from edgewise.pde import solve
-from edgewise_experiments.pde.pde_table import TARGETS, measured_errors, summary
+from edgewise_experiments.pde.pde_table import TARGETS, coefficient_error, summary
 from edgewise_experiments.problems.named_equations import EQUATIONS, named_equation
 
 
@@ -14,7 +14,7 @@ def test_every_equation_has_a_row():
 @pytest.mark.slow
 def test_the_coefficient_is_judged_by_its_standard_error():
     problem = named_equation("inverse-diffusion").make()
-    found = measured_errors("inverse-diffusion", problem, solve(problem, budget=0.005))
+    found = coefficient_error(problem, solve(problem, budget=0.005))
     assert found["error"] < 3
     assert found["error"] == pytest.approx(abs(found["coefficient"] - 0.3) / found["standard_error"])
     assert 0.7 < found["efficiency"] < 1.2

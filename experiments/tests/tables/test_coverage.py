@@ -41,4 +41,3 @@ def test_the_summary_is_the_mean_of_the_tables():
     assert outcome.key_figures["quarters within two points of 90 %"] == "4 of 4"
     assert outcome.tables[0].rows[0][-2:] == ("87.5", "1.50")
     assert outcome.key_figures["tables where they are narrower than boosting's"] == "1 of 2"
-    assert coverage.line(rows[0]) == "a: 90.0, 91.0, 92.0, 80.0 %"
