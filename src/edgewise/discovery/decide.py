@@ -176,19 +176,26 @@ def _level_forms(choice: FrontEntry, known: Sequence[Squared], loss: SquaredLoss
 def _with_powers_in_front(node: Expression, x: np.ndarray, y: np.ndarray) -> Iterator[Expression]:
     """The formula with a power of u in front of exp(c u) or exp(c/u), u an input, for each of some powers."""
     for part in walk(node):
-        if not isinstance(part, Call) or part.name != "exp" or len(used_variables(part)) != 1:
-            continue
-        factor, inner = split_number(part.argument)
-        base, exponent = (inner.base, inner.exponent) if isinstance(inner, Power) else (inner, 1.0)
-        if inner is None or not isinstance(base, Variable) or x[:, base.index].min() <= 0:
-            continue
-        # Where the target is large, value and slope stay as they are: c u^k and p log u make up for each other, and a
-        # fit that starts elsewhere does not end in this valley.
-        middle = math.exp(np.average(np.log(x[:, base.index]), weights=y**2))
-        for power in SETTINGS.powers_in_front:
-            argument = Multiply((Number(factor.value - power / (exponent * middle**exponent)), inner))
-            same = Number(math.exp(power / exponent) * middle**-power)
-            yield simplify(replaced(node, part, Multiply((same, Power(base, power), Call("exp", argument)))))
+        match part:
+            case Call("exp", argument):
+                factor, inner = split_number(argument)
+                for same, power, inside in _powers_in_front(factor, inner, x, y):
+                    yield simplify(replaced(node, part, Multiply((same, power, Call("exp", inside)))))
+
+
+def _powers_in_front(
+    factor: Number, inner: Expression | None, x: np.ndarray, y: np.ndarray
+) -> Iterator[tuple[Number, Power, Multiply]]:
+    """A factor, a power of an input and the argument of an exponential that together are nearly exp(factor * inner)."""
+    match inner:
+        case (Variable(column) as base) | Power(Variable(column) as base, _) if x[:, column].min() > 0:
+            # Where the target is large, value and slope stay as they are: c u^k and p log u make up for each other, and
+            # a fit that starts elsewhere does not end in this valley.
+            _, exponent = inner.base_and_exponent
+            middle = math.exp(np.average(np.log(x[:, column]), weights=y**2))
+            for power in SETTINGS.powers_in_front:
+                inside = Multiply((Number(factor.value - power / (exponent * middle**exponent)), inner))
+                yield Number(math.exp(power / exponent) * middle**-power), Power(base, power), inside
 
 
 def _form(node: Expression) -> str:

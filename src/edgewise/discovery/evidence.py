@@ -110,30 +110,38 @@ def counted_from_origins(node: Expression, origin: dict[int, Number]) -> Express
     The origins are those of `origins`; sums without a number stay as they are.
     """
     node = node.with_parts([counted_from_origins(part, origin) for part in node.parts])
-    if not isinstance(node, Add) or not any(isinstance(term, Number) for term in node.terms):
-        return node
-    terms: list[Expression] = []
-    constant = sum(term.value for term in node.terms if isinstance(term, Number))
-    moved = False
-    for term in node.terms:
-        factor, rest = split_number(term)
-        if isinstance(term, Number):
-            continue
-        if isinstance(rest, Variable) and rest.index in origin and not _is_shift(node):
-            constant = constant + factor.value * origin[rest.index].value
-            moved = True
-            shifted = from_origin(rest.index, origin)
-            terms.append(shifted if factor.value == 1 else Multiply((factor, shifted)))
-        else:
-            terms.append(term)
-    if moved:
-        return Add((*terms, Number(constant)))
+    match node:
+        case Add(terms) if not _is_shift(terms):
+            return _counted_sum(node, terms, origin)
     return node
 
 
-def _is_shift(node: Add) -> bool:
+def _counted_sum(node: Expression, terms: Sequence[Expression], origin: dict[int, Number]) -> Expression:
+    """The sum of these terms, with columns counted from their origins; `node` without a number or such a column."""
+    numbers: list[float] = []
+    shifts: list[float] = []
+    others: list[Expression] = []
+    for term in terms:
+        match term, split_number(term):
+            case Number(value), _:
+                numbers.append(value)
+            case _, (factor, Variable(column)) if column in origin:
+                shifts.append(factor.value * origin[column].value)
+                shifted = from_origin(column, origin)
+                others.append(shifted if factor.value == 1 else Multiply((factor, shifted)))
+            case _:
+                others.append(term)
+    if not numbers or not shifts:
+        return node
+    return Add((*others, Number(sum([*numbers, *shifts]))))
+
+
+def _is_shift(terms: Sequence[Expression]) -> bool:
     """True for a sum of an input and a number: it has an origin already."""
-    return len(node.terms) == 2 and any(isinstance(term, Variable) for term in node.terms)
+    match terms:
+        case [Variable(), _] | [_, Variable()]:
+            return True
+    return False
 
 
 def with_lines_for_two_values(node: Expression, x: np.ndarray) -> Expression:
@@ -144,14 +152,14 @@ def with_lines_for_two_values(node: Expression, x: np.ndarray) -> Expression:
     columns = [k for k in range(x.shape[1]) if has_two_values(x[:, k]) and np.ptp(x[:, k]) > 0]
 
     def line_of(part: Expression) -> Expression | None:
-        used = used_variables(part)
-        if isinstance(part, Call | Power) and len(used) == 1 and used[0] in columns:
-            ends = x[[x[:, used[0]].argmin(), x[:, used[0]].argmax()]]
-            low, high = evaluate(part, ends)
-            if np.isfinite([low, high]).all():
-                slope = (high - low) / (ends[1, used[0]] - ends[0, used[0]])
-                line = Multiply((Number(float(slope)), Variable(used[0])))
-                return Add((line, Number(float(low - slope * ends[0, used[0]]))))
+        match part, used_variables(part):
+            case Call() | Power(), [column] if column in columns:
+                ends = x[[x[:, column].argmin(), x[:, column].argmax()]]
+                low, high = evaluate(part, ends)
+                if np.isfinite([low, high]).all():
+                    slope = (high - low) / (ends[1, column] - ends[0, column])
+                    line = Multiply((Number(float(slope)), Variable(column)))
+                    return Add((line, Number(float(low - slope * ends[0, column]))))
         return None
 
     if columns:
@@ -185,18 +193,18 @@ def with_decided_functions(
 
 def _with_one_line(node: Expression, x: np.ndarray) -> Iterator[Expression]:
     """The formula with one function replaced by the straight line nearest to it over the rows, a form for each."""
-    if isinstance(node, Call | Power):
-        argument = node.base if isinstance(node, Power) else node.argument
-        with np.errstate(all="ignore"):
-            values = evaluate(node, x)
-            inner = evaluate(argument, x)
-        spread = float(np.std(inner))
-        if np.isfinite(values).all() and np.isfinite(inner).all() and spread > 0 and np.std(values) > 0:
-            slope = float(np.mean((inner - inner.mean()) * (values - values.mean()))) / spread**2
-            rest = values - values.mean() - slope * (inner - inner.mean())
-            if np.var(rest) <= SETTINGS.nearly_straight * np.var(values):
-                offset = float(values.mean() - slope * inner.mean())
-                yield Add((Multiply((Number(slope), argument)), Number(offset)))
+    match node:
+        case Call(argument=argument) | Power(base=argument):
+            with np.errstate(all="ignore"):
+                values = evaluate(node, x)
+                inner = evaluate(argument, x)
+            spread = float(np.std(inner))
+            if np.isfinite(values).all() and np.isfinite(inner).all() and spread > 0 and np.std(values) > 0:
+                slope = float(np.mean((inner - inner.mean()) * (values - values.mean()))) / spread**2
+                rest = values - values.mean() - slope * (inner - inner.mean())
+                if np.var(rest) <= SETTINGS.nearly_straight * np.var(values):
+                    offset = float(values.mean() - slope * inner.mean())
+                    yield Add((Multiply((Number(slope), argument)), Number(offset)))
     parts = node.parts
     for place, part in enumerate(parts):
         for other in _with_one_line(part, x):
@@ -247,8 +255,9 @@ def _may_be_steps(
         limits.append(SETTINGS.largest_exponent if part.name == "exp" else math.inf)
 
     def with_doubled_shift(each: Expression) -> Expression | None:
-        if isinstance(each, Add) and isinstance(each.terms[0], Variable) and each.terms[0].index >= x.shape[1]:
-            return Add((each.terms[0], Number(2 * constant_values(each)[0])))
+        match each:
+            case Add((Variable(column) as argument, Number(shift))) if column >= x.shape[1]:
+                return Add((argument, Number(2 * shift)))
         return None
 
     arguments = np.column_stack(columns)
@@ -270,12 +279,13 @@ def largest_cancellation(node: Expression, x: np.ndarray) -> float:
     """
     largest = 0.0
     for part in walk(node):
-        if isinstance(part, Add) and not _is_shift(part):
-            with np.errstate(all="ignore"):
-                size = max(float(np.sqrt(np.mean(evaluate(term, x) ** 2))) for term in part.terms)
-                spread = float(np.std(evaluate(part, x)))
-            if spread > 0:
-                largest = max(largest, size / spread)
+        match part:
+            case Add(terms) if not _is_shift(terms):
+                with np.errstate(all="ignore"):
+                    size = max(float(np.sqrt(np.mean(evaluate(term, x) ** 2))) for term in terms)
+                    spread = float(np.std(evaluate(part, x)))
+                if spread > 0:
+                    largest = max(largest, size / spread)
     return largest
 
 

@@ -44,21 +44,25 @@ def operators_of(node: Expression) -> Iterator[str]:
     exponent 4 upwards.
     """
     for part in walk(node):
-        if isinstance(part, Add):
-            negative = sum(
-                any(isinstance(f, Number) and f.value < 0 for f in term.multiplicands) for term in part.terms
-            )
-            if negative:
-                yield "-"
-            if len(part.terms) - negative > 1:
-                yield "+"
-        elif isinstance(part, Multiply):
-            if sum(factor.below_bar is None and not factor.is_sign for factor in part.factors) > 1:
-                yield "*"
-        elif isinstance(part, Power):
-            yield from _operators_of_power(part.exponent)
-        elif isinstance(part, Call):
-            yield part.name
+        match part:
+            case Add(terms):
+                negative = sum(any(number.value < 0 for number in _factors(term)) for term in terms)
+                if negative:
+                    yield "-"
+                if len(terms) - negative > 1:
+                    yield "+"
+            case Multiply(factors):
+                if sum(factor.below_bar is None and not factor.is_sign for factor in factors) > 1:
+                    yield "*"
+            case Power(_, exponent):
+                yield from _operators_of_power(exponent)
+            case Call(name):
+                yield name
+
+
+def _factors(term: Expression) -> list[Number]:
+    """The numbers among the factors of a term."""
+    return [factor for factor in term.multiplicands if isinstance(factor, Number)]
 
 
 def _operators_of_power(exponent: float) -> Iterator[str]:
@@ -75,8 +79,9 @@ def _operators_of_power(exponent: float) -> Iterator[str]:
 
 def _functions_and_arguments(node: Expression) -> Iterator[tuple[str, Expression]]:
     for part in walk(node):
-        if isinstance(part, Call):
-            yield part.name, part.argument
-        elif isinstance(part, Power):
-            for name in _operators_of_power(part.exponent):
-                yield name, part.parts[0]
+        match part:
+            case Call(name, argument):
+                yield name, argument
+            case Power(base, exponent):
+                for name in _operators_of_power(exponent):
+                    yield name, base

@@ -143,14 +143,15 @@ def reaches_zero(part: Expression, x: np.ndarray) -> bool:
 
 def _without_even_power(node: Expression) -> Expression:
     """The base u of u^2, u^4, ... and |u|, and of multiples of these; any other node itself."""
-    if isinstance(node, Power) and node.exponent > 0 and node.exponent % 2 == 0:
-        return node.base
-    if isinstance(node, Call) and node.name == "abs":
-        return node.argument
-    if isinstance(node, Multiply):
-        others = [factor for factor in node.factors if not isinstance(factor, Number)]
-        if len(others) == 1 and _without_even_power(others[0]) is not others[0]:
-            return _without_even_power(others[0])
+    match node:
+        case Power(base, exponent) if exponent > 0 and exponent % 2 == 0:
+            return base
+        case Call("abs", argument):
+            return argument
+        case Multiply(factors):
+            others = [factor for factor in factors if not isinstance(factor, Number)]
+            if len(others) == 1 and _without_even_power(others[0]) is not others[0]:
+                return _without_even_power(others[0])
     return node
 
 
@@ -185,12 +186,13 @@ def _is_bounded_at_zero(node: Expression, part: Expression, x: np.ndarray, halvi
 
 def domain_row(node: Expression) -> Elementary | None:
     """The row of the elementary table with the domain of a node; None if the node is defined everywhere."""
-    if isinstance(node, Call):
-        return ELEMENTARY[FUNCTIONS[node.name].table_name]
-    if isinstance(node, Power):
-        if node.exponent % 1:
-            return ELEMENTARY["1/sqrt" if node.exponent < 0 else "sqrt"]
-        return ELEMENTARY["1/x"] if node.exponent < 0 else None
+    match node:
+        case Call(name):
+            return ELEMENTARY[FUNCTIONS[name].table_name]
+        case Power(_, exponent) if exponent % 1:
+            return ELEMENTARY["1/sqrt" if exponent < 0 else "sqrt"]
+        case Power(_, exponent) if exponent < 0:
+            return ELEMENTARY["1/x"]
     return None
 
 

@@ -32,7 +32,7 @@ from edgewise.formulas.expression import (
     product_of,
     replaced,
     sum_of,
-    walk,
+    used_variables,
     with_constants,
 )
 from edgewise.formulas.front import SYMBOL_PRICE
@@ -238,21 +238,21 @@ def _smaller_forms(node: Expression, budget: Budget | None) -> list[Expression]:
     def visit(part: Expression, rebuild: Callable[[Expression], Expression]) -> None:
         """Adds the forms that change one part; `rebuild` puts a new part into the whole formula."""
         whole = part.parts
-        if isinstance(part, Add | Multiply):
-            for place, below in enumerate(whole):
-                rest = (*whole[:place], *whole[place + 1 :])
-                if isinstance(part, Add):
-                    forms.append(rebuild(rest[0] if len(rest) == 1 else Add(rest)))
-                elif isinstance(below, Number) and below.exact is None:
+        for place, below in enumerate(whole):
+            rest = (*whole[:place], *whole[place + 1 :])
+            match part, below:
+                case Add(), _:
+                    forms.append(rebuild(sum_of(rest)))
+                case Multiply(), Number(value, None):
                     forms.append(rebuild(product_of(rest)))
-                    if below.value < 0:
+                    if value < 0:
                         forms.append(rebuild(Multiply((MINUS_ONE, *rest))))
-        if isinstance(part, Call) and part.name in TAYLOR:
-            value, slope, curvature = TAYLOR[part.name]
-            u = part.argument
-            forms.append(rebuild(Add((Number(value), Multiply((Number(slope), u))))))
-            if curvature:
-                forms.append(rebuild(Add((Number(value), Multiply((Number(curvature / 2), Power(u, 2.0)))))))
+        match part:
+            case Call(name, u) if name in TAYLOR:
+                value, slope, curvature = TAYLOR[name]
+                forms.append(rebuild(Add((Number(value), Multiply((Number(slope), u))))))
+                if curvature:
+                    forms.append(rebuild(Add((Number(value), Multiply((Number(curvature / 2), Power(u, 2.0)))))))
         for place, below in enumerate(whole):
 
             def rebuild_below(new: Expression, place: int = place) -> Expression:
@@ -265,4 +265,4 @@ def _smaller_forms(node: Expression, budget: Budget | None) -> list[Expression]:
     simple = dict.fromkeys(
         with_one_factor(each) for each in takewhile(lambda _: budget is None or not budget.is_over, forms)
     )
-    return [each for each in simple if complexity(each) < size and any(isinstance(p, Variable) for p in walk(each))]
+    return [each for each in simple if complexity(each) < size and used_variables(each)]

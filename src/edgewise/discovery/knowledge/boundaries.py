@@ -33,7 +33,6 @@ from edgewise.formulas.expression import (
     Expression,
     Multiply,
     Number,
-    Power,
     complexity,
     constant_values,
     evaluate,
@@ -249,7 +248,7 @@ def _inner_boundaries(node: Expression, x: np.ndarray, y: np.ndarray) -> Iterato
     """
     inputs = used_variables(node)
     for part in walk(node):
-        if not isinstance(part, Call | Power):
+        if len(part.parts) != 1:  # a sum, a product, a number or an input
             continue
         (inner,) = part.parts
         with np.errstate(all="ignore"):
@@ -276,15 +275,14 @@ def _at_most(log_odds: np.ndarray) -> np.ndarray:
 def _with_scale(node: Expression, x: np.ndarray) -> Expression:
     """A sum as a number times a sum in which the term that varies most has no number: the scale, and the boundary."""
     node = simplify(node)
-    if isinstance(node, Multiply) and len(node.factors) == 2:
-        factor, inner = node.factors
-        if isinstance(factor, Number) and isinstance(inner, Add):
-            node = simplify(Add(tuple(Multiply((factor, term)) for term in inner.terms)))
-    if not isinstance(node, Add):
+    match node:
+        case Multiply((Number() as factor, Add(inner))):
+            node = simplify(Add(tuple(Multiply((factor, term)) for term in inner)))
+    pairs = [split_number(term) for term in node.summands]
+    if len(pairs) == 1:
         return node
-    pairs = [split_number(term) for term in node.terms]
     with np.errstate(all="ignore"):
-        sizes = [float(np.std(evaluate(term, x))) for term in node.terms]
+        sizes = [float(np.std(evaluate(term, x))) for term in node.summands]
     leading = max(range(len(sizes)), key=sizes.__getitem__)
     scale = pairs[leading][0].value
     if pairs[leading][1] is None or not scale or not np.isfinite(sizes).all():

@@ -26,8 +26,9 @@ from edgewise.formulas.expression import (
     Variable,
     evaluate,
     parse_expression,
+    product_of,
+    used_variables,
 )
-from edgewise.formulas.expression import walk as parts_of
 from edgewise.formulas.printing import as_text
 from edgewise.nn.model import KAN, edge_layers
 
@@ -98,7 +99,7 @@ def from_formula(formula: Any, names: Sequence[str] | None = None) -> KAN:
         names = _names_in(listed)
     expressions = [parse_expression(one, names) if isinstance(one, str) else one for one in listed]
     for one in expressions:
-        if any(isinstance(part, Variable) and part.index >= len(names) for part in parts_of(one)):
+        if max(used_variables(one), default=0) >= len(names):
             raise InputError(f"names must name every input of the formula, got {len(names)} names")
     return _Plan(len(names)).network([_with_edge_functions(one) for one in expressions])
 
@@ -129,16 +130,18 @@ def _names_in(formulas: Sequence[str | Expression]) -> tuple[str, ...]:
 
 def _with_edge_functions(value: Expression) -> Expression:
     """Rewrite a formula so that constant parts are numbers and each power is the function of an edge."""
-    if isinstance(value, Power) and value.exponent == 0:
-        return Number(1.0)
-    if not any(isinstance(part, Variable) for part in parts_of(value)):
+    match value:
+        case Power(_, 0.0):
+            return Number(1.0)
+    if not used_variables(value):
         number = float(evaluate(value, np.zeros((1, 1)))[0])
         if not math.isfinite(number):
             raise InputError(f"formula must be defined, its constant part {as_text(value, ())} is {number}")
         return Number(number)
     value = value.with_parts([_with_edge_functions(part) for part in value.parts])
-    if isinstance(value, Power):
-        return _power_of(value.base, value.exponent)
+    match value:
+        case Power(base, exponent):
+            return _power_of(base, exponent)
     return value
 
 
@@ -261,50 +264,51 @@ class _Plan:
 
 def _weighted_terms(value: Expression) -> Iterator[tuple[float, Expression | None]]:
     """The terms of a sum, as (factor, term); the term of a number is None."""
-    if isinstance(value, Add):
-        for term in value.terms:
-            yield from _weighted_terms(term)
-        return
-    scale = 1.0
-    rest: list[Expression] = []
-    for part in _flat(value):
-        if isinstance(part, Number):
-            scale *= part.value
-        else:
-            rest.append(part)
-    if len(rest) == 1 and isinstance(rest[0], Add):
-        yield from ((scale * factor, term) for factor, term in _weighted_terms(rest[0]))
-    else:
-        yield scale, None if not rest else rest[0] if len(rest) == 1 else Multiply(tuple(rest))
+    for summand in value.summands:
+        scale = 1.0
+        rest: list[Expression] = []
+        for part in _flat(summand):
+            match part:
+                case Number(number):
+                    scale *= number
+                case _:
+                    rest.append(part)
+        match rest:
+            case []:
+                yield scale, None
+            case [Add() as inner]:
+                yield from ((scale * factor, term) for factor, term in _weighted_terms(inner))
+            case _:
+                yield scale, product_of(rest)
 
 
 def _flat(value: Expression) -> Iterator[Expression]:
     """The factors of a product, including those of products within it."""
-    if isinstance(value, Multiply):
-        for factor in value.factors:
-            yield from _flat(factor)
-    else:
-        yield value
+    match value:
+        case Multiply(factors):
+            for factor in factors:
+                yield from _flat(factor)
+        case _:
+            yield value
 
 
 def _scale_and_factors(value: Expression) -> tuple[float, tuple[Expression, ...]]:
     """The number and the factors of a product of two factors or more; (1, ()) for anything else."""
-    terms = list(_weighted_terms(value))
-    if len(terms) == 1 and isinstance(terms[0][1], Multiply):
-        return terms[0][0], terms[0][1].factors
+    match list(_weighted_terms(value)):
+        case [(scale, Multiply(factors))]:
+            return scale, factors
     return 1.0, ()
 
 
 def _edge_of(term: Expression) -> tuple[str, float, float, Expression]:
     """The edge that computes a term: its function, a and b, and the value that it starts from."""
-    if isinstance(term, Call):
-        name = FUNCTIONS[term.name][2]
-        inner = term.argument
-    elif isinstance(term, Power):
-        name = POWERS[term.exponent]
-        inner = term.base
-    else:
-        return "x", 1.0, 0.0, term
+    match term:
+        case Call(function, inner):
+            name = FUNCTIONS[function].table_name
+        case Power(inner, exponent):
+            name = POWERS[exponent]
+        case _:
+            return "x", 1.0, 0.0, term
     terms = list(_weighted_terms(inner))
     moving = [(scale, part) for scale, part in terms if part is not None]
     if len(moving) == 1:
