@@ -1,4 +1,4 @@
-"""Laws of motion from trajectories: ODEBench's 63 systems, and 20 that were written before the first run.
+"""Laws of motion from trajectories: ODEBench's 63 systems, and 30 that were written before their first run.
 
 150 samples on [0, 10], each times 1 + noise N(0, 1), from one start or from two; the second start, or the middle of
 both, is for generalisation: R² of all coordinates together above 0.9 against the trajectory without noise. The
@@ -36,7 +36,8 @@ NOTES = (
     "Each system counts once for each draw of the noise. Reconstructed: the forecast from the first state follows the "
     "seen trajectory. Decided: the search says that the data decide and that its choice follows them; of these, and of "
     "the others, as many generalise. pysindy is the best of twelve settings by its simulation of the training data. "
-    "Seconds are CPU seconds of one process.",
+    "Seconds are CPU seconds of one process. Bands go on for half of the measured time; an exact start is the first "
+    "state of the seen trajectory, a noisy one a sample of it that the search has not seen.",
 )
 
 
