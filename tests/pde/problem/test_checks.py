@@ -133,6 +133,23 @@ def test_the_sign_of_a_flow_through_a_face():
         assert tuple(flow_through(form, (0, end)) for end in (0, 1)) == expected
 
 
+def stokes(u, v, p):
+    return [laplacian(u) - p.x, laplacian(v) - p.y, u.x + v.y]
+
+
+def test_a_pressure_beside_all_velocities_is_one_value_too_many():
+    """Two values hold on a wall of a flow; a pressure of 0 on a line was solved for, with an error of 0.3."""
+    walls = Dirichlet({"u": 0.0, "v": lambda x: x})
+    with pytest.warns(
+        EdgewiseWarning, match=r"On x=0 there are 3 values \(Dirichlet, Dirichlet\).*order 4: only 2 of them"
+    ):
+        form = PDE(stokes, SQUARE, [walls, Dirichlet({"p": 0.0}, on="x=0")]).form
+    assert form.surplus_conditions.startswith("on x=0 there are 3 values")
+    sides = Dirichlet({"u": 0.0, "v": lambda x: x}, on=["x=0", "y=0", "y=1"])
+    outlet = [Dirichlet({"v": 0.0, "p": 0.0}, on="x=1"), Neumann({"u": 0.0}, on="x=1")]
+    assert not PDE(stokes, SQUARE, [sides, *outlet]).form.surplus_conditions
+
+
 WALLS = Dirichlet(0.0, on=["x=0", "x=1"])
 AT_END = Dirichlet(1.0, on="t=1")
 CIRCLE = [Periodic("x"), Initial({"u": 1.0, "v": 0.0})]

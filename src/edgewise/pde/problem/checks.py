@@ -40,6 +40,8 @@ class CheckSettings:
     # least growth by the magnitude of the rate, and the least determinant that is not rounding.
     wave_numbers: tuple[float, float] = (2.0**21, 2.0**23)
     least_growth: float = 1e-2
+    # two wave numbers, in units of the coordinates, between which determinants grow by the power that is their order
+    orders_between: tuple[float, float] = (2.0**12, 2.0**14)
     regular: float = 1e-8
 
 
@@ -156,6 +158,53 @@ def conditions_by_place(form: StrongForm) -> Iterator[Conditions]:
             names = ", ".join(f"{term.label} on {p}" for p in pieces for term in conditions if p in term.pieces)
             words = f"{where} there are {given} conditions ({names}) for an equation of order {order}"
             yield Conditions(words, given, needed, allowed)
+            if len(axes) == 1 and axes[0] != form.time and len(form.fields) > 1:
+                yield from _values_on_faces(form, axes[0], order, [*pieces])
+
+
+def _values_on_faces(form: StrongForm, axis: int, order: int, pieces: Sequence[str]) -> Iterator[Conditions]:
+    """Values on faces of a system whose determinant has a lower order than its fields together, as of a flow.
+
+    Half of the order of the determinant of the symbol is the number of conditions on a face [1]: of a flow with its
+    pressure all velocities, beside which no value of the pressure is free.
+
+    [1] S. Agmon, A. Douglis, L. Nirenberg, "Estimates near the boundary for solutions of elliptic partial differential
+    equations satisfying general boundary conditions II", Comm. Pure Appl. Math. 17, 1964, 35.
+    """
+    whole = _order_of_determinant(form, axis)
+    if whole is None or not 0 < whole < order or whole % 2:
+        return
+    for piece in pieces:
+        values = [
+            term
+            for term in form.condition_terms
+            if piece in term.pieces and not any(term.requirements.order(name, [axis]) for name in form.fields)
+        ]
+        given = sum(len(term.requirements.sizes) for term in values)
+        names = ", ".join(term.label for term in values)
+        words = f"on {piece} there are {given} values ({names}) for equations whose determinant is of order {whole}"
+        yield Conditions(words, given, whole // 2, whole // 2)
+
+
+def _order_of_determinant(form: StrongForm, axis: int) -> int | None:
+    """Order along an axis of the determinant of the linearised equations' symbol; None for none."""
+    term = form.equation_term
+    fields = len(form.fields)
+    if len(term.requirements.sizes) != fields or form.has_integrals:
+        return None
+    x = form.domain.interior(1, "sobol")
+    jacobian = linearise(form, term, x, None, smooth_jet(form, term, x))[1]
+    numbers = CHECKS.orders_between
+    sizes = []
+    for number in numbers:
+        symbol = torch.zeros(fields, fields, dtype=torch.complex128)
+        for (row, field, index), part in jacobian.items():
+            others = sum(index) - index[axis]
+            symbol[row, field] += part[0] * (1j * number) ** index[axis] * 1j**others
+        sizes.append(float(torch.linalg.det(symbol).abs()))
+    if not (all(map(math.isfinite, sizes)) and min(sizes) > 0):
+        return None
+    return round(math.log(sizes[1] / sizes[0]) / math.log(numbers[1] / numbers[0]))
 
 
 def check_enough_conditions(form: StrongForm, field: str) -> None:

@@ -248,3 +248,23 @@ def test_a_response_with_the_period_of_its_force():
     assert solution.stopped == "converged"
     with pytest.raises(InputError, match=r"^conditions must not have both Initial and Periodic"):
         PDE(lambda u: u.t + u, Time(0, 1), [Periodic("t"), Initial(1.0)])
+
+
+def test_divergence_and_curl_with_normal_components_on_all_sides():
+    """The matrix of a grid is singular, for sources and fluxes must balance; it was doubted, with an error of 3e-5."""
+
+    def equation(u, v, x, y):
+        divergence = y * torch.cos(x) + 2 * x - x * torch.sin(x * y)
+        return [u.x + v.y - divergence, v.x - u.y + y * torch.sin(x * y) + torch.sin(x)]
+
+    def first(x, y):
+        return y * torch.sin(x) + x**2
+
+    def second(x, y):
+        return torch.cos(x * y)
+
+    walls = [Dirichlet({"u": first}, on=["x=0", "x=1"]), Dirichlet({"v": second}, on=["y=0", "y=1"])]
+    problem = PDE(equation, Box(x=(0, 1), y=(0, 1)), walls, solution={"u": first, "v": second})
+    solution = solve(problem, tolerance=1e-8)
+    assert solution.stopped == "converged"
+    assert solution.errors().relative_l2 < 3 * solution.error_estimate < 3e-8

@@ -59,6 +59,9 @@ class EvidenceSettings:
     # A residual, in units of the field, above which a solution does not count as one: at one per cent of the solution's
     # own size it could not be distinguished from another problem's.
     largest_residual: float = 1e-2
+    # The same where there are more conditions than the equation needs: those that contradict leave a residual on every
+    # grid, those that follow from others none.
+    largest_with_surplus: float = 1e-4
     # The same for equations in time alone: initial values leave nothing free but what the equation does not contain,
     # which rounding alone makes other than zero, while stiff equations let errors grow by more than a million.
     undetermined_in_time: float = 1e-12
@@ -167,14 +170,15 @@ def judge(
         doubts.append(f"The residual is not a number: {_place_of_nan(network, problem, x)}.")
         return Evidence(math.nan, residual, tuple(checks), tuple(doubts))
     # An equation that does not hold.
-    if residual > EVIDENCE.largest_residual:
-        surplus = problem.form.surplus_conditions
+    surplus = problem.form.surplus_conditions
+    if residual > (EVIDENCE.largest_with_surplus if surplus else EVIDENCE.largest_residual):
         why = f"the problem may have no solution{', for ' if surplus else ''}{surplus}"
         doubts.append(
             f"The equation does not hold: its mean residual is {typed_text(residual, 1)} in units of the field. It "
             f"may be out of reach of the budget, or {why}."
         )
-        estimates.append(residual / max(size, residual))
+        # Contradicting conditions leave what solution there is to chance.
+        estimates.append(1.0 if surplus else residual / max(size, residual))
     noise = 0.0
     of_problem = list[str]()
     errors = dict[str, float]()

@@ -76,6 +76,10 @@ class GridSettings:
     # determined: errors of 1e-9, as far as a residual is seen on two grids, are then one per cent of the field.
     # Measured: a shock that is free to move has 3e8 to 7e13, all other problems that were tried at most 5e4.
     largest_growth: float = 1e7
+    # The same above which the grid's own matrix is singular, as where sources and fluxes must balance; in so many
+    # coordinates least squares do without one.
+    singular_growth: float = 1e15
+    least_squares_follow: int = 2
     # Steps of defect correction at most, the factor by which each must be smaller than the one before, and that by
     # which a stage with them must lower the residual for the next to have them.
     defect_steps: int = 30
@@ -193,6 +197,8 @@ def stationary_levels(
         is_resolved = max(float(each.max()) for each in errors) < GRIDS.unresolved_error
         growth = 1.0 if grid_problem.constraint_variables or not is_resolved else found[2]()
         doubt: Doubt | None = None
+        if growth > GRIDS.singular_growth and dimension <= GRIDS.least_squares_follow:
+            return
         if not is_in_balance:
             doubt = Doubt(OUT_OF_BALANCE)
         elif growth > GRIDS.largest_growth:
