@@ -54,7 +54,7 @@ def test_hidden_grids_move_when_activations_leave_or_shrink_and_else_stay():
 
 def test_separable_networks_grow_without_changing():
     system = PDE(
-        lambda u, v: (u.t - v.xx, v.t - u.xx), DOMAIN, [Dirichlet({"u": 0.0, "v": 0.0}), Initial({"u": 0.0, "v": 0.0})]
+        lambda u, v: (u.t - v.xx, v.t + u.xx), DOMAIN, [Dirichlet({"u": 0.0, "v": 0.0}), Initial({"u": 0.0, "v": 0.0})]
     )
     state = torch.random.get_rng_state()
     network = separable_network(system, 2, 4, 5, seed=1)
