@@ -79,6 +79,7 @@ class GridSettings:
     # The same above which the grid's own matrix is singular, as where sources and fluxes must balance; in so many
     # coordinates least squares do without one.
     singular_growth: float = 1e15
+    largest_first: int = 8000  # coefficients of a field on the first grid: in three dimensions, half a minute a step
     least_squares_follow: int = 2
     # Steps of defect correction at most, the factor by which each must be smaller than the one before, and that by
     # which a stage with them must lower the residual for the next to have them.
@@ -110,7 +111,10 @@ def first_axes(grid_problem: GridProblem) -> list[SplineAxis]:
         for (low, high), repeats in zip(bounds, grid_problem.periodic, strict=True)
     ]
     features = narrow_features(grid_problem.form)
-    first = [resolving(points, features, axis) for axis, points in enumerate(first)]
+    finer = [resolving(points, features, axis) for axis, points in enumerate(first)]
+    # Features that only a first grid beyond the reach of sparse factors would resolve are left to the doubts.
+    if math.prod(len(points) + GRIDS.highest_degree for points in finer) <= GRIDS.largest_first:
+        first = finer
     return grid_problem.axes(first, [GRIDS.highest_degree] * len(bounds))
 
 
