@@ -275,7 +275,8 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
         of_each = torch.eye(problem.form.outputs, dtype=x.dtype)
         smooth = torch.einsum("nk,fg->nfgk", _smooth_values(x, problem), of_each).flatten(2)
         local = (scaled @ (basis.mT @ (smooth * roots).flatten(0, 1))).norm(dim=1)
-        evened = scaled / (local / (UNIQUENESS.small_row * local.max())).clamp(UNIQUENESS.smallest_row, 1)[:, None]
+        largest = local.max().clamp(min=ABOVE_ZERO)
+        evened = scaled / (local / (UNIQUENESS.small_row * largest)).clamp(UNIQUENESS.smallest_row, 1)[:, None]
         _, sizes, directions = torch.linalg.svd(evened, full_matrices=False)
     # The function that belongs to it.
     function = (mass @ torch.linalg.solve_triangular(upper, directions[-1][:, None], upper=True)).reshape(len(x), -1)
