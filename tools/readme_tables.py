@@ -5,7 +5,7 @@ python tools/readme_tables.py
 Between `<!-- table:NAME -->` and `<!-- end -->` stand the key figures of results/NAME.json, NAME being an experiment,
 and its table, if both are short; on the site also its other tables and the notes of its module about them. "speed",
 "scale", "tables-HALF" and "friedman" are tables of benchmarks, "summary" has the key figures that are listed here,
-"pages" what each page says in short. No number there is typed by hand. Everything else on the pages is written by hand.
+"pages" links to all pages. No number there is typed by hand. Everything else on the pages is written by hand.
 tests/test_readme.py fails when page and results differ.
 """
 
@@ -107,15 +107,12 @@ def _tables_and_notes(name: str, long_tables: bool) -> str:
 
 
 def _pages_in_short() -> Iterator[str]:
-    """Yield a line for each page of measurements, in the order of their contents: a link and its first sentence."""
+    """Yield a link to each page of measurements, in the order of their contents."""
     folder = ROOT / "docs" / "measured"
     contents = (folder / "index.md").read_text(encoding="utf-8").split(":hidden:")[1]
     for name in contents.strip(" `\n").split("\n"):
-        text = (folder / f"{name}.md").read_text(encoding="utf-8")
-        title, paragraph = re.search(r"^# (.*)\n\n\*\*In short:\*\* (.*?)\n\n", text, re.DOTALL).groups()
-        sentence = re.split(r"(?<=\.) (?=[A-Z])", " ".join(paragraph.split()))[0]
-        line = f"- [{title}]({name}.md): {sentence}"
-        yield textwrap.fill(line, 120, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
+        title = re.match(r"# (.*)\n\n\*\*In short:\*\* ", (folder / f"{name}.md").read_text(encoding="utf-8"))[1]
+        yield f"- [{title}]({name}.md)"
 
 
 def _fold(title: str, inner: str) -> str:

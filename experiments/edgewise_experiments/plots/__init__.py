@@ -1,4 +1,4 @@
 """Figures that only the experiments draw, in the style of `edgewise.plot`: one module for each kind of figure.
 
-Import a figure from its module, for example `from edgewise_experiments.plots.guide import guide_tree`.
+Import a figure from its module, for example `from edgewise_experiments.plots.errors import error_dots`.
 """
