@@ -129,7 +129,9 @@ def summary(rows: Sequence[dict]) -> Outcome:
     for row, own, all_rows in zip(known, shares, whole, strict=True):
         error = 100 * math.sqrt(LEVEL * (1 - LEVEL) / (sum(row["rows"]) / 4))
         cells = [f"{100 * share:.1f}" for share in (*own, all_rows)]
-        boosting = f"{100 * row['boosting']['covered'] / sum(row['rows']):.1f}", f"{row['boosting']['width']:.2f}"
+        boosting = "-", "-"  # of rows from before it was measured
+        if "boosting" in row:
+            boosting = f"{100 * row['boosting']['covered'] / sum(row['rows']):.1f}", f"{row['boosting']['width']:.2f}"
         width = f"{np.mean(row['width']):.2f}"
         lines.append((row["table"], f"{sum(row['rows']):,}", *cells, f"{error:.1f}", width, *boosting))
     heads = ("table", "rows", "lowest quarter", "second", "third", "highest quarter", "all", "standard error", "width")
@@ -139,17 +141,20 @@ def summary(rows: Sequence[dict]) -> Outcome:
     means = 100 * np.column_stack([shares, whole]).mean(0)
     error = 100 * shares.std(0, ddof=1) / math.sqrt(len(known)) if len(known) > 1 else np.full(4, math.nan)
     width = f"{np.mean([row['width'] for row in known]):.2f}"
-    others = np.mean([row["boosting"]["covered"] / sum(row["rows"]) for row in known])
-    other_width = np.mean([row["boosting"]["width"] for row in known])
+    beside = [row for row in known if "boosting" in row]
+    others = "-", "-"
+    if beside:
+        share = np.mean([row["boosting"]["covered"] / sum(row["rows"]) for row in beside])
+        others = f"{100 * share:.1f}", f"{np.mean([row['boosting']['width'] for row in beside]):.2f}"
     largest = "-" if len(known) < 2 else f"{error.max():.1f}"
     means_text = (f"{mean:.1f}" for mean in means)
-    lines.append(("mean of the tables", "", *means_text, largest, width, f"{100 * others:.1f}", f"{other_width:.2f}"))
-    narrower = sum(np.mean(row["width"]) < row["boosting"]["width"] for row in known)
+    lines.append(("mean of the tables", "", *means_text, largest, width, *others))
+    narrower = sum(np.mean(row["width"]) < row["boosting"]["width"] for row in beside)
     held = int((np.abs(means[:4] - 100 * LEVEL) <= 2).sum())
     figures = {
         "mean coverage of 90 % intervals in the quarters of the prediction": ", ".join(f"{m:.1f}" for m in means[:4]),
         "quarters within two points of 90 %": f"{held} of 4",
         "tables with intervals": f"{len(known)} of {len(rows)}",
-        "tables where they are narrower than boosting's": f"{narrower} of {len(known)}",
+        "tables where they are narrower than boosting's": f"{narrower} of {len(beside)}" if beside else "-",
     }
     return Outcome((ResultTable(heads, tuple(lines)), key_figures(figures)), NOTES)
