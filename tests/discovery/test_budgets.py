@@ -30,7 +30,7 @@ def set_pace(monkeypatch, pace):
 
 @pytest.mark.slow
 def test_equal_calls_give_equal_fronts_whatever_the_clocks_and_the_load(monkeypatch):
-    monkeypatch.setattr(finder, "USUAL_SECONDS", 1.5)
+    monkeypatch.setattr(finder, "USUAL_SECONDS", 0.3)
     x, y = noisy_law()
     fronts = [shown(find_formula(x, y))]
     stop = threading.Event()

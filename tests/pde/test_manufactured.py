@@ -184,7 +184,7 @@ def test_curl_in_space():
 
     cube = Box(x=(0, 1), y=(0, 1), z=(0, 1))
     problem = PDE(equations, cube, [Dirichlet(solution)], solution=solution)
-    assert solve(problem, tolerance=1e-5, budget=0.05).errors().relative_l2 < 1e-5
+    assert solve(problem, tolerance=1e-4, budget=0.05).errors().relative_l2 < 1e-4
 
 
 def rising(x, t):
@@ -272,7 +272,7 @@ def test_harmonic_functions_on_solids(domain):
     def harmonic(x, y, z):
         return torch.exp(x) * torch.cos(y) + z * x
 
-    solution = solve(PDE(laplacian, domain, [Dirichlet(harmonic)], solution=harmonic), tolerance=1e-6)
+    solution = solve(PDE(laplacian, domain, [Dirichlet(harmonic)], solution=harmonic), tolerance=1e-4)
     error = solution.errors().relative_l2
-    assert error < 1e-6
+    assert error < 1e-4
     assert solution.error_estimate > error / 3

@@ -13,7 +13,7 @@ from edgewise import KANRegressor
 @pytest.fixture(scope="module")
 def fitted():
     x = np.random.default_rng(0).normal(size=(200, 3))
-    return KANRegressor().fit(x, x[:, 0] * x[:, 1] + np.sin(x[:, 2])), x
+    return KANRegressor(effort="low").fit(x, x[:, 0] * x[:, 1] + np.sin(x[:, 2])), x
 
 
 @pytest.mark.slow
@@ -45,5 +45,5 @@ def test_fits_in_threads_give_the_bits_of_one_fit(fitted):
     model, x = fitted
     y = x[:, 0] * x[:, 1] + np.sin(x[:, 2])
     with ThreadPoolExecutor(2) as threads:
-        fits = list(threads.map(lambda _: KANRegressor().fit(x, y).predict(x).tobytes(), range(2)))
+        fits = list(threads.map(lambda _: KANRegressor(effort="low").fit(x, y).predict(x).tobytes(), range(2)))
     assert set(fits) == {model.predict(x).tobytes()}

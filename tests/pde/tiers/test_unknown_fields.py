@@ -174,14 +174,14 @@ def test_a_conductivity_is_found_with_its_error():
 
 @pytest.mark.slow
 def test_error_bars_cover():
-    """95 % of the domain in the mean over sets of measured values; the standard error of the mean is about 2 %."""
+    """95 % of the domain in the mean over sets of measured values; the standard error of the mean is about 3 %."""
     shares = []
-    for seed in range(30):
+    for seed in range(12):
         solution = solve(rod(seed))
         gap = np.abs(solution(X) - np.stack(exact(X), 1))
         bars = np.stack([solution.standard_error(X, name) for name in ("u", "a")], 1)
         shares.append((gap <= 1.96 * bars).mean(0))
-    assert np.abs(np.mean(shares, 0) - 0.95).max() < 0.05
+    assert np.abs(np.mean(shares, 0) - 0.95).max() < 0.07
 
 
 def test_the_mean_over_strengths_is_that_of_all_smoothings():
