@@ -82,10 +82,10 @@ def test_ctrl_c_raises_or_keeps_the_best_model(settings, when):
 
 def test_losses_for_type_checkers_are_those_of_the_registry():
     names = get_args(Loss)
-    assert {*FAMILIES, "absolute"} == {name for name in names if not name.startswith("quantile:")}
+    assert {*FAMILIES, "absolute", "auto"} == {name for name in names if not name.startswith("quantile:")}
     assert all(family_of(name).name == name for name in FAMILIES)
     assert [family_of(name).name for name in names if ":" in name] == ["quantile"] * 7
-    assert all(f'"{name}"' in KANRegressor.__doc__ for name in (*FAMILIES, "absolute"))
+    assert all(f'"{name}"' in KANRegressor.__doc__ for name in (*FAMILIES, "absolute", "auto"))
 
 
 def test_losses_by_name():

@@ -73,7 +73,7 @@ PARAMETERS = {
     loss : str, default="squared"
         "squared" (with a logarithmic link for skewed positive targets, if held-out rows say so), "log", "absolute",
         "huber", "quantile:0.9", "poisson", "negative_binomial", "gamma" or "tweedie"; the latter four predict through
-        an exponential.""",
+        an exponential. "auto" takes of those for counts or positive targets the one with the highest likelihood.""",
     "time_limit": """\
     time_limit : float, optional
         Seconds. The search ends so early that the final fit ends about there, with the best model so far.""",

@@ -23,6 +23,7 @@ from edgewise.estimator.task import Numbers
 from edgewise.gam.families.named import Loss, family_of
 from edgewise.metrics import explained
 from edgewise.nn.prediction import predict_in_batches
+from edgewise.presentation import number_text
 from edgewise.scaling import AffineScaling
 from edgewise.search.candidates import Samples
 from edgewise.search.policy import Effort, SearchSettings
@@ -70,6 +71,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     <attributes of a search>
     target_scaling_ : AffineScaling
         Scaling of the targets: the output of the network is (y - shift) / scale, or that of log y.
+    loss_ : str
+        The loss of the fit: the parameter, or for "auto" the one with the highest likelihood.
     link_ : str
         "identity", or "log" if predictions are exponentials.
     error_bars_ : ErrorBars or None
@@ -109,6 +112,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     """
 
     target_scaling_: AffineScaling
+    loss_: str
     link_: str
     error_bars_: ErrorBars | None
     residual_intervals_: ResidualIntervals | None
@@ -164,6 +168,10 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         if outputs > 1 and self.loss != "squared":
             raise InputError(f"y must have one column for the loss {self.loss!r}, got {outputs}")
         x = self._scale_inputs(rows, weight)
+        self.loss_ = self.loss
+        chosen = ""
+        if self.loss == "auto":
+            settings, chosen = self._with_likeliest(settings, x, targets[:, 0], weight)
         self.target_scaling_ = AffineScaling.standard(targets, weight)
         if settings.family.log_link:  # an exponential has the unit of the target
             self.target_scaling_ = AffineScaling(np.zeros(1), np.ones(1))
@@ -173,6 +181,9 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         samples = Samples(x, y, weight, float(shift[0] / scale[0]), float(scale[0]), blocks=block)
         settings = self._with_knowledge(replace(settings, outputs=outputs), self._network_bounds(settings.family))
         result = self._train(samples, settings)
+        if chosen:
+            result = replace(result, search=replace(result.search, sentences=(chosen, *result.search.sentences)))
+            self.search_ = result.search
         self._set_output(result, self.target_scaling_)
         if outputs > 1 or settings.survey is not None:
             return
@@ -189,6 +200,25 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             search_law = usual_search(self, fit)
             if search_law is not None:
                 self._look_for_law(fit, search_law)
+
+    def _with_likeliest(
+        self, settings: SearchSettings, x: np.ndarray, y: np.ndarray, weight: np.ndarray
+    ) -> tuple[SearchSettings, str]:
+        """Return the settings with the family of the highest likelihood, and a sentence; set `loss_`."""
+        from edgewise.gam.likeliest import likeliest  # imported late: few fits ask for it
+
+        if settings.survey is not None:
+            raise InputError("loss must be named for a table in batches, got 'auto'")
+        if settings.is_fixed:
+            return settings, "The loss is 'squared', which a network of a given shape has."
+        family, scores = likeliest(x, y, weight, settings.policy.additive)
+        self.loss_ = family.name
+        if not scores:
+            return settings, "The loss is 'squared': the targets are neither counts nor all of one sign."
+        ranked = sorted(scores, key=scores.__getitem__)
+        excess = [f"{number_text(scores[name] - scores[ranked[0]], 3)} more for '{name}'" for name in ranked[1:]]
+        sentence = f"The loss is '{family.name}', which has the least AIC of additive models: {', '.join(excess)}."
+        return replace(settings, family=family), sentence
 
     def _look_for_law(self, fit: RegressionFit, search_law: LawSearch) -> None:
         """Look for a short law, and make it a part of the network where rows that its search has not seen ask for it.
@@ -228,7 +258,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             bars=self.error_bars_,
             intervals=self.residual_intervals_,
             bars_message=self.error_bars_message_,
-            family=family_of(self.loss),
+            family=family_of(self.loss_),
         )
 
     def _network_bounds(self, family: Family) -> Bounds | None:

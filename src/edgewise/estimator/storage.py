@@ -170,6 +170,7 @@ class StoredRegressor(StoredNetwork):
     parameters: RegressorParameters
     target_scaling_: AffineScaling
     _single: bool
+    loss_: str
     link_: str
     _exponent: tuple[float, float] | None
     _output_limits: Annotated[np.ndarray, Shape("outputs", 2), Within()] | None
@@ -183,6 +184,8 @@ class StoredRegressor(StoredNetwork):
             return "targets that do not fit"
         if (self.link_ == "log") != (self._exponent is not None):
             return "a link without its range"
+        if self.parameters.loss not in ("auto", self.loss_):
+            return "a loss that is not its parameter"
         if self._exponent is not None and not self._exponent[0] <= self._exponent[1]:
             return "an empty range"
         if self._output_limits is not None and (self._output_limits[:, 0] > self._output_limits[:, 1]).any():
@@ -370,6 +373,8 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         if parameters.get("bounds") is not None:
             parameters["bounds"] = checked_bounds(parameters["bounds"])
         family_of(parameters.get("loss", "squared"))
+        if isinstance(record, StoredRegressor):
+            family_of(record.loss_)
     except InputError as error:
         raise CheckpointError(f"must have possible parameters: {ascii(str(error)[:200])[1:-1]}") from error
     # What all kinds have learned, then what each kind has besides.

@@ -19,6 +19,7 @@ FAMILIES: dict[str, type[Family]] = {
 """Losses of a numeric target by name; "quantile:0.9" is that of a quantile, "absolute" that of the median."""
 
 Loss = Literal[
+    "auto",
     "squared",
     "log",
     "absolute",
@@ -41,10 +42,13 @@ Loss = Literal[
 def family_of(loss: str) -> Family:
     """Return the family of a numeric target that a loss names; InputError if there is none.
 
-    A loss is a key of `FAMILIES`, "absolute" or "quantile:SHARE".
+    A loss is a key of `FAMILIES`, "absolute" or "quantile:SHARE"; "auto" has that of squared errors until a fit has
+    seen the targets.
     """
     if not isinstance(loss, str):
         raise InputError(f"loss must be text, the name of a loss or 'quantile:SHARE', got {loss!r}")
+    if loss == "auto":
+        return FAMILIES["squared"]()
     if loss == "absolute":
         return Quantile(0.5)
     name, _, share = loss.partition(":")
@@ -54,7 +58,7 @@ def family_of(loss: str) -> Family:
         except ValueError:
             pass
     if loss not in FAMILIES:
-        names = ", ".join(sorted({*FAMILIES, "absolute"}))
+        names = ", ".join(sorted({*FAMILIES, "absolute", "auto"}))
         raise InputError(f"loss must be one of {names} or 'quantile:SHARE' with a share in (0, 1), got {loss!r}")
     return FAMILIES[loss]()
 

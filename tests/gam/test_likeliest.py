@@ -1,0 +1,44 @@
+"""The family of the highest likelihood."""
+
+import numpy as np
+import pytest
+
+from edgewise import KANRegressor, load, save
+from edgewise.gam.likeliest import likeliest
+from edgewise.gam.policy import AdditivePolicy
+
+DRAWS = {
+    "squared": lambda mean, rng: mean + rng.standard_normal(len(mean)),
+    "poisson": lambda mean, rng: rng.poisson(mean),
+    "negative_binomial": lambda mean, rng: rng.poisson(mean * rng.gamma(1.5, 1 / 1.5, len(mean))),
+    "log": lambda mean, rng: mean * np.exp(0.7 * rng.standard_normal(len(mean))),
+    "gamma": lambda mean, rng: rng.gamma(1.2, mean / 1.2),
+    "tweedie": lambda mean, rng: rng.gamma(2.0 * np.maximum(rng.poisson(mean / 2), 1e-9), 1.0),
+}
+
+
+def table(name):
+    rng = np.random.default_rng(0)
+    x = rng.random((500, 2))
+    y = np.asarray(DRAWS[name](np.exp(1 + np.sin(6 * x[:, 0])), rng), float)
+    return x, np.where(y < 1e-6, 0.0, y) if name == "tweedie" else y
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_the_family_that_drew_the_targets_is_found(name):
+    x, y = table(name)
+    family, scores = likeliest(x, y, np.ones(500), AdditivePolicy())
+    assert family.name == name and (not scores or min(scores, key=scores.get) == name)
+
+
+def test_the_estimator_names_the_loss_and_keeps_it(tmp_path):
+    x, y = table("poisson")
+    model = KANRegressor(loss="auto", effort="low").fit(x, y)
+    same = KANRegressor(loss="poisson", effort="low").fit(x, y)
+    assert model.loss_ == "poisson" and model.search_.sentences[0].startswith(
+        "The loss is 'poisson', which has the least"
+    )
+    assert np.array_equal(model.predict(x), same.predict(x))
+    save(model, tmp_path / "counts.kan")
+    again = load(tmp_path / "counts.kan")
+    assert again.loss == "auto" and again.loss_ == "poisson" and np.array_equal(again.predict(x), model.predict(x))
