@@ -246,3 +246,16 @@ def test_the_chosen_candidate_is_no_worse_than_those_it_contains(seed):
     by_folds = {trial.name: trial.folds > 0 for trial in report.trials}
     if by_folds["linear"] == by_folds[report.chosen]:
         assert chosen <= losses["linear"] + 1e-12
+
+
+def test_the_scale_of_the_target_is_chosen_together_with_pairs():
+    """A product of factors has pairs of its own on the scale of y, which its curves on the other scale don't beat."""
+    random = np.random.default_rng(1)
+    x = random.random((500, 5))
+    rate = np.exp(1.2 * np.sin(6 * x[:, 0]) * (x[:, 1] > 0.3) + 2 * x[:, 2] * x[:, 3] + x[:, 4])
+    y = rate * np.exp(0.4 * random.standard_normal(500))
+    x[:, 1] = x[:, 1] > 0.3
+    centre, scale = y.mean(), y.std()
+    samples = Samples(x, ((y - centre) / scale)[:, None], np.ones(500), centre / scale, scale)
+    search = Search(samples, Gaussian(), SearchSettings(policy=SearchPolicy(bag_rows=0, left_out=("hidden nodes",))))
+    assert search.run().chosen.startswith("additive with pairs for the logarithm of y")

@@ -6,6 +6,7 @@ target goes from 0.20 to 0.44 of the variance unexplained (standard error 0.07).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,10 +42,11 @@ class Logarithm(Stage):
         policy = search.policy
         log = Candidate(LogNormal())
         search.assess((log,), self.share)
-        if not search.table.have_common_evidence(best, log):  # pairs were chosen by folds
-            search.cross_validate((best, log), self.share)
-        # A race: pairs of the logarithm are fitted only where its curves are not far behind.
-        gain, error = search.table.gain(best, log)
+        # A race of the curves of both scales: pairs of the logarithm are fitted where its curves are not far behind.
+        curves = replace(best.base, pairs=False)
+        if not search.table.have_common_evidence(curves, log):  # curves were judged by folds
+            search.cross_validate((curves, log), self.share)
+        gain, error = search.table.gain(curves, log)
         rich = log
         if gain > -policy.race_margin * error and search.settings.hidden is None:
             rich = best_of_pairs(search, best, LogNormal(), self.share + 0.05)

@@ -17,7 +17,7 @@ class Steps(Stage):
     """Steps of curves and pairs, where score tests find them: cubic splines alone go up over some intervals."""
 
     name = "steps"
-    share = 0.35
+    share = 0.55
 
     def applies(self, search: Search, best: Candidate) -> bool:
         """Return whether curves were taken, of one linear predictor, and nothing is known of their shape."""
