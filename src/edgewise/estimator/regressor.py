@@ -205,7 +205,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         self, settings: SearchSettings, x: np.ndarray, y: np.ndarray, weight: np.ndarray
     ) -> tuple[SearchSettings, str]:
         """Return the settings with the family of the highest likelihood, and a sentence; set `loss_`."""
-        from edgewise.gam.likeliest import likeliest  # imported late: few fits ask for it
+        from edgewise.gam.family_choice import likeliest  # imported late: few fits ask for it
 
         if settings.survey is not None:
             raise InputError("loss must be named for a table in batches, got 'auto'")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgewise import KANRegressor, load, save
-from edgewise.gam.likeliest import likeliest
+from edgewise.gam.family_choice import likeliest
 from edgewise.gam.policy import AdditivePolicy
 
 DRAWS = {
