@@ -55,6 +55,7 @@ def test_refused_rows_and_targets():
         KANRegressor().compare(X, np.where(np.arange(20) == 17, np.nan, y))
 
 
+@pytest.mark.slow
 def test_the_columns_are_those_of_the_fit():
     X, y = curved(40)
     frame = pandas.DataFrame(X, columns=["alpha", "beta"])

@@ -67,6 +67,7 @@ def test_known_laws_are_found_with_noise_of_5_percent(name):
     assert np.abs(errors).max() < 4
 
 
+@pytest.mark.slow
 def test_equal_calls_give_equal_bits():
     first, second = (find_dynamics(T, sampled("logistic", noise=0.05)).choice.law.theta for _ in range(2))
     assert first.tobytes() == second.tobytes()

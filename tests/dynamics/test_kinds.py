@@ -55,6 +55,7 @@ def test_an_input_acts_on_the_motion():
     np.testing.assert_allclose(motion.forecast([1.0], T, inputs={"F": force}).x, x, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_frame_gives_the_same_as_arrays():
     irregular = np.sort(np.random.default_rng(0).uniform(0, 6, (2, 60)), axis=1)
     runs = [start / (start + (1 - start) * np.exp(-t)) for start, t in zip((0.1, 2.0), irregular, strict=True)]

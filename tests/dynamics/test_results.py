@@ -135,6 +135,7 @@ def test_progress_never_falls_and_a_spent_budget_keeps_the_best():
     assert motion.messages[-1] == motion.stopped.sentence
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_best_so_far():
     def stop(at):
         if at.stage == "terms exchanged":

@@ -241,6 +241,7 @@ def test_a_short_impulse_is_not_stepped_over():
     assert float(solution([[10.0]])[0, 0]) == pytest.approx(exact, rel=1e-8)
 
 
+@pytest.mark.slow
 def test_a_feature_that_no_grid_resolves_is_doubted():
     """A strip in the plane, where only networks were asked for."""
     strip = PDE(

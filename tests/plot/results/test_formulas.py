@@ -44,6 +44,7 @@ def test_dots_are_the_entries_and_the_best_is_marked():
     assert render(formula_front(found), ".svg") == render(formula_front(found), ".svg")
 
 
+@pytest.mark.slow
 def test_many_formulas_are_cut_to_the_best():
     y = np.linspace(0, 1, 50)
     x = np.stack([y, y**2, y**3], 1)
