@@ -129,9 +129,7 @@ def summary(rows: Sequence[dict]) -> Outcome:
     for row, own, all_rows in zip(known, shares, whole, strict=True):
         error = 100 * math.sqrt(LEVEL * (1 - LEVEL) / (sum(row["rows"]) / 4))
         cells = [f"{100 * share:.1f}" for share in (*own, all_rows)]
-        boosting = "-", "-"  # of rows from before it was measured
-        if "boosting" in row:
-            boosting = f"{100 * row['boosting']['covered'] / sum(row['rows']):.1f}", f"{row['boosting']['width']:.2f}"
+        boosting = f"{100 * row['boosting']['covered'] / sum(row['rows']):.1f}", f"{row['boosting']['width']:.2f}"
         width = f"{np.mean(row['width']):.2f}"
         lines.append((row["table"], f"{sum(row['rows']):,}", *cells, f"{error:.1f}", width, *boosting))
     heads = ("table", "rows", "lowest quarter", "second", "third", "highest quarter", "all", "standard error", "width")
@@ -141,20 +139,18 @@ def summary(rows: Sequence[dict]) -> Outcome:
     means = 100 * np.column_stack([shares, whole]).mean(0)
     error = 100 * shares.std(0, ddof=1) / math.sqrt(len(known)) if len(known) > 1 else np.full(4, math.nan)
     width = f"{np.mean([row['width'] for row in known]):.2f}"
-    beside = [row for row in known if "boosting" in row]
-    others = "-", "-"
-    if beside:
-        share = np.mean([row["boosting"]["covered"] / sum(row["rows"]) for row in beside])
-        others = f"{100 * share:.1f}", f"{np.mean([row['boosting']['width'] for row in beside]):.2f}"
+    share = np.mean([row["boosting"]["covered"] / sum(row["rows"]) for row in known])
+    others = f"{100 * share:.1f}", f"{np.mean([row['boosting']['width'] for row in known]):.2f}"
     largest = "-" if len(known) < 2 else f"{error.max():.1f}"
     means_text = (f"{mean:.1f}" for mean in means)
     lines.append(("mean of the tables", "", *means_text, largest, width, *others))
-    narrower = sum(np.mean(row["width"]) < row["boosting"]["width"] for row in beside)
+    ratios = np.array([np.mean(row["width"]) / row["boosting"]["width"] for row in known])
     held = int((np.abs(means[:4] - 100 * LEVEL) <= 2).sum())
     figures = {
         "mean coverage of 90 % intervals in the quarters of the prediction": ", ".join(f"{m:.1f}" for m in means[:4]),
         "quarters within two points of 90 %": f"{held} of 4",
         "tables with intervals": f"{len(known)} of {len(rows)}",
-        "tables where they are narrower than boosting's": f"{narrower} of {len(beside)}" if beside else "-",
+        "tables where they are narrower than boosting's": f"{(ratios < 1).sum()} of {len(known)}",
+        "median of their width over boosting's": f"{np.median(ratios):.2f}",
     }
     return Outcome((ResultTable(heads, tuple(lines)), key_figures(figures)), NOTES)
