@@ -1,6 +1,7 @@
 """Metrics: their values against scikit-learn, their standard errors against resampling."""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -8,7 +9,17 @@ from scipy.stats import binomtest
 from sklearn.metrics import balanced_accuracy_score, log_loss, r2_score
 
 from edgewise.errors import InputError
-from edgewise.metrics import MEASURED, METRICS, RunningMeasures, explained, measures, paired_error, r_squared, score
+from edgewise.metrics import (
+    MEASURED,
+    METRICS,
+    RunningMeasures,
+    explained,
+    measures,
+    paired_error,
+    r_squared,
+    score,
+    wilson_interval,
+)
 
 METRIC = {task: names[0] for task, names in MEASURED.items()}
 
@@ -95,12 +106,15 @@ def test_standard_errors_of_all_metrics_against_resampling(metric):
     assert found.name == METRICS[metric].name and found.higher_is_better == (metric in ("r2", "balanced_accuracy"))
 
 
-def test_few_rows_that_are_all_right_do_not_make_a_share_certain():
-    right = np.ones(69)
-    found = score("accuracy", right, right)
-    low = binomtest(69, 69).proportion_ci(0.95, method="wilson").low  # an interval of its own: 94.7 % to 100 %
-    assert found.value == 1
-    assert 1 - 3 * found.error < low < 1 - 1.5 * found.error
+@pytest.mark.parametrize(("rows", "wrong"), [(5, 5), (69, 0), (69, 1), (1000, 300), (30_000, 0)])
+def test_the_interval_of_an_accuracy_is_that_of_wilson(rows, wrong):
+    right = np.ones(rows)
+    found = score("accuracy", right, np.arange(rows) >= wrong)
+    level = NormalDist().cdf(2) - NormalDist().cdf(-2)
+    expected = binomtest(rows - wrong, rows).proportion_ci(level, method="wilson")
+    assert wilson_interval(found.value, found.error) == pytest.approx((expected.low, expected.high), abs=1e-9)
+    again = score("accuracy", right, np.arange(rows) >= wrong, np.full(rows, 0.1))
+    assert again.error == pytest.approx(found.error)
 
 
 def test_r_squared_of_several_targets():

@@ -13,6 +13,7 @@ from edgewise.errors import InputError
 
 TIE = 1e-8  # risk scores that differ by no more are equal, as in scikit-survival
 LARGEST_RATIO = 1e150  # of a prediction to the largest target: its square is finite
+WILSON = 2.0  # z of Wilson's interval, about 95 %
 LEAST_PROBABILITY = 1e-15  # what a probability counts as at least, so that a wrong certainty has a finite log loss
 
 
@@ -49,11 +50,24 @@ class Metric(NamedTuple):
     def score(self, observed: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None = None) -> Score:
         """Return the metric of rows with the standard error that their choice gives it, by the delta method."""
         value, influence = self.evaluate(observed, predicted, weight)
-        if self.is_proportion and influence is not None and len(influence) > 1:
-            # Two right and two wrong rows more: a few rows that are all right do not make a share certain (A. Agresti
-            # and B. Coull, "Approximate is better than exact", The American Statistician 52 (1998), 119-126).
-            influence = np.r_[influence, 1.0, 1.0, 0.0, 0.0]
-        return Score(self.name, value, standard_error(influence), self.higher_is_better)
+        error = standard_error(influence)
+        if self.is_proportion and math.isfinite(error):
+            # Half of half the width of Wilson's interval (E. B. Wilson, "Probable inference, the law of succession, and
+            # statistical inference", Journal of the American Statistical Association 22 (1927), 209-212): a few rows
+            # that are all right do not make a share certain. Rows with weights count as Kish's number of equal ones.
+            rows = len(observed) if weight is None else float(np.sum(weight) ** 2 / np.sum(np.square(weight)))
+            error = math.sqrt(rows * value * (1 - value) + WILSON**2 / 4) / (rows + WILSON**2)
+        return Score(self.name, value, error, self.higher_is_better)
+
+
+def wilson_interval(share: float, error: float) -> tuple[float, float]:
+    """Return the ends of Wilson's interval of about 95 % for a proportion with the error that `Metric.score` gives."""
+    # The number of rows solves error² (n + z²)² = n p (1 - p) + z²/4, a quadratic equation for m = n + z².
+    half = WILSON**2 / 2
+    spread = share * (1 - share)
+    m = (spread + math.sqrt(spread**2 + 4 * error**2 * (half / 2 - 2 * half * spread))) / (2 * error**2)
+    centre = share + half * (1 - 2 * share) / m
+    return max(centre - WILSON * error, 0.0), min(centre + WILSON * error, 1.0)
 
 
 def r_squared(squared_error: Any, variance: Any) -> Any:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from edgewise.metrics import score
 from edgewise.report.comparison import Comparison, ModelResult, by_losses
 
 
@@ -78,6 +79,14 @@ def test_without_standard_errors_of_differences_there_is_no_verdict():
     unknown = Comparison([ModelResult("KAN", 0.8), ModelResult("linear", 0.9)])
     assert unknown.verdict == "" and unknown.better == ""
     assert Comparison([ModelResult("KAN", 0.8), ModelResult("linear", 0.9, gap_error=0.01)]).better == "linear"
+
+
+def test_a_share_near_one_has_an_interval_that_ends_there():
+    error = score("accuracy", np.ones(69), np.ones(69)).error
+    rows = [ModelResult("KAN", 1.0, 120, 3.21, error), ModelResult("linear", 0.5, 12, 0.1, error)]
+    comparison = Comparison(rows, "accuracy", is_share=True)
+    assert [row[1] for row in comparison.table()] == ["100 % (95 % interval: 94.5 % to 100 %)", "50.0 % ± 1.4"]
+    assert comparison.sentences[0].endswith("of the KAN is 100 % (95 % interval: 94.5 % to 100 %).")
 
 
 def test_the_table_has_the_best_first_and_names_failures():

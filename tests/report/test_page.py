@@ -161,7 +161,7 @@ def test_what_to_distrust_follows_from_the_numbers(report):
     poor = Comparison([ModelResult("KAN", 0.1, error=0.05)], "R²")
     weak = page(ReportContent("t", comparison=poor, split={"test": 40}))
     assert "explains little: most of the variation of the target (90 %)" in weak
-    assert "The score rests on only 40 test rows, its standard error is 0.05." in weak
+    assert "The score rests on only 40 test rows (standard error 0.05)." in weak
 
 
 def test_the_method_sentence_has_seed_and_versions(report):

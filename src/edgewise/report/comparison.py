@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgewise.metrics import METRICS, standard_error
+from edgewise.metrics import METRICS, standard_error, wilson_interval
 from edgewise.presentation import enumeration, html_table, number_text, percent_text, text_table
 
 BEYOND_CHANCE = 2.0  # standard errors of a difference (about 95 % for normal errors)
@@ -77,7 +77,7 @@ class Comparison:
         if own is None or own.score is None:
             return []
         error = self.error_text(own)
-        spread = f" (standard error {error})" if error else ""
+        spread = f" ({error})" if error else ""
         score = f"On {self.rows} the {self.score_name} of the {own.name} is {self.score_text(own.score)}{spread}."
         if self.score_name == METRICS["r2"].name and own.score < 0:
             score += " Below 0 is worse than predicting the mean; a target with a long tail may need its logarithm."
@@ -202,17 +202,29 @@ class Comparison:
         return number_text(score)
 
     def score_with_error(self, model: ModelResult) -> str:
-        """Return the score of a model with its standard error."""
+        """Return the score of a model with its standard error, or Wilson's interval of a share near 0 or 1."""
         text = self.score_text(model.score)
         if model.known is None or model.error is None or not math.isfinite(model.error):
             return text
-        return f"{text} ± {100 * model.error:.1f}" if self.is_share else f"{text} ± {number_text(model.error, 2)}"
+        if not self.is_share:
+            return f"{text} ± {number_text(model.error, 2)}"
+        ends = self._ends_text(model)
+        return f"{text} ({ends})" if ends else f"{text} ± {100 * model.error:.1f}"
 
     def error_text(self, model: ModelResult) -> str:
-        """Return the standard error of the score of a model in words, "" where it is not known."""
+        """Return the standard error of the score of a model, or its interval, in words; "" where it is not known."""
         if model.error is None or not math.isfinite(model.error):
             return ""
-        return f"{100 * model.error:.1f} percentage points" if self.is_share else number_text(model.error, 2)
+        if not self.is_share:
+            return f"standard error {number_text(model.error, 2)}"
+        return self._ends_text(model) or f"standard error {100 * model.error:.1f} percentage points"
+
+    def _ends_text(self, model: ModelResult) -> str:
+        """Return Wilson's interval of a share that is no two standard errors away from 0 and 1, "" for others."""
+        if model.known is None or not model.error or 2 * model.error <= model.known <= 1 - 2 * model.error:
+            return ""
+        low, high = wilson_interval(model.known, model.error)
+        return f"95 % interval: {percent_text(low, 3)} to {percent_text(high, 3)}"
 
     def _difference(self, gap: float) -> str:
         """Return a difference of scores as text."""

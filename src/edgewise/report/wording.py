@@ -30,7 +30,7 @@ def cautions(content: ReportContent) -> list[str]:
     tests = content.split.get("test")
     if tests is not None and tests < FEW_TEST_ROWS and own is not None:
         error = comparison.error_text(own)
-        known = f", its standard error is {error}" if error else ""
+        known = f" ({error})" if error else ""
         sentences.append(f"The score rests on only {tests:,} test rows{known}.")
     if comparison.models and own is None:
         sentences.append("The model was not tested on rows of its own, so how well it predicts is not known here.")
@@ -78,7 +78,7 @@ def method_sentence(content: ReportContent) -> str:
     if own_model is not None:
         comparison = content.comparison
         error = comparison.error_text(own_model)
-        known = f" (standard error {error})" if error else ""
+        known = f" ({error})" if error else ""
         score = comparison.score_text(own_model.score)
         use = ", which were not used in fitting" if content.split.get("test") else " by which the model was chosen"
         sentences.append(f"On {comparison.rows}{use}, the {comparison.score_name} was {score}{known}.")
