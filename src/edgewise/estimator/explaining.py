@@ -107,7 +107,10 @@ class RowExplainer(RowReader):
 
     def _explained(self, codes: np.ndarray, names: Sequence[str], outputs: Sequence[str] | None) -> GlobalExplanation:
         """Explain the predictions for codes; a sum of curves says that it cannot show interactions."""
-        whole = explain_global(self._predicted, codes, names=names, outputs=outputs, kinds=self.encoder_.inputs)
+        has_log_link = self._task.exponent is not None
+        whole = explain_global(
+            self._predicted, codes, names=names, outputs=outputs, kinds=self.encoder_.inputs, log_link=has_log_link
+        )
         if len(self.model_.layers) > 1 or whole.constant:
             return whole
         why = ", since effort='low' tries none" if self.get_params(deep=False).get("effort") == "low" else ""

@@ -128,3 +128,14 @@ def test_classes_that_add_up_in_the_log_odds_do_not_interact():
 
     assert explain_global(of(lambda rows: 2 * rows[:, 0] + rows[:, 1] ** 2), X).interactions.max() < 1e-9
     assert explain_global(of(lambda rows: 2 * rows[:, 0] * rows[:, 1]), X).interactions.max() > 0.5
+
+
+def test_exponentials_of_a_sum_do_not_interact():
+    X = np.random.default_rng(0).normal(size=(200, 2))
+
+    def of_sum(rows):
+        return np.exp(2 * rows[:, 0] + rows[:, 1] ** 2)
+
+    assert explain_global(of_sum, X, log_link=True).interactions.max() < 1e-9
+    assert explain_global(of_sum, X).interactions.max() > 0.1
+    assert explain_global(lambda rows: np.exp(rows[:, 0] * rows[:, 1]), X, log_link=True).interactions.max() > 0.5

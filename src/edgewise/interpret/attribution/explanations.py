@@ -331,6 +331,7 @@ def explain_global(
     outputs: Sequence[str] | None = None,
     seed: int = 0,
     kinds: Sequence[InputKind] = (),
+    log_link: bool = False,
 ) -> GlobalExplanation:
     """Measure the importance of the inputs, their effects and their interactions over a table.
 
@@ -346,6 +347,9 @@ def explain_global(
         Seed of the shares and of the interactions.
     kinds : sequence of InputKind, optional
         As in `explain_local`.
+    log_link : bool
+        Whether the predictions are exponentials of what adds up: interactions are then those of their logarithms, as
+        those of classes are of the logarithms of probabilities.
 
     Returns
     -------
@@ -395,6 +399,8 @@ def explain_global(
             if of_classes:  # what adds up in a model without pairs is the logarithm of a probability and no probability
                 predicted = np.log(np.maximum(predicted, np.finfo(float).tiny))
                 predicted = predicted - predicted.mean(1, keepdims=True)
+            elif log_link:
+                predicted = np.log(np.maximum(predicted, np.finfo(float).tiny))
             return predicted[:, output]
 
         known = torch.from_numpy(np.where(missing, gap, few))
