@@ -77,6 +77,20 @@ def test_exact_eigenvalues(stated, exact):
 
 
 @pytest.mark.slow
+def test_the_onset_of_convection_of_order_six():
+    """Rayleigh's number 1707.762 (S. Chandrasekhar, "Hydrodynamic and Hydromagnetic Stability", 1961, table III)."""
+    a = 3.117
+    stuck = Condition(lambda w: w.xxxx - 2 * a**2 * w.xx + a**4 * w)
+    stated = problem(
+        lambda w, lam: w.xxxxxx - 3 * a**2 * w.xxxx + 3 * a**4 * w.xx - a**6 * w + a**2 * lam * w,
+        Interval(0, 1),
+        [Dirichlet(0.0), Neumann(0.0), stuck],
+        1e3,
+    )
+    assert float(eigenvalues(stated, count=3).values[0]) == pytest.approx(1707.762, abs=1e-3)
+
+
+@pytest.mark.slow
 def test_eigenvalues_of_mathieu():
     stated = problem(lambda u, x, lam: u.xx + (lam - 10 * torch.cos(2 * x)) * u, STRING, [Periodic("x")], -6.0)
     exact = sorted([mathieu_a(n, 5) for n in (0, 2, 4)] + [mathieu_b(n, 5) for n in (2, 4)])

@@ -53,6 +53,9 @@ class SearchSettings:
     most_shifts: int = 4
     # Asymmetry, relative to the largest entry, up to which a matrix is symmetric: far above rounding.
     symmetric: float = 1e-8
+    # Distance of the values of the coefficient from whose matrices that of its factor is a difference: it is far larger
+    # than what rounding of high derivatives leaves of it.
+    far: float = 2.0**40
     tolerance: float = 1e-10  # relative difference of two grids at which the search ends
     # Relative difference of two grids below which a larger one than before may be rounding, and so many of them in a
     # row that it is: what coarse grids do not see, as narrow wells, makes larger ones.
@@ -380,16 +383,19 @@ def _on_grid(
     """
     # Matrices A and B of A u = (s - c) B u, as differences at values of the coefficient; symmetric but for rounding.
     (start,) = problem.form.coefficients.values()
-    moved = [start, start + 1.0, *([start + 2.0] if is_first else [])]
+    moved = [start, start + SETTINGS.far, *([start + 2 * SETTINGS.far] if is_first else [])]
     if corners is None:
         (stiff, second, *beyond), function = on_cut_cells(problem, lines, moved)
     else:
         (stiff, second, *beyond), function = on_fitted_cells(problem, lines, corners, moved)
-    mass = second - stiff
+    mass = (second - stiff) / SETTINGS.far
+    (name,) = problem.form.coefficients
     for third in beyond:
-        if float((third - second - mass).abs().max()) > SETTINGS.symmetric * float(second.abs().max()):
-            (name,) = problem.form.coefficients
+        bent = float(((third - second) / SETTINGS.far - mass).abs().max())
+        if not bent <= SETTINGS.symmetric * float(second.abs().max()) / SETTINGS.far:
             raise InputError(f"problem must depend linearly on the coefficient {name} for eigenvalues")
+    if not bool(mass.any()):
+        raise InputError(f"problem must depend on the coefficient {name} for eigenvalues, got an equation without it")
     width = SETTINGS.extra_vectors + count
     if len(stiff) < width:
         return np.zeros(0), (), len(stiff)
