@@ -29,6 +29,7 @@ DOMAINS = {
     "Interval(0, 1)*Time(0, 1)": ("xt", ["u.t - u.xx", "u.t + u.x", "u.tt - u.xx", "u.t - 1e-3*u.xx", "u.t + u.xx"]),
     "Box(x=(0, 1), y=(0, 1))*Time(0, 0.2)": ("xyt", ["u.t - u.xx - u.yy", "u.tt - u.xx - u.yy"]),
     "Disk()*Time(0, 0.2)": ("xyt", ["u.t - u.xx - u.yy"]),
+    "Box(x=(0, 1), y=(0, 1), z=(0, 1))": ("xyz", ["u.xx + u.yy + u.zz", "laplacian(u)"]),
     "Interval(0, 1)*Parameter('a', 1, 2)": ("xa", ["u.xx", "u.x"]),
 }
 POLYNOMIALS = ["u", "u**2", "u**3", "u*u.X", "u.X", "u.X**2", "u.XX"]
@@ -38,9 +39,18 @@ TERMS = [*POLYNOMIALS, *FUNCTIONS, "torch.where(u>0.5,u,0*u)", "torch.tanh(10*u)
 TERMS_OF_TWO = ["v", "u*v", "v.X", "v**2", "torch.sin(v)", "v.XX"]
 NUMBERS = ["1", "-1", "0.1", "-0.1", "10", "1e6", "1e-6", "0", "X", "(1+X**2)"]
 JUMPS_AND_POLES = ["torch.where(X>0.3,1.0,2.0)", "torch.abs(X-0.5)", "torch.log(X)", "1/X", "1/(X-0.3)"]
-COEFFICIENTS = [*NUMBERS, *JUMPS_AND_POLES, "torch.exp(-50*X)", "torch.sqrt(X)", "torch.sin(9*X)", "torch.sign(X-0.4)"]
+NARROW = ["1e3*torch.exp(-((X-0.3)/1e-3)**2)", "torch.where((X-0.6123).abs()<5e-5,1e4,0.0)"]
+COEFFICIENTS = [
+    *NUMBERS,
+    *JUMPS_AND_POLES,
+    *NARROW,
+    "torch.exp(-50*X)",
+    "torch.sqrt(X)",
+    "torch.sin(9*X)",
+    "torch.sign(X-0.4)",
+]
 SMOOTH = ["0.0", "1.0", "-2.0", "1e5", "X", "X**2", "torch.sin(3*X)", "torch.exp(X)"]
-VALUES = [*SMOOTH, "torch.abs(X-0.5)", "torch.where(X>0.5,1.0,0.0)", "1/X"]
+VALUES = [*SMOOTH, *NARROW, "torch.abs(X-0.5)", "torch.where(X>0.5,1.0,0.0)", "1/X"]
 
 
 LINE = "Interval(0, 1)*Time(0, 1)"
@@ -146,6 +156,8 @@ class Statement:
             conditions.append(self.on_pieces(self.one(["Dirichlet", "Neumann", "Robin"])))
         if self.chance(0.1):
             conditions.append(f"Periodic('{self.one(self.names)}')")
+        if self.chance(0.1) and "x" in self.names:
+            conditions.append("Interface('x=0.5')")
         if self.chance(0.1):
             conditions.append(f"Condition({self.function(['u**2 - 1'], self.fields)})")
         return conditions

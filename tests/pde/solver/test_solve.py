@@ -110,7 +110,7 @@ def test_wrong_settings_get_one_sentence(settings, message):
 
 
 def test_only_problems_can_be_solved():
-    with pytest.raises(InputError, match=r"^problem must be a PDE, got NamedEquation$"):
+    with pytest.raises(InputError, match=r"^problem must be a PDE, got Equation$"):
         solve(named_equation("heat"))
 
 
