@@ -39,7 +39,7 @@ from edgewise_experiments.runner import (
     run_jobs,
 )
 
-SECONDS, QUICK_SECONDS = 20.0, 2.0
+SECONDS, QUICK_SECONDS = 20.0, 0.5
 ALL = "all stages"
 NO_DECISION = "the smallest held-out error instead of the decision"
 TOO_LONG = "toy 4"  # a hundred inputs
