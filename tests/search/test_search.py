@@ -125,6 +125,14 @@ def test_a_mean_of_models_is_one_model():
     columns = mean.model.design.columns(X) @ mean.model.coef
     np.testing.assert_allclose(columns, np.mean(links, 0), atol=1e-9)
     assert mean.candidate.models == 3
+    # Its degrees of freedom are those of the curves that it has, whatever one model of all rows says.
+    freedom = [part.estimate(single).fits[0].edf.sum() for part in parts]
+    assert mean.model.fits[0].edf.sum() == pytest.approx(np.mean(freedom), abs=0.5)
+    curves = {number for part in parts for number in np.flatnonzero(part.estimate(Candidate(Gaussian())).fits[0].edf)}
+    without = cache.fit(Candidate(Gaussian(), models=3)).model.fits[0]
+    assert curves == set(np.flatnonzero(without.edf))
+    exact = np.mean([part.estimate(Candidate(Gaussian())).fits[0].edf for part in parts], 0)
+    np.testing.assert_allclose(without.edf, exact)
 
 
 def test_the_factor_of_the_parameters_gives_the_bands_of_the_model():

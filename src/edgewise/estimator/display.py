@@ -21,7 +21,7 @@ from edgewise.errors import InputError
 from edgewise.estimator.columns.reading import Rows
 from edgewise.estimator.explaining import RowExplainer
 from edgewise.interpret.attribution.effects import mean_contributions, partial_dependence
-from edgewise.interpret.attribution.explanations import constant_sentence
+from edgewise.interpret.attribution.explanations import MENTIONED_SHARE, constant_sentence
 from edgewise.metrics import METRICS, Score
 from edgewise.presentation import column_texts, counted, html_table, number_text, percent_text, r2_text, text_table
 
@@ -220,6 +220,8 @@ class EstimatorDisplay(RowExplainer):
             else:
                 of = f"{view.outputs[output]} "
             shape = (of if effect.mean.shape[1] > 1 else "") + effect.shape(output)
+            if 0 < sizes[i] < MENTIONED_SHARE * total:  # a direction of what the terms' degrees of freedom call nothing
+                shape = "hardly moves"
             terms.append((str(name), texts[i], percent_text(sizes[i] / total), shape))
         left = len(sizes) - len(terms)
         if left > 0:

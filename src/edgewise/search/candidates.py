@@ -416,6 +416,7 @@ class FitCache:
             design = with_pairs(design, union, x, weight, design.sizes)
             whole = estimated(design, self.samples, family, whole)
         total = np.zeros_like(whole.coef)
+        freedom = [np.zeros_like(fit.edf) for fit in whole.fits]
         for part, pairs in zip(parts, chosen, strict=True):
             before = part.estimate(single)
             own = before.design
@@ -427,8 +428,15 @@ class FitCache:
                     before = held(before, part.samples, single.factor)
             numbers = [[one.inputs for one in design.pairs].index(one.inputs) for one in own.pairs]
             total[np.r_[slice(own.mains), *map(design.columns_of_pair, numbers)]] += before.coef
+            groups = [design.labels.index(label) for label in own.labels]
+            for sum_of_parts, fit in zip(freedom, before.fits, strict=True):
+                sum_of_parts[groups] += fit.edf
+        # The mean of linear smoothers has the mean of their traces.
         mean = (total / len(parts)).T
-        fits = tuple(replace(fit, coef=coef) for fit, coef in zip(whole.fits, mean, strict=True))
+        fits = tuple(
+            replace(fit, coef=coef, edf=edf / len(parts))
+            for fit, coef, edf in zip(whole.fits, mean, freedom, strict=True)
+        )
         return _fitted(replace(candidate, models=len(parts)), replace(whole, fits=fits), None)
 
     def _nodes(self, estimate: AdditiveModel, count: int) -> HiddenNodes | None:

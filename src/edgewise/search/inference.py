@@ -32,9 +32,9 @@ LARGEST_UNIT = 1e140
 def term_tests(fitted: Fitted, samples: Samples, names: Sequence[str], units: np.ndarray) -> AdditiveSummary | None:
     """Test the terms of a fitted candidate: of an additive model, or of a polynomial of all inputs inside a link.
 
-    For a mean of models the tests are those of one model of all rows that has the pairs of all of them; the constant
-    and the explained shares are those of the mean. Constraints are not taken into account: the tests ask for evidence
-    that the rows give without them.
+    For a mean of models the tests are those of one model of all rows that has the pairs of all of them; the constant,
+    the degrees of freedom and the explained shares are those of the mean. Constraints are not taken into account: the
+    tests ask for evidence that the rows give without them.
 
     Slopes are stated in `units` (n,) of each input of the samples, to which the candidate was fitted, in the
     unit of the target. None for a constant, hidden nodes, several targets, a loss that is no
