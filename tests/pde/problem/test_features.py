@@ -215,6 +215,25 @@ def test_a_narrow_load_bends_the_string(width):
     assert np.abs(solution(x) - exact).max() < min(3 * solution.error_estimate, 1e-3)
 
 
+def test_a_load_along_a_line_of_a_plane_is_that_of_a_string():
+    """u = U(x) sin(pi y) with U'' - pi^2 U = -f(x), whose Green function is a product of two hyperbolic sines."""
+    width = 1e-3
+    middle = 0.4321
+
+    def load(x, y):
+        return torch.exp(-(((x - middle) / width) ** 2)) * torch.sin(torch.pi * y) / width
+
+    problem = PDE(lambda u, x, y: laplacian(u) + load(x, y), Box(x=(0, 1), y=(0, 1)), [Dirichlet(0.0)])
+    solution = solve(problem)
+    nodes = middle + width * np.linspace(-8, 8, 4001)
+    weights = np.exp(-(((nodes - middle) / width) ** 2)) / width
+    for x in (0.1, 0.43, 0.7):
+        low, high = np.minimum(x, nodes), np.maximum(x, nodes)
+        green = np.sinh(np.pi * low) * np.sinh(np.pi * (1 - high)) / (np.pi * np.sinh(np.pi))
+        exact = (green * weights).sum() * (nodes[1] - nodes[0])
+        assert float(solution(torch.tensor([[x, 0.5]], dtype=torch.float64))) == pytest.approx(exact, rel=1e-6)
+
+
 def test_a_narrow_bump_is_solved_to_the_tolerance():
     width = 2e-5
     bump = PDE(lambda u, x: u.xx + torch.exp(-(((x - PLACE) / width) ** 2)) / width, LINE, [Dirichlet(0.0)])

@@ -285,7 +285,7 @@ def local_errors(
     # Points along each coordinate alone, and on coarse grids everywhere.
     dimension = len(axes)
     chosen = range(len(axes)) if of is None else of
-    found, searched = ([np.zeros(line.intervals) for line in axes] for _ in range(2))
+    found = [np.zeros(line.intervals) for line in axes]
     most = [max(2, -(-GRIDS.search_points[dimension] // line.intervals)) for line in axes]
     for block in [*grid_problem.equation_blocks(axes), *grid_problem.condition_blocks(axes)]:
         if block.face is not None and block.face[0] not in chosen:
@@ -294,11 +294,18 @@ def local_errors(
         everywhere = {axis: most[axis] for axis in free}
         alone = [{axis: 2} for axis in free]
         is_coarse = dimension > 1 and of is None and max(most) > 2
-        for counts, errors in [*((each, found) for each in alone), *([(everywhere, searched)] if is_coarse else [])]:
+        known = 0.0  # largest residual along one coordinate alone
+        for counts in [*alone, *([everywhere] if is_coarse else [])]:
             counts = everywhere if dimension == 1 and of is None else counts
             points = [axes[k].fresh_points(counts[k]) if k in counts else block.points[k] for k in range(dimension)]
             fresh = RowBlock(block.form, block.term, block.numbers, axes, points, block.face, block.past)
             evaluated = fresh.evaluate(coef)
+            # A residual that is as large along one coordinate alone comes from this one; a larger one elsewhere does
+            # not tell which coordinate is too coarse, and all of them are refined alike.
+            size = float(np.abs(evaluated[0]).max())
+            if is_coarse and counts is everywhere and size <= GRIDS.missed * known:
+                continue
+            known = max(known, size)
             for axis, count in counts.items():
                 # Residual over the symbol of the fastest wave.
                 short = wave_symbol(fresh, evaluated[0].shape, evaluated[1], axis)
@@ -313,11 +320,7 @@ def local_errors(
                 if of is not None:
                     values = np.maximum(values, lasting_errors(fresh, coef, *evaluated, short, axis, count))
                 largest = values.max(tuple(other for other in range(dimension) if other != axis))
-                errors[axis] = np.maximum(errors[axis], largest.reshape(-1, count).max(1))
-    known = GRIDS.missed * max(float(each.max()) for each in found)
-    # A residual that is large everywhere does not tell which coordinate is too coarse: all of them are refined alike.
-    if max(float(each.max()) for each in searched) > known:
-        found = [np.maximum(each, other) for each, other in zip(found, searched, strict=True)]
+                found[axis] = np.maximum(found[axis], largest.reshape(-1, count).max(1))
     return found
 
 
