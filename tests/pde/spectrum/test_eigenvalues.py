@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import brentq
 from scipy.special import jv, jvp, mathieu_a, mathieu_b, yv
 
-from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.errors import EdgewiseWarning, InputError, SolutionWarning
 from edgewise.pde import (
     PDE,
     Annulus,
@@ -249,6 +249,41 @@ def test_conditions_with_the_eigenvalue_that_are_refused():
     beam = [Dirichlet(0.0), Neumann(0.0, on="x=0"), Condition(lambda u, lam: u.xx - lam * u.x, on="x=1")]
     with pytest.raises(InputError, match="one equation of second order for eigenvalues with lam in a condition, got 1"):
         eigenvalues(problem(lambda u: u.xxxx, Interval(0, 1), beam, 0.4))
+
+
+@pytest.mark.parametrize(("height", "half"), [(2e4, 5e-4), (-2e4, 5e-4), (2e6, 5e-6)])
+def test_a_narrow_barrier_or_well_is_resolved(height, half):
+    """Exact eigenvalues end with u(1) = 0 where u and u' go from part to part."""
+
+    def potential(x):
+        return torch.where((x - 0.3).abs() < half, height, 0.0)
+
+    def at_the_end(value):
+        u, slope = 0.0, 1.0
+        for length, level in ((0.3 - half, 0.0), (2 * half, height), (0.7 - half, 0.0)):
+            k = np.sqrt(complex(value - level))
+            u, slope = (
+                u * np.cos(k * length) + slope * np.sin(k * length) / k,
+                slope * np.cos(k * length) - u * k * np.sin(k * length),
+            )
+        return u.real
+
+    stated = problem(lambda u, x, lam: u.xx + (lam - potential(x)) * u, Interval(0, 1), [Dirichlet(0.0)])
+    for value in eigenvalues(stated, count=3).values:
+        assert at_the_end(value * (1 - 1e-8)) * at_the_end(value * (1 + 1e-8)) < 0
+
+
+@pytest.mark.slow
+def test_a_coefficient_that_no_grid_resolves_is_doubted():
+    def potential(x, y):
+        return 1e5 * torch.exp(-(((((x - 0.3) ** 2 + (y - 0.4) ** 2).sqrt() - 0.04) / 1e-3) ** 2))
+
+    square = Box(x=(0, 1), y=(0, 1))
+    stated = problem(lambda u, x, y, lam: laplacian(u) + (lam - potential(x, y)) * u, square, [Dirichlet(0.0)])
+    with pytest.warns(SolutionWarning, match="a feature of width .* near x = "):
+        found = eigenvalues(stated, count=1, tolerance=1e-2)
+    assert found.trust.startswith("Not to be trusted: The equation has a feature")
+    assert float(found.errors[0]) >= abs(found.values[0])
 
 
 def test_wrong_options():

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from edgewise.outcomes import foreseen, is_affordable
 from edgewise.pde.domains.domain import Domain
+from edgewise.pde.domains.jumps import jumps_on_line, points_of_line
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.evaluation import NORMAL, POINTS
 from edgewise.pde.problem.linearisation import arguments_of, residuals_at, smooth_jet, zero_jet
@@ -59,6 +60,7 @@ class FeatureSettings:
     intervals: int = 4  # into which a first grid cuts a feature
     # Share of the time that is left, where it is limited, that the look at one function may take.
     share_of_time: float = 0.05
+    same_place: float = 1e-9  # of an axis, within which jumps on several lines are one
     kept_terms: int = 64
 
 
@@ -77,23 +79,41 @@ class NarrowFeature:
     extent: float = 0.0
 
 
-def narrow_features(form: StrongForm) -> tuple[NarrowFeature, ...]:
-    """Features of the equation and of the conditions on a box that no point of an even grid of a line may see."""
+def narrow_features(form: StrongForm, cells: int = FEATURES.cells) -> tuple[NarrowFeature, ...]:
+    """Features of the equation and of the conditions on a box that no end of so many even cells of a line may see."""
     if not form.domain.is_box or form.domain.dimension > 3 or Feature.INTEGRALS in form.features:
         return ()
     coefficients = tuple(form.coefficients.items())
-    features = list(_of_given(_Given(form.equation_term, None, form.domain, coefficients, form)))
+    features = list(_of_given(_Given(form.equation_term, None, form.domain, coefficients, cells, form)))
     names = [piece.name for piece in form.domain.pieces]
     for term in form.condition_terms:
         for name in term.pieces:
             if name in names and not term.requirements.integrals:
                 face = divmod(names.index(name), 2)
-                features += _of_given(_Given(term, face, form.domain, coefficients, form))
+                features += _of_given(_Given(term, face, form.domain, coefficients, cells, form))
     # A feature may be in both kinds of cells, and on several lines.
     found: dict[tuple[int, int], NarrowFeature] = {}
     for each in features:
         found.setdefault((each.axis, round(each.place / (2 * each.width))), each)
     return tuple(found.values())
+
+
+def jumps_along(form: StrongForm, axis: int) -> list[float]:
+    """Places of an axis of a box at which the equation jumps on each line that is looked at, to rounding."""
+    low, high = form.domain.bounds[axis].tolist()
+    points = with_features(points_of_line(low, high, FEATURES.cells), narrow_features(form), axis)
+    on_lines: list[list[float]] = []
+    for start in _starts(form.domain, 1 if form.domain.dimension == 1 else FEATURES.lines):
+
+        def on_line(places: np.ndarray, start: Tensor = start) -> np.ndarray:
+            x = start.repeat(len(places), 1)
+            x[:, axis] = torch.from_numpy(places)
+            return _values(form, form.equation_term, None, x)[..., None]
+
+        on_lines.append(jumps_on_line(on_line, points, FEATURES.least))
+    apart = FEATURES.same_place * (high - low)
+    first, *others = on_lines
+    return [place for place in first if all(any(abs(place - one) < apart for one in other) for other in others)]
 
 
 def resolving(points: np.ndarray, features: Sequence[NarrowFeature], axis: int) -> np.ndarray:
@@ -144,17 +164,21 @@ class _Given:
     face: tuple[int, int] | None
     domain: Domain
     coefficients: tuple[tuple[str, float], ...]
+    cells: int
     form: StrongForm = field(compare=False)
 
 
 @lru_cache(maxsize=FEATURES.kept_terms)
 def _of_given(given: _Given) -> tuple[NarrowFeature, ...]:
     """Features of a residual, for fields that are zero and for smooth ones, along each coordinate."""
-    return tuple(_of_term(given.form, given.term, given.face))
+    return tuple(_of_term(given))
 
 
-def _of_term(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None) -> Iterator[NarrowFeature]:
+def _of_term(given: _Given) -> Iterator[NarrowFeature]:
     """See `_of_given`."""
+    form = given.form
+    term = given.term
+    face = given.face
     domain = form.domain
     axes = _axes_of(form, term, face)
     points_of_cell = FEATURES.points_of_cell
@@ -166,7 +190,7 @@ def _of_term(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None)
             # Cells of one half of the length of a cell apart: a narrow feature lies inside of one of either.
             low, high = domain.bounds[axis].tolist()
             # All points are inside, for functions need no value at an end.
-            count = FEATURES.cells * points_of_cell + 1
+            count = given.cells * points_of_cell + 1
             places = low + (high - low) * (np.arange(count) + 0.5) / count
             values = _values_on_grid(form, term, face, start, [axis], [places], points_of_cell)
             if values is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +13,9 @@ from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.pde.domains.mesh import separated
 from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation, points_with
+from edgewise.pde.problem.features import NarrowFeature, jumps_along, narrow_features, resolving
 from edgewise.pde.problem.singular import CornerFunctions, corner_functions
+from edgewise.pde.problem.strong_form import Feature
 from edgewise.train.blocks import BlockRole
 
 
@@ -49,6 +51,9 @@ class GridSettings:
     most_with_corners: int = 1800
     integrated_octaves: int = 8
     harmonic: float = 1e-6
+    # Cells of an interval of the first grid whose ends may miss a feature, about as many as it has points of quadrature
+    cells_of_interval: int = 4
+    beside_feature: float = 2.0  # widths of a feature from its middle, within which intervals are cut from grid to grid
     # Share of the largest singular value below which a combination of splines fulfils the conditions: far above
     # rounding and far below any combination that does not.
     fulfilled: float = 1e-10
@@ -121,6 +126,8 @@ def finer_grids(problem: Collocation, is_fitted: bool, corners_are_known: bool) 
         more = SETTINGS.more_with_corners
         most = SETTINGS.most_with_corners
     periodic = [name in problem.form.periodic for name in domain.coordinates]
+    first = count
+    breakpoints = _Breakpoints.of(problem, first)
     while True:
         lines = []
         for axis, (low, high) in enumerate(domain.bounds.tolist()):
@@ -133,12 +140,55 @@ def finer_grids(problem: Collocation, is_fitted: bool, corners_are_known: bool) 
                     domain, axis, torch.cat([coarse, domain.corners[:, axis], line[[0, -1]]]), octaves
                 )
             lines.append(line)
+        share = len(problem.fields) * (1.0 if is_fitted else domain.volume / float(domain.size.prod()))
         splines = math.prod(len(line) - 1 + (0 if p else degree) for line, p in zip(lines, periodic, strict=True))
-        if splines * len(problem.fields) * (1.0 if is_fitted else domain.volume / float(domain.size.prod())) > most:
+        if splines * share > most:
             return
+        # Features that only too many splines would resolve are left to the doubts.
+        finer = breakpoints.within(lines, math.ceil(count / first))
+        if math.prod(len(line) + degree for line in finer) * share <= most:
+            lines = finer
         yield lines
         count = math.ceil(SETTINGS.finer * count)
         octaves = octaves + more
+
+
+@dataclass(frozen=True)
+class _Breakpoints:
+    """Breakpoints that the functions of the equation ask for, for each axis of a box."""
+
+    jumps: tuple[list[float], ...]
+    features: tuple[NarrowFeature, ...]
+
+    @classmethod
+    def of(cls, problem: Collocation, count: int) -> _Breakpoints:
+        """Those of a problem whose first grid has so many intervals along each axis."""
+        form = problem.form
+        if not form.domain.is_box or Feature.INTEGRALS in form.features:
+            return cls((), ())
+        jumps = tuple(jumps_along(form, axis) for axis in range(form.domain.dimension))
+        # What quadrature on the first grid may miss, and what even the look at many places may.
+        coarse = narrow_features(form, SETTINGS.cells_of_interval * count)
+        return cls(jumps, (*coarse, *narrow_features(form)))
+
+    def within(self, lines: Sequence[Tensor], parts: int) -> list[Tensor]:
+        """Breakpoints of each axis with these among them, and intervals in and beside features cut into so many."""
+        if not self.jumps:
+            return list(lines)
+        finer = []
+        for axis, line in enumerate(lines):
+            resolved = torch.from_numpy(resolving(line.numpy(), self.features, axis))
+            points = separated(torch.cat([resolved, resolved.new_tensor(self.jumps[axis])]))
+            # Two grids with the same intervals in a feature would agree on what both miss there.
+            middles = (points[1:] + points[:-1]) / 2
+            near = torch.zeros_like(middles, dtype=torch.bool)
+            for feature in self.features:
+                if feature.axis == axis:
+                    near |= (middles - feature.place).abs() < SETTINGS.beside_feature * feature.width
+            shares = torch.arange(1, parts, dtype=points.dtype) / parts
+            inner = points[:-1][near, None] + points.diff()[near, None] * shares
+            finer.append(separated(torch.cat([points, inner.flatten()])))
+        return finer
 
 
 def graded_to_corners(domain: Polygon, axis: int, line: Tensor, octaves: int) -> Tensor:

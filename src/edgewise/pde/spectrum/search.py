@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from edgewise.checks import check_count, check_number
-from edgewise.errors import InputError
+from edgewise.errors import InputError, SolutionWarning, warn_caller
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.outcomes import StopReason, check_time, foreseen
@@ -22,6 +22,7 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.singular import CornerFunctions
 from edgewise.pde.problem.strong_form import Feature, strong_form_of
 from edgewise.pde.solver.driver import refine
+from edgewise.pde.solver.judging.evidence import sentences_of_features
 from edgewise.pde.solver.judging.uniqueness import coefficient_jump, unsolved_by_zero
 from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.spectrum.grids import finer_grids, harmonic_corners
@@ -225,6 +226,12 @@ def eigenvalues(
         )
     if is_over:
         trust = f"{trust[:-1]}; the time was over before the next one."
+    # Given functions that no grid has seen.
+    doubts = " ".join(sentences_of_features(problem, best.lines))
+    if doubts:
+        trust = f"Not to be trusted: {doubts} {trust}"
+        errors = np.maximum(errors, np.abs(best.values))
+        warn_caller(doubts, SolutionWarning)
     return Eigenvalues(best.values, errors, problem, best.networks, trust)
 
 
@@ -235,6 +242,7 @@ class _Level:
     values: np.ndarray
     networks: tuple[nn.Module, ...]
     size: int
+    lines: list[Tensor]  # breakpoints of each axis
 
 
 class _Grids:
@@ -292,7 +300,7 @@ def _levels(problem: Collocation, count: int, is_fitted: bool, grids: _Grids) ->
                 problem, lines, count, corners if is_fitted else None, is_first=not grids.size
             )
         if len(values) >= count:
-            yield _Level(values, networks, grids.size)
+            yield _Level(values, networks, grids.size, lines)
     return Ending(StopReason.NO_PROGRESS)
 
 

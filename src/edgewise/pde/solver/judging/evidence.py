@@ -337,6 +337,11 @@ def doubts_of_features(network: nn.Module, problem: Collocation) -> list[str]:
     moments = moments_of(network)
     if breakpoints is not None and moments is not None:
         breakpoints[moments[0]] = moments[1]
+    return sentences_of_features(problem, breakpoints)
+
+
+def sentences_of_features(problem: Collocation, breakpoints: Sequence[Tensor] | None) -> list[str]:
+    """The same for breakpoints of each axis, or for no grid at all."""
     features = missed_features(problem.form, breakpoints)
     names = problem.domain.coordinates
     labels = {"equation": "The equation"}
