@@ -39,6 +39,7 @@ def test_the_estimator_names_the_loss_and_keeps_it(tmp_path):
         "The loss is 'poisson', which has the least"
     )
     assert np.array_equal(model.predict(x), same.predict(x))
+    assert np.array_equal(model.predict_interval(x), same.predict_interval(x))
     save(model, tmp_path / "counts.kan")
     again = load(tmp_path / "counts.kan")
     assert again.loss == "auto" and again.loss_ == "poisson" and np.array_equal(again.predict(x), model.predict(x))

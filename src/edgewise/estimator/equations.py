@@ -126,7 +126,7 @@ def fronts_of_outputs(
     the targets are not finite numbers, one for each row and output.
     """
     outputs = estimator.model_.config.width[-1]
-    read = numeric_targets(y, estimator._family)
+    read = numeric_targets(y, estimator._task.family)
     try:
         values = np.asarray(read, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -209,6 +209,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
         if settings.survey is not None:
             raise InputError("loss must be named for a table in batches, got 'auto'")
+        self.loss_ = settings.family.name
         if settings.is_fixed:
             return settings, "The loss is 'squared', which a network of a given shape has."
         family, scores = likeliest(x, y, weight, settings.policy.additive)
@@ -514,7 +515,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Ends of intervals from the residuals of held-out rows, in the units of y."""
         # Residuals are those of the target itself where it has a logarithmic link and no normal logarithm.
-        family = self._family
+        family = self._task.family
         of_target = self._exponent is not None and not family.is_normal
         values = self._outputs if of_target else self._network_output
         below, above = (end.numpy() for end in intervals.quantiles(level))
