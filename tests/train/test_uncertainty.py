@@ -17,6 +17,7 @@ from edgewise.train.penalties import Ridge
 from edgewise.train.uncertainty import ErrorBars, prediction_uncertainty
 
 RNG = np.random.default_rng(0)
+THREE = torch.ones(3, 2, dtype=torch.float64)
 
 
 def tensor(values) -> torch.Tensor:
@@ -139,14 +140,24 @@ def test_a_file_gives_them_back(linear):
         {"factor": torch.full((6, 6), math.nan, dtype=torch.float64)},
         {"noise": torch.full((2,), float("nan"), dtype=torch.float64)},
         {"noise": -torch.ones(2, dtype=torch.float64)},
-        {"scores": torch.zeros(3, 2, dtype=torch.float64)},
-        {"levels": None},
+        {"sizes": {"levels": THREE, "scores": torch.ones(4, 2, dtype=torch.float64)}},
+        {"sizes": {"levels": None, "scores": THREE}},
         {"rows": 2.0},
         {"more": 2.0},
     ],
 )
 def test_bad_fields_are_refused(linear, changes):
     with pytest.raises(CheckpointError, match=r"^must have .* bars"):
+        codec.read(ErrorBars, {**codec.plain(linear[-1]), **changes}, "bars", SIZES)
+
+
+@pytest.mark.parametrize(
+    ("scores", "fault"),
+    [(-THREE, "sizes of residuals below zero"), (THREE.cumsum(0).flip(0), "scores that do not ascend")],
+)
+def test_bad_sizes_are_refused(linear, scores, fault):
+    changes = {"sizes": {"levels": THREE, "scores": scores}}
+    with pytest.raises(CheckpointError, match=rf"^must have bars.* as it was written, got {fault}"):
         codec.read(ErrorBars, {**codec.plain(linear[-1]), **changes}, "bars", SIZES)
 
 

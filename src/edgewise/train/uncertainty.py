@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated
@@ -241,6 +241,10 @@ class ErrorBars:
         if not noise:
             return spread
         return (spread.square() + _noise(model, x, self.noise, self.curves).square()).sqrt() + ROUNDING_DEVIATION
+
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with error bars from a file."""
+        return "" if bool((self.sizes.scores >= 0).all()) else "sizes of residuals below zero"
 
 
 @typed
