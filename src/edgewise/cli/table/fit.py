@@ -75,7 +75,7 @@ def run_fit(
         if results.formulas is not None:
             screen.say("Formula", style="bold")
             screen.say(results.formulas.headline)
-            if results.trained.estimator.search_.chosen != trained.estimator.search_.chosen:
+            if results.formulas.is_part:
                 screen.always(
                     "The KAN has this formula as a part of its network now: R² "
                     f"{r2_text(results.trained.score)} on the test rows, {r2_text(trained.score)} without it."
@@ -179,14 +179,16 @@ def _search_formulas(results: FitResults, stages: Stages, journal: Journal | Non
     with stages.keeping("The search for a formula was interrupted."), stages.progress("Formulas") as report:
         try:
             formulas, trained = find_formulas(results.job, prepared, results.trained, report, journal)
-            if formulas is not None and formulas.is_interrupted:
+            if formulas is None:
+                return results
+            if formulas.is_interrupted:
                 stages.is_interrupted = True
                 stages.screen.always(
                     "The search for a formula was interrupted; the best so far is kept.", style="yellow"
                 )
-            if trained.estimator.search_.chosen == results.trained.estimator.search_.chosen:
-                return replace(results, trained=trained, formulas=formulas)
-            return FitResults(results.job, prepared, trained, results.baselines, formulas)
+            if formulas.is_part:  # nothing that was drawn of the network before
+                return FitResults(results.job, prepared, trained, results.baselines, formulas)
+            return replace(results, trained=trained, formulas=formulas)
         except InputError as error:
             stages.screen.notes([f"No formula was searched for: {error}."])
     return results

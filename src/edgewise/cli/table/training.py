@@ -169,6 +169,7 @@ class FitFormulas:
     formulas: FormulaList  # the formulas, with the training rows
     score: float  # R² of the chosen one on the test rows; NaN where it is not finite
     seconds: float  # wall time of the search
+    is_part: bool = False  # whether the network has the chosen formula as a part
     is_interrupted: bool = False  # whether Ctrl-C has ended the search
 
     @property
@@ -236,6 +237,7 @@ def find_formulas(
         with collect_warnings():
             trained = _with_formulas(job, prepared, trained, X, progress, journal)
     assert isinstance(trained.estimator, KANRegressor)
+    is_part = trained.estimator.search_.chosen != estimator.search_.chosen
     [front] = trained.estimator._fronts().values()
     is_interrupted = StopReason.INTERRUPTED in (front.stopped, trained.estimator.search_.stopped)
     seconds = time.perf_counter() - start
@@ -244,7 +246,7 @@ def find_formulas(
     reached = math.nan
     if math.isfinite(prediction.sum()):
         reached = score("r2", prepared.y[prepared.test], prediction).value
-    return FitFormulas(formulas, reached, seconds, is_interrupted), trained
+    return FitFormulas(formulas, reached, seconds, is_part, is_interrupted), trained
 
 
 def _with_formulas(
