@@ -46,7 +46,7 @@ def operators_of(node: Expression) -> Iterator[str]:
     for part in walk(node):
         match part:
             case Add(terms):
-                negative = sum(any(number.value < 0 for number in _factors(term)) for term in terms)
+                negative = sum(any(number.value < 0 for number in _numbers_among_factors(term)) for term in terms)
                 if negative:
                     yield "-"
                 if len(terms) - negative > 1:
@@ -60,8 +60,8 @@ def operators_of(node: Expression) -> Iterator[str]:
                 yield name
 
 
-def _factors(term: Expression) -> list[Number]:
-    """The numbers among the factors of a term."""
+def _numbers_among_factors(term: Expression) -> list[Number]:
+    """The factors of a term that are numbers."""
     return [factor for factor in term.multiplicands if isinstance(factor, Number)]
 
 

@@ -79,8 +79,8 @@ class GridSettings:
     # The same above which the grid's own matrix is singular, as where sources and fluxes must balance; in so many
     # coordinates least squares do without one.
     singular_growth: float = 1e15
-    largest_first: int = 8000  # coefficients of a field on the first grid: in three dimensions, half a minute a step
     least_squares_follow: int = 2
+    largest_first: int = 8000  # coefficients of a field on the first grid: in three dimensions, half a minute a step
     # Steps of defect correction at most, the factor by which each must be smaller than the one before, and that by
     # which a stage with them must lower the residual for the next to have them.
     defect_steps: int = 30
