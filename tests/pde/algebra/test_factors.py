@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from edgewise.pde.algebra import Factors, cell_factors, solved_nearby
+from edgewise.pde.algebra.factors import Factors, cell_factors, solved_nearby
 
 
 @pytest.mark.parametrize("width", [2, 80], ids=["sparse", "dense"])

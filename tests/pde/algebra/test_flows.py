@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Neumann, Periodic, Time, laplacian
-from edgewise.pde.algebra import Krylov, LinearSystem, solver_for
 from edgewise.pde.algebra.flows import FlowElement
+from edgewise.pde.algebra.solver import Krylov, solver_for
+from edgewise.pde.algebra.system import LinearSystem
 from edgewise.pde.spaces.axis import TimeAxis
 from edgewise.pde.spaces.grid_problem import recognised
 

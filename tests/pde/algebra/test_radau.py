@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from edgewise.pde.algebra import ShiftedSystems
 from edgewise.pde.algebra import radau as radau_module
+from edgewise.pde.algebra.radau import ShiftedSystems
 from edgewise.pde.spaces.axis import TimeAxis
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Time, laplacian
-from edgewise.pde.algebra import LinearSystem
 from edgewise.pde.algebra.diagonal import FastDiagonalisation
+from edgewise.pde.algebra.system import LinearSystem
 from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 

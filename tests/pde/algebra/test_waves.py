@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from edgewise.pde import PDE, Box, Periodic
-from edgewise.pde.algebra import LinearSystem, WaveByWave
+from edgewise.pde.algebra.system import LinearSystem
+from edgewise.pde.algebra.waves import WaveByWave
 from edgewise.pde.spaces.grid_problem import recognised
 
 

@@ -8,12 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgewise.errors import InputError
-from edgewise.pde.domains import Box, Interval, LevelSet, OverTime, Time, Triangulation
 from edgewise.pde.domains.combined import Difference, Intersection, Union
+from edgewise.pde.domains.domain import Box, Interval, Time
+from edgewise.pde.domains.implicit import LevelSet
 from edgewise.pde.domains.mesh import Mesh
+from edgewise.pde.domains.products import OverTime
 from edgewise.pde.domains.sampling import HOW
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
 from edgewise.pde.domains.solids import Ball, Cylinder
+from edgewise.pde.domains.triangulation import Triangulation
 
 SQUARE, DISK = Box(x=(-1, 1), y=(-1, 1)), Disk(0.5, (0.1, -0.2))
 CUBE = Box(x=(-1, 1), y=(-1, 1), z=(-1, 1))

@@ -101,7 +101,7 @@ def test_every_piece_is_sampled_by_its_measure():
 
 def test_boundaries_of_the_plane_are_walked_in_order():
     share = torch.linspace(0, 1, 501, dtype=torch.float64)[:-1]
-    x, _ = BENT.pieces[2].at(share)
+    x, _ = BENT.pieces[2].path(share)
     assert float(x.diff(dim=0).norm(dim=1).max()) < 6 / 500 + 1e-9
 
 

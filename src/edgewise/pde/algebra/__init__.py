@@ -5,31 +5,3 @@ of each coordinate (`diagonal`), or by Fourier transforms where coupled fields a
 time element into systems of space, `flows` serves elements of flows between walls, and `factors` Galerkin's method,
 too.
 """
-
-from typing import TYPE_CHECKING
-
-from edgewise.lazy import import_on_demand
-
-if TYPE_CHECKING:
-    from edgewise.pde.algebra.diagonal import FastDiagonalisation
-    from edgewise.pde.algebra.factors import Factors, cell_factors, solved_nearby
-    from edgewise.pde.algebra.radau import DiagonalRadau, ShiftedSystems
-    from edgewise.pde.algebra.solver import Krylov, solver_for
-    from edgewise.pde.algebra.system import LinearSystem, Preconditioner
-    from edgewise.pde.algebra.waves import WaveByWave
-
-__all__ = [
-    "DiagonalRadau",
-    "Factors",
-    "FastDiagonalisation",
-    "Krylov",
-    "LinearSystem",
-    "Preconditioner",
-    "ShiftedSystems",
-    "WaveByWave",
-    "cell_factors",
-    "solved_nearby",
-    "solver_for",
-]
-
-import_on_demand(__name__)

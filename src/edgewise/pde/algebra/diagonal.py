@@ -93,26 +93,17 @@ class FieldByField(Preconditioner):
 
 
 class FastDiagonalisation(Preconditioner):
-    """Solver of a sum of Kronecker products with one derivative each, by eigenvectors of each coordinate [1]_.
+    """Solver of a sum of Kronecker products with one derivative each, by eigenvectors of each coordinate [1].
 
     The entries of the Jacobian of the equation are replaced by means: a derivative by a coordinate has a slope that
     depends on this coordinate alone. Where that is so for the equation itself, and entries of the Jacobian of
     conditions are constant along faces, the solver is exact to the rounding of its eigenvectors.
 
-    Parameters
-    ----------
-    grid_problem : GridProblem
-        The problem; it must have one field.
-    system : LinearSystem
-        The system, with the block of the equation first.
-    operators, ends : list of ndarray
-        For each coordinate the operator at collocation points, (points, count), and the conditions at its ends,
-        (conditions, count).
+    The problem has one field, and the equation is the first block of the system. For each coordinate there are the
+    operator at collocation points, (points, count), and the conditions at its ends, (conditions, count).
 
-    References
-    ----------
-    .. [1] R. Lynch, J. Rice, D. Thomas, "Direct solution of partial difference equations by tensor product methods",
-       Numerische Mathematik 6, 1964, 185.
+    [1] R. Lynch, J. Rice, D. Thomas, "Direct solution of partial difference equations by tensor product methods",
+    Numerische Mathematik 6, 1964, 185.
     """
 
     @classmethod

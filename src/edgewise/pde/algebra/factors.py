@@ -42,59 +42,35 @@ Product = Callable[[np.ndarray], np.ndarray]
 
 
 class Factors:
-    """LU factors of a square matrix, and steps of iterative refinement [1]_; a LinAlgError where it is singular.
+    """LU factors of a square matrix, and steps of iterative refinement [1]; a LinAlgError where it is singular.
 
-    Parameters
-    ----------
-    matrix : sparse array
-        Real or complex matrix, (size, size).
-    rows, columns : ndarray
-        What rows and columns are multiplied with, (size,), for pivots to be comparable.
-    order : ndarray, optional
-        Order of the columns in which the matrix has a narrow band, (size,); a minimum degree of its pattern if left
-        out, and dense factors where it has few zeros.
-    ridge : float
-        Added to the diagonal of the scaled matrix.
-    rounds : int
-        Steps of refinement.
-    product : callable, optional
-        The matrix times vectors (size, k), without its rounding or without its memory, for the steps of refinement.
-    foreseen_work : float, optional
-        Multiply-adds to expect; those of a band matrix if left out.
-
-    References
-    ----------
-    .. [1] N. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition, 2002, chapter 12.
-
-    Examples
-    --------
-    >>> factors = Factors(sparse.csc_array([[2.0, 1.0], [0.0, 4.0]]), np.ones(2), np.ones(2))
-    >>> factors(np.array([4.0, 8.0])).tolist()
-    [1.0, 2.0]
+    [1] N. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition, 2002, chapter 12.
     """
 
     def __init__(
         self,
-        matrix: sparse.sparray,
-        rows: np.ndarray,
+        matrix: sparse.sparray,  # real or complex, (size, size)
+        rows: np.ndarray,  # by which rows and columns are multiplied, (size,) each, for pivots to be comparable
         columns: np.ndarray,
         *,
+        # order of the columns in which the matrix has a narrow band, (size,); a minimum degree of its pattern if left
+        # out, and dense factors where it has few zeros
         order: np.ndarray | None = None,
-        ridge: float = 0.0,
-        rounds: int = 1,
-        product: Product | None = None,
-        foreseen_work: float | None = None,
+        ridge: float = 0.0,  # on the diagonal of the scaled matrix
+        rounds: int = 1,  # steps of refinement
+        product: Product | None = None,  # the matrix without its rounding or its memory, for the steps of refinement
+        foreseen_work: float | None = None,  # multiply-adds to expect; those of a band matrix if left out
     ):
         self.rows = rows
         self.columns = columns
-        self._order = slice(None) if order is None else order
         self._rounds = rounds
-        self._product: Product = matrix.__matmul__ if product is None else product
+        self._product: Product = product or matrix.__matmul__
         size = matrix.shape[0]
+        self._order = slice(None) if order is None else order
         self.is_complex = bool(np.iscomplexobj(matrix))
         parts = 4 if self.is_complex else 1  # real products of a complex one
-        is_dense = order is None and matrix.nnz > SETTINGS.dense_share * size**2
         # Work that is foreseen: dense factors, or those of the band of the pattern.
+        is_dense = order is None and matrix.nnz > SETTINGS.dense_share * size**2
         if foreseen_work is not None:
             expected = foreseen_work
         elif is_dense:
@@ -114,11 +90,30 @@ class Factors:
             scaled = (sparse.diags_array(rows) @ matrix @ sparse.diags_array(columns)).tocsc()[:, self._order]
             if ridge:
                 scaled = scaled + ridge * sparse.eye_array(size, format="csc")
+            dtype = scaled.dtype
+
+            def factorise(kept: list[Any]) -> int:
+                """Add a solver to those that a thread keeps, and return the number of entries of its factors."""
+                if is_dense:
+                    dense = linalg.lu_factor(scaled.toarray(order="F"), overwrite_a=True, check_finite=False)
+                    kept.append(lambda rhs: linalg.lu_solve(dense, rhs, check_finite=False))
+                    return size**2
+                if order is not None:
+                    factors = splu(scaled, permc_spec="NATURAL")
+                else:
+                    symmetric = {"SymmetricMode": True, "DiagPivotThresh": SETTINGS.least_pivot}
+                    factors = splu(scaled, permc_spec="MMD_AT_PLUS_A", options=symmetric)
+                kept.append(lambda rhs: factors.solve(np.asarray(rhs, dtype)))
+                return factors.nnz
+
             try:
-                entries = self._run(_dense_factors(scaled) if is_dense else _sparse_factors(scaled, order is not None))
+                entries = self._run(factorise)
             except RuntimeError as error:  # "Factor is exactly singular"
                 raise np.linalg.LinAlgError(str(error)) from error
-        self.work = expected if is_dense else parts * entries**2 / max(size, 1) / 2
+        # Multiply-adds of the factors, and of a solution with them.
+        self.work = parts * entries**2 / max(size, 1) / 2
+        if is_dense:
+            self.work = expected
         self.solve_work = (1 + rounds) * 2.0 * parts * entries
 
     def __call__(self, rhs: np.ndarray) -> np.ndarray:
@@ -134,33 +129,6 @@ class Factors:
         solution = np.empty(rhs.shape, np.result_type(rhs, complex if self.is_complex else float))
         solution[self._order] = self._run(lambda factors: factors[0](self.rows[of_rows] * rhs))
         return solution * self.columns[of_rows]
-
-
-def _sparse_factors(matrix: sparse.csc_array, is_ordered: bool) -> Callable[[list[Any]], int]:
-    """What adds a solver by sparse factors to those that a thread keeps, and returns the number of their entries."""
-
-    def factorise(kept: list[Any]) -> int:
-        if is_ordered:
-            factors = splu(matrix, permc_spec="NATURAL")
-        else:
-            symmetric = {"SymmetricMode": True, "DiagPivotThresh": SETTINGS.least_pivot}
-            factors = splu(matrix, permc_spec="MMD_AT_PLUS_A", options=symmetric)
-        dtype = matrix.dtype
-        kept.append(lambda rhs: factors.solve(np.asarray(rhs, dtype)))
-        return factors.nnz
-
-    return factorise
-
-
-def _dense_factors(matrix: sparse.csc_array) -> Callable[[list[Any]], int]:
-    """The same with dense factors."""
-
-    def factorise(kept: list[Any]) -> int:
-        factors = linalg.lu_factor(matrix.toarray(order="F"), overwrite_a=True, check_finite=False)
-        kept.append(lambda rhs: linalg.lu_solve(factors, rhs, check_finite=False))
-        return matrix.shape[0] ** 2
-
-    return factorise
 
 
 def cell_factors(

@@ -12,8 +12,8 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import numpy as np
 
 from edgewise.outcomes import check_time
-from edgewise.pde.algebra import LinearSystem, solver_for
-from edgewise.pde.algebra.system import Solver
+from edgewise.pde.algebra.solver import solver_for
+from edgewise.pde.algebra.system import LinearSystem, Solver
 from edgewise.pde.problem.dry_run import WAVE_TRIALS
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import HIGH_ORDER, FunctionalBlock, Jacobian, RowBlock, wave_symbol

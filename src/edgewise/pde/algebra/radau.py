@@ -74,16 +74,8 @@ class DiagonalRadau:
 class ShiftedSystems:
     """A linear system in a time element: matrices times the derivatives in time, of order 0, 1, ..., of the unknowns.
 
-    Each eigenvalue has a system of the size of space, the sum of its powers times the matrices.
-
-    Parameters
-    ----------
-    matrices : sequence of sparse array
-        That of each order in time, (size, size).
-    spend : callable
-        Receives multiply-adds once they are done; OutOfTime where no more may be.
-    is_cut : bool
-        Whether a boundary cuts cells, see `cell_factors`.
+    Each eigenvalue has a system of the size of space, the sum of its powers times the matrices, (size, size) each.
+    Multiply-adds that are done are spent, and `is_cut` tells whether a boundary cuts cells, see `cell_factors`.
     """
 
     def __init__(self, matrices: Sequence[sparse.csr_array], spend: Spend, *, is_cut: bool):

@@ -87,11 +87,9 @@ def solver_for(
 
 
 class Krylov:
-    """GMRES with a preconditioner, within iterative refinement [1]_; sparse factors where it does not converge.
+    """GMRES with a preconditioner, within iterative refinement [1]; sparse factors where it does not converge.
 
-    References
-    ----------
-    .. [1] Y. Saad, "Iterative Methods for Sparse Linear Systems", 2nd edition, 2003, sections 6.5 and 9.3.
+    [1] Y. Saad, "Iterative Methods for Sparse Linear Systems", 2nd edition, 2003, sections 6.5 and 9.3.
     """
 
     def __init__(

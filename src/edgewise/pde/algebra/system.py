@@ -34,14 +34,7 @@ class Preconditioner:
 class LinearSystem:
     """The equations of all blocks, linearised: sum over derivatives of slope times derivative of the unknown fields.
 
-    Parameters
-    ----------
-    blocks : list of RowBlock
-        Rows of the system.
-    jacobian : list of dict
-        Slopes of the residuals of each block.
-    shape : tuple of int
-        Shape of the coefficients, (n_1, ..., n_d, fields).
+    It has the rows of blocks, the slopes of the residuals of each, and coefficients of shape (n_1, ..., n_d, fields).
     """
 
     def __init__(self, blocks: Sequence[RowBlock], jacobian: Sequence[Jacobian], shape: tuple[int, ...]):

@@ -31,23 +31,14 @@ SETTINGS = WaveSettings()
 
 
 class WaveByWave(Preconditioner):
-    """Solver of a system whose entries of the Jacobian are replaced by means over the periodic coordinates [1]_.
+    """Solver of a system whose entries of the Jacobian are replaced by means over the periodic coordinates [1].
 
     On an even grid a discrete Fourier transform turns it into a system for each wave, of all fields and all splines of
     the other coordinate. It is exact where entries of the Jacobian depend on that coordinate alone. What a wave's
     system leaves undetermined, as the mean of a pressure of which only derivatives occur, is zero.
 
-    Parameters
-    ----------
-    system : LinearSystem
-        The system.
-    lines : list of int
-        Numbers of the periodic coordinates; there is at most one other.
-
-    References
-    ----------
-    .. [1] C. Canuto, M. Hussaini, A. Quarteroni, T. Zang, "Spectral Methods: Fundamentals in Single Domains", 2006,
-       section 4.2.
+    [1] C. Canuto, M. Hussaini, A. Quarteroni, T. Zang, "Spectral Methods: Fundamentals in Single Domains", 2006,
+    section 4.2.
     """
 
     @classmethod

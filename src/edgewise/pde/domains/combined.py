@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
@@ -39,13 +39,12 @@ class _Composite(Domain):
     _side = 1  # sign of the normals of the second domain, and, but in a union, of its level
 
     def __init__(self, first: Domain, second: Domain):
-        if not isinstance(second, Domain) or first.coordinates != second.coordinates:
-            if isinstance(second, Domain):
-                came = second.coordinates
-            else:
-                came = type(second).__name__
+        came = getattr(second, "coordinates", type(second).__name__)
+        if came != first.coordinates:
             raise InputError(f"both domains must have the coordinates {first.coordinates}, got {came}")
-        self.first, self.second, self.coordinates = first, second, first.coordinates
+        self.first = first
+        self.second = second
+        self.coordinates = first.coordinates
         self.bounds = self._bounds()
         box = self.bounds[:, 0] + self.size * unit_points(DOMAINS.quadrature_points, self.dimension, "sobol", 1)
         self.volume = float(self.size.prod()) * float(self.contains(box).double().mean())
@@ -95,26 +94,25 @@ class _Composite(Domain):
         off = other.level(x[remaining]).abs()
         if share < DOMAINS.least_share and not (off > COMBINED.touching * step).any():
             return None  # nothing, or a point where the two boundaries touch
-        # Stretches of a curve that remain.
-        at = None
-        part_of = None
-        spans = piece.spans
-        curve = piece.path
-        measure = share * piece.measure
-        if curve is not None:
-
-            def part_of(share: Tensor) -> tuple[Tensor, Tensor]:
-                x, normal = curve(share)
-                return x, side * normal
-
-            if share == 1 and piece.at is not None:
-                at = part_of
-            else:
-                spans = _kept_spans(curve, piece.spans, lambda x, normal: kept(x, side * normal), other)
-                whole = sum(high - low for low, high in piece.spans)
-                measure = piece.measure * sum(high - low for low, high in spans) / whole
         is_initial = piece.is_initial and side == 1
-        return Piece(name, measure, sample, at, piece.coordinate, is_initial, part_of, spans, piece.distance)
+        remaining_part = Piece(
+            name, share * piece.measure, sample, None, piece.coordinate, is_initial, piece.spans, piece.distance
+        )
+        curve = piece.path
+        if curve is None:
+            return remaining_part
+
+        # Stretches of a curve that remain.
+        def path(share: Tensor) -> tuple[Tensor, Tensor]:
+            x, normal = curve(share)
+            return x, side * normal
+
+        if share == 1 and piece.is_whole_curve:
+            return replace(remaining_part, path=path)
+        spans = _kept_spans(curve, piece.spans, lambda x, normal: kept(x, side * normal), other)
+        whole = sum(high - low for low, high in piece.spans)
+        measure = piece.measure * sum(high - low for low, high in spans) / whole
+        return replace(remaining_part, path=path, spans=spans, measure=measure)
 
 
 def _kept_spans(
@@ -148,37 +146,18 @@ def _kept_spans(
     return tuple(found)
 
 
-ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth")
-
-
 def _free_name(name: str, taken: set[str]) -> str:
     """The name itself, or "second ...", "third ..." if pieces of these names are there already."""
-    first, _, rest = name.partition(" ")
-    base = rest if first in ORDINALS or re.fullmatch(r"\d+th", first) else name
-    numbered = (f"{ordinal} {base}" for ordinal in (*ORDINALS, *(f"{n}th" for n in range(13, 13 + len(taken)))))
     if name not in taken:
         return name
+    ordinals = "second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()  # noqa: SIM905
+    base = re.sub(rf"^({'|'.join(ordinals)}|\d+th) ", "", name)
+    numbered = (f"{ordinal} {base}" for ordinal in (*ordinals, *(f"{n}th" for n in range(13, 13 + len(taken)))))
     return next(each for each in (base, *numbered) if each not in taken)
 
 
 class Union(_Composite):
-    """Union of two domains: `a | b`.
-
-    Pieces of the boundary keep their names; where a name is taken, that of the second domain becomes "second ...",
-    "third ..." and so on.
-
-    Raises
-    ------
-    InputError
-        The domains have different coordinates.
-
-    Examples
-    --------
-    >>> from edgewise.pde import Interval
-    >>> union = Interval(0, 2) | Interval(1, 3)
-    >>> union.boundary_names, round(union.volume, 2)
-    (('x=0', 'x=3'), 3.0)
-    """
+    """Union of two domains: `a | b`; names of pieces that are taken become "second ...", "third ..." and so on."""
 
     def _bounds(self) -> Tensor:
         both = torch.stack([self.first.bounds, self.second.bounds])
@@ -189,21 +168,7 @@ class Union(_Composite):
 
 
 class Difference(_Composite):
-    """Difference of two domains: `a - b`, the points of the first that are not in the second.
-
-    Pieces of the boundary have names as in `Union`; normals point out of the difference.
-
-    Raises
-    ------
-    InputError
-        The domains have different coordinates, or nothing is left.
-
-    Examples
-    --------
-    >>> from edgewise.pde import Interval
-    >>> (Interval(0, 3) - Interval(1, 2)).boundary_names
-    ('x=0', 'x=3', 'x=1', 'x=2')
-    """
+    """Difference of two domains: `a - b`, the points of the first that are not in the second, with normals outwards."""
 
     _side = -1
 
@@ -212,22 +177,7 @@ class Difference(_Composite):
 
 
 class Intersection(_Composite):
-    """Intersection of two domains: `a & b`, the points in both.
-
-    Pieces of the boundary have names as in `Union`.
-
-    Raises
-    ------
-    InputError
-        The domains have different coordinates, or no common points.
-
-    Examples
-    --------
-    >>> from edgewise.pde import Interval
-    >>> lens = Interval(0, 2) & Interval(1, 3)
-    >>> lens.boundary_names, round(lens.volume, 2)
-    (('x=2', 'x=1'), 1.0)
-    """
+    """Intersection of two domains: `a & b`, the points in both."""
 
     def _bounds(self) -> Tensor:
         both = torch.stack([self.first.bounds, self.second.bounds])

@@ -42,6 +42,7 @@ class DomainSettings:
     least_share: float = 1e-3
     # Share of the sides of the domain: points farther out are outside; above the rounding of float32.
     far_outside: float = 1e-6
+    rounding: float = 1e-12  # of shares of a curve
     on_boundary: float = 1e-9  # of the size: points of a grid this far outside count as points of the boundary
 
 
@@ -51,10 +52,10 @@ DOMAINS = DomainSettings()
 def finite_number(value: object, name: str) -> float:
     """The value as a float; an InputError unless it is a finite number."""
     try:
-        number = math.nan if isinstance(value, str | bytes) else float(value)  # type: ignore[arg-type]  # or TypeError
+        number = float(value)  # type: ignore[arg-type]  # or TypeError
     except (TypeError, ValueError):
         number = math.nan
-    if not math.isfinite(number):
+    if isinstance(value, str | bytes) or not math.isfinite(number):
         raise InputError(f"{name} must be a finite number, got {value!r:.60}")
     return number
 
@@ -108,53 +109,24 @@ def is_space(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of the boundary of a domain.
+    """A piece of the boundary of a domain."""
 
-    Parameters
-    ----------
-    name : str
-        Name by which conditions refer to it.
-    measure : float
-        Length, area ...; 1 for a point.
-    sample : callable
-        Maps (count, how, seed) to points (count, n) and outward normals (count, n); one row where it is a point.
-    at : callable, optional
-        For curves: maps shares of the length (b,) to points and outward normals, (b, n) each.
-    part_of : callable, optional
-        The same for a curve of which the piece is a part.
-    spans : tuple
-        Ends of those shares of the curve that the piece has; it is smooth in each.
-    distance : callable, optional
-        Maps points (b, n) to their distances from the piece, (b,), or from a larger surface that it is a part of.
-    coordinate : str, optional
-        For faces of boxes and moments of time: the coordinate that is constant on the piece.
-    is_initial : bool
-        Whether it is the first moment of a domain over time.
-
-    Examples
-    --------
-    >>> piece = Interval(0, 2).pieces[0]
-    >>> piece.name, piece.coordinate, piece.is_time_end
-    ('x=0', 'x', False)
-    >>> points, normals = piece.sample(1, "sobol", 0)
-    >>> points.tolist(), normals.tolist()
-    ([[0.0]], [[-1.0]])
-    """
-
-    name: str
-    measure: float
+    name: str  # name by which conditions refer to it
+    measure: float  # length, area ...; 1 for a point
+    # maps (count, how, seed) to points (count, n) and outward normals (count, n); one row where it is a point
     sample: Callable[[int, str, int], tuple[Tensor, Tensor]]
-    at: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
-    coordinate: str | None = None
-    is_initial: bool = False
-    part_of: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
-    spans: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
+    # for a curve, or a part of one: maps shares of its length (b,) to points and outward normals, (b, n) each
+    path: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+    coordinate: str | None = None  # that is constant on the piece: of faces of boxes and moments of time
+    is_initial: bool = False  # whether it is the first moment of a domain over time
+    spans: tuple[tuple[float, float], ...] = ((0.0, 1.0),)  # shares of the curve that the piece has, smooth in each
+    # maps points (b, n) to their distances from the piece, (b,), or from a larger surface that it is a part of
     distance: Callable[[Tensor], Tensor] | None = None
 
     @property
-    def path(self) -> Callable[[Tensor], tuple[Tensor, Tensor]] | None:
-        """The curve that the piece is, or is a part of."""
-        return self.at or self.part_of
+    def is_whole_curve(self) -> bool:
+        """True for all of a curve, not for a part of it."""
+        return self.path is not None and sum(high - low for low, high in self.spans) > 1 - DOMAINS.rounding
 
     @property
     def is_time_end(self) -> bool:
@@ -170,14 +142,11 @@ class Piece:
         distance: Callable[[Tensor], Tensor] | None = None,
     ) -> Piece:
         """A curve of this length, given by its points at shares of the length."""
-        sample = partial(_along_curve, at)
+
+        def sample(count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
+            return at(unit_points(count, 1, how, seed)[:, 0])
+
         return cls(name, length, sample, at, distance=distance)
-
-
-def _along_curve(
-    at: Callable[[Tensor], tuple[Tensor, Tensor]], count: int, how: str, seed: int
-) -> tuple[Tensor, Tensor]:
-    return at(unit_points(count, 1, how, seed)[:, 0])
 
 
 class Domain:
@@ -305,7 +274,7 @@ class Domain:
         wrong = [name for name in names if name not in tuple(pieces)]
         if wrong or not names:
             known = ", ".join(f'"{name}"' for name in pieces)
-            raise InputError(f"on must name pieces of the boundary, {known}, got {wrong[0] if wrong else 'none'!r}")
+            raise InputError(f"on must name pieces of the boundary, {known}, got {[*wrong, 'none'][0]!r}")
         return [pieces[name] for name in names]
 
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
@@ -355,10 +324,7 @@ class Domain:
     def __mul__(self, time: Box) -> Domain:
         """The domain at every moment of a time, as `Disk() * Time(0, 1)`, or for every value of a parameter."""
         if not _is_factor(time):
-            if isinstance(time, Box):
-                box = "; a box of several axes is Box(x=(0, 1), y=(0, 1))"
-            else:
-                box = ""
+            box = "; a box of several axes is Box(x=(0, 1), y=(0, 1))" * isinstance(time, Box)
             raise InputError(f"a domain must be multiplied by a Time or a Parameter, got {type(time).__name__}{box}")
         from edgewise.pde.domains.products import OverTime  # imported late: it needs this module
 
@@ -395,7 +361,9 @@ def checked_points(domain: Domain, x: Tensor | ArrayLike, beyond: str = "extrapo
     Where some are outside the box around the domain, a warning calls the values there `beyond`.
     """
     try:
-        points = (x if isinstance(x, Tensor) else torch.from_numpy(np.array(x, dtype=np.float64))).detach().double()
+        if not isinstance(x, Tensor):
+            x = torch.from_numpy(np.array(x, dtype=np.float64))
+        points = x.detach().double()
     except (TypeError, ValueError) as error:
         raise InputError(f"x must be numbers of shape (b, {domain.dimension}), got {x!r:.60}") from error
     if points.ndim < 2 and domain.dimension == 1:
@@ -403,10 +371,7 @@ def checked_points(domain: Domain, x: Tensor | ArrayLike, beyond: str = "extrapo
     if points.ndim != 2 or points.shape[1] != domain.dimension:
         raise InputError(f"x must have shape (b, {domain.dimension}), got {tuple(points.shape)}")
     excess = torch.maximum(domain.bounds[:, 0] - points, points - domain.bounds[:, 1]) / domain.size
-    if len(points):
-        outside = int((excess.amax(1) > DOMAINS.far_outside).sum())
-    else:
-        outside = 0
+    outside = int((excess > DOMAINS.far_outside).any(1).sum())
     if outside:
         ends = ", ".join(
             f"{name} in [{typed_text(low)}, {typed_text(high)}]" for name, (low, high) in domain.ends.items()
@@ -473,18 +438,26 @@ class Box(Domain):
     def factor(self, x: Tensor, names: Sequence[str]) -> Tensor:
         self.named(names)
         share = (x - self.bounds[:, 0]) / self.size
+        # Straight lines that vanish on one face, and parabolas of height 1 that vanish on two opposite ones.
         values = []
-        for axis, (low, high) in enumerate(zip(self.pieces[::2], self.pieces[1::2], strict=True)):
-            at_low = low.name in names
-            at_high = high.name in names
-            values += [share[:, axis]] if at_low else []
-            values += [(4 if at_low else 1) * (1 - share[:, axis])] if at_high else []
+        for axis, faces in enumerate(zip(self.pieces[::2], self.pieces[1::2], strict=True)):
+            at_low, at_high = (face.name in names for face in faces)
+            if at_low:
+                values.append(share[:, axis])
+            if at_high:
+                values.append(1 - share[:, axis])
+            if at_low and at_high:
+                values[-1] = 4 * values[-1]
         return reduce(torch.mul, values)
 
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
         if points is None and self.dimension > 3:
             return super().quadrature()
-        count, panels = (DOMAINS.gauss, DOMAINS.panels[self.dimension - 1]) if points is None else (points, 1)
+        # A product of Gauss and Legendre's rules.
+        count = points or DOMAINS.gauss
+        panels = 1
+        if points is None:
+            panels = DOMAINS.panels[self.dimension - 1]
         rules = [gauss_legendre(count, low, high, panels) for low, high in self.bounds.tolist()]
         x = torch.cartesian_prod(*[nodes for nodes, _ in rules]).reshape(-1, self.dimension)
         weights = torch.cartesian_prod(*[weights for _, weights in rules]).reshape(-1, self.dimension)

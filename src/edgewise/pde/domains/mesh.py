@@ -60,34 +60,13 @@ def even_lines(domain: Domain, counts: Sequence[int]) -> list[Tensor]:
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """Gauss-Legendre points in each cell of a grid, with weights of mean 1.
+    """Gauss-Legendre points in each cell of a grid, with weights of mean 1."""
 
-    Parameters
-    ----------
-    domain : Domain
-        Domain in which the points must lie.
-    breakpoints : sequence of Tensor
-        Breakpoints of each coordinate, (grid_size + 1,) each.
-    per_interval : int
-        Number of points in every interval of every coordinate.
-    of_each : sequence of int, optional
-        The same for each coordinate, for points inside.
-    in_cut : int, optional
-        Number of points on each part of a line in cells that the boundary of a solid cuts.
-
-    Examples
-    --------
-    >>> from edgewise.pde import Box
-    >>> x, weights = Mesh(Box(x=(0, 1), y=(0, 1)), [torch.linspace(0, 1, 3).double()] * 2).interior()
-    >>> x.shape, round(float(weights.mean()), 12)
-    (torch.Size([36, 2]), 1.0)
-    """
-
-    domain: Domain
-    breakpoints: Sequence[Tensor]
-    per_interval: int = 3
-    of_each: Sequence[int] | None = None
-    in_cut: int | None = None
+    domain: Domain  # in which the points must lie
+    breakpoints: Sequence[Tensor]  # of each coordinate, (grid_size + 1,) each
+    per_interval: int = 3  # points in every interval of every coordinate
+    of_each: Sequence[int] = ()  # the same for each coordinate, for points inside, where coordinates differ
+    in_cut: int | None = None  # points on each part of a line in cells that the boundary of a solid cuts
 
     def interior(self) -> tuple[Tensor, Tensor]:
         """Points inside (N, n), and weights (N,)."""

@@ -33,24 +33,6 @@ class OverTime(Domain):
     """A domain of space at every moment of a time, as `Disk() * Time(0, 1)`, or for every value of a parameter.
 
     The pieces of its boundary are those of space, and the first and the last moment, as "t=0" and "t=1".
-
-    Parameters
-    ----------
-    space : Domain
-        Domain without the coordinate t, or the parameter.
-    time : Box
-        Made by `Time` or `Parameter`.
-
-    Raises
-    ------
-    InputError
-        Space has the coordinate already.
-
-    Examples
-    --------
-    >>> from edgewise.pde import Disk, Time
-    >>> [piece.name for piece in (Disk() * Time(0, 1)).pieces]
-    ['circle', 't=0', 't=1']
     """
 
     def __init__(self, space: Domain, time: Box):
@@ -73,11 +55,11 @@ class OverTime(Domain):
     def factor(self, x: Tensor, names: Sequence[str]) -> Tensor:
         moments = [piece.name for piece in self.named(names) if piece.coordinate == self.time.coordinates[0]]
         walls = [name for name in names if name not in moments]
+        values = []
         if walls:
-            values = [self.space.factor(x[:, :-1], walls)]
-        else:
-            values = []
-        values += [self.time.factor(x[:, -1:], moments)] if moments else []
+            values.append(self.space.factor(x[:, :-1], walls))
+        if moments:
+            values.append(self.time.factor(x[:, -1:], moments))
         return reduce(torch.mul, values)
 
     def until(self, axis: int, moment: float) -> Domain:
@@ -87,9 +69,11 @@ class OverTime(Domain):
 
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
         first, last = self.time.bounds[0].tolist()
-        count, panels = (DOMAINS.gauss, PRODUCTS.time_panels) if points is None else (points, 1)
         space = self.space.quadrature(points)
-        time = gauss_legendre(count, first, last, panels)
+        if points is None:
+            time = gauss_legendre(DOMAINS.gauss, first, last, PRODUCTS.time_panels)
+        else:
+            time = gauss_legendre(points, first, last)
         if points is None and len(space[0]) * len(time[0]) > PRODUCTS.product_points:
             return super().quadrature()
         return product_rule(space, time)
@@ -101,7 +85,7 @@ class OverTime(Domain):
                 x = x.expand(count, -1)
                 normal = normal.expand(count, -1)
             # As many times as points of space, in an order of their own: time must not follow the place on the wall.
-            t = self.time.interior(len(x), "uniform" if how == "uniform" else "sobol", seed + PRODUCTS.time_seed_step)
+            t = self.time.interior(len(x), how.replace("grid", "sobol"), seed + PRODUCTS.time_seed_step)
             order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
             return torch.cat([x, t[order]], 1), torch.cat([normal, torch.zeros_like(t)], 1)
 

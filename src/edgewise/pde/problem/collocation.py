@@ -249,7 +249,8 @@ class Collocation(BlockProblem):
         own_unknowns : bool
             Whether the unknown coefficients are copies, to be trained apart, rather than the same parameters.
         """
-        seed = self.sampling.seed if seed is None else seed
+        if seed is None:
+            seed = self.sampling.seed
         sampling = Sampling(points, boundary_points, how or self.sampling.how, seed, interior, mesh)
         return Collocation(self.form, sampling, _copies(self.unknowns) if own_unknowns else self.unknowns)
 

@@ -36,18 +36,10 @@ def probes(domain: Domain, pieces: Sequence[str] | None = None, count: int = PRO
 
 
 class Trial(NamedTuple):
-    """Functions on which residuals are tried: level + height cos(...), with one period along each side of the domain.
+    """Functions on which residuals are tried: level + height cos(...), one period along each side of the domain."""
 
-    Parameters
-    ----------
-    level : float
-        Mean value.
-    height : float
-        Amplitude.
-    """
-
-    level: float
-    height: float
+    level: float  # mean value
+    height: float  # amplitude
 
 
 # Trials in their order: a wave of amplitude 1; one that is positive everywhere, for roots and logarithms, negative, or

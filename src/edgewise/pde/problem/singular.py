@@ -221,9 +221,9 @@ def holes_of(domain: Domain) -> list[tuple[Tensor, float]]:
     """Centres and radii of all whole circles in the boundary of a domain of which it lies outside."""
     found = []
     for piece in domain.pieces:
-        if piece.at is None or domain.dimension != 2:
+        if piece.path is None or not piece.is_whole_curve or domain.dimension != 2:
             continue
-        x, normal = piece.at(torch.arange(SINGULAR.circle_points, dtype=torch.float64) / SINGULAR.circle_points)
+        x, normal = piece.path(torch.arange(SINGULAR.circle_points, dtype=torch.float64) / SINGULAR.circle_points)
         center = x.mean(0)
         radii = (x - center).norm(dim=1)
         is_round = float(radii.max() - radii.min()) < SINGULAR.straight_to * float(radii.max())

@@ -104,58 +104,22 @@ class Feature(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class StrongForm:
-    """An equation on a domain with its conditions. Made by `strong_form_of`.
+    """An equation on a domain with its conditions. Made by `strong_form_of`."""
 
-    Parameters
-    ----------
-    equation : callable
-        The user's function, see `PDE`.
-    domain : Domain
-        Domain of the equation.
-    conditions : tuple
-        All conditions, as given.
-    coefficients : mapping
-        Unknown coefficients and the values at which they start.
-    fields : tuple of str
-        Names of the fields, in the order of the network's outputs.
-    solution : mapping or None
-        Known solution of each field, for errors only.
-    equation_term, condition_terms
-        Residuals of the equation and of each condition on the boundary.
-    hard : HardConditions
-        Conditions that hold by construction.
-    periodic : tuple of str
-        Coordinates in which the solution is periodic.
-    order : int
-        Order of the highest derivative, in the equation or in a condition.
-    is_linear : bool
-        Whether equation and conditions are linear in the fields.
-    parts : Parts or None
-        Parts into which interfaces cut the domain, on each of which the fields are functions of their own.
-    units : mapping
-        By how much each field has been divided, where the problem was stated in other units; empty where it was not.
-
-    Examples
-    --------
-    >>> from edgewise.pde import Initial, Time
-    >>> form = strong_form_of(lambda u: u.t + u, Time(0, 1), [Initial(1.0)])
-    >>> [term.label for term in form.condition_terms], form.has_integrals
-    (['Initial'], False)
-    """
-
-    equation: Callable
+    equation: Callable  # the user's function, see `PDE`
     domain: Domain
-    conditions: tuple
-    coefficients: Mapping[str, float]
-    fields: tuple[str, ...]
-    solution: Mapping[str, Value] | None
+    conditions: tuple  # all conditions, as given
+    coefficients: Mapping[str, float]  # unknown coefficients and the values at which they start
+    fields: tuple[str, ...]  # names, in the order of the network's outputs
+    solution: Mapping[str, Value] | None  # known solution of each field, for errors only
     equation_term: ResidualTerm
-    condition_terms: tuple[ResidualTerm, ...]
-    hard: HardConditions
-    periodic: tuple[str, ...]
-    order: int
-    is_linear: bool
-    parts: Parts | None = None
+    condition_terms: tuple[ResidualTerm, ...]  # of each condition on the boundary
+    hard: HardConditions  # conditions that hold by construction
+    periodic: tuple[str, ...]  # coordinates in which the solution is periodic
+    order: int  # of the highest derivative, in the equation or in a condition
+    is_linear: bool  # whether equation and conditions are linear in the fields
+    parts: Parts | None = None  # into which interfaces cut the domain: on each the fields are functions of their own
+    # by how much each field has been divided, where the problem was stated in other units; empty where it was not
     units: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -284,28 +248,7 @@ def strong_form_of(
 ) -> StrongForm:
     """State a problem: check it, and determine its order, its linearity and the sizes of its residuals.
 
-    Parameters
-    ----------
-    equation, domain, conditions, coefficients, weight, solution
-        As for `PDE`.
-    is_linear : bool, optional
-        Whether the problem is linear in the fields, where that is known; else it is tested.
-
-    Returns
-    -------
-    StrongForm
-
-    Raises
-    ------
-    InputError
-        Something is not as `PDE` describes it, or a condition is missing.
-
-    Examples
-    --------
-    >>> from edgewise.pde import Dirichlet, Interval
-    >>> form = strong_form_of(lambda u: u.xx + u**3, Interval(0, 1), [Dirichlet(0.0)])
-    >>> form.fields, form.order, form.is_linear
-    (('u',), 2, False)
+    Arguments are those of `PDE`; it is tested whether the problem is linear unless that is known, `is_linear`.
     """
     # Fields, numbers of coefficients and periodic coordinates.
     check_statement(domain, conditions, coefficients)

@@ -218,7 +218,8 @@ def _images(domain: Domain, center: Tensor) -> list[Tensor]:
 
     By the principle of reflection solutions go on beyond straight pieces with constant data, up to there.
     """
-    lines = [piece.at(torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)) for piece in domain.pieces if piece.at]
+    share = torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)
+    lines = [piece.path(share) for piece in domain.pieces if piece.path is not None and piece.is_whole_curve]
     straight = [(x[0], normal[0]) for x, normal in lines if float((x[0] - 2 * x[1] + x[2]).norm()) < SETTINGS.rounded]
     near = SETTINGS.image_reach * float(domain.size.min())
     found = list[Tensor]()
@@ -252,10 +253,10 @@ class _FineMesh(Mesh):
         return x[away], weights[away]
 
     def _on_piece(self, piece: Piece, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-        if piece.at is None:
+        if piece.path is None or not piece.is_whole_curve:
             return super()._on_piece(piece, seed)
         nodes, shares = gauss_legendre(MESH.face_points, 0.0, 1.0, self.stretches)
-        x, normal = piece.at(nodes)
+        x, normal = piece.path(nodes)
         return x, normal, piece.measure * shares
 
 

@@ -27,9 +27,10 @@ from edgewise.pde import (
     integral,
     solve,
 )
-from edgewise.pde.algebra import FastDiagonalisation, LinearSystem
 from edgewise.pde.algebra import factors as factors_module
+from edgewise.pde.algebra.diagonal import FastDiagonalisation
 from edgewise.pde.algebra.factors import FactorSettings
+from edgewise.pde.algebra.system import LinearSystem
 from edgewise.pde.spaces.axis import dense
 from edgewise.pde.spaces.blocks import wave_symbol
 from edgewise.pde.spaces.grid_problem import recognised

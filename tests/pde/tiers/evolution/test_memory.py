@@ -7,7 +7,7 @@ from scipy.integrate import solve_ivp
 
 from edgewise.errors import InputError
 from edgewise.pde import PDE, Initial, Time, integral, solve
-from edgewise.pde.algebra import LinearSystem
+from edgewise.pde.algebra.system import LinearSystem
 from edgewise.pde.problem.strong_form import Feature
 from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION

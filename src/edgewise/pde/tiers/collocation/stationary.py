@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from edgewise.outcomes import check_time
-from edgewise.pde.algebra import LinearSystem, solver_for
 from edgewise.pde.algebra.newton import (
     defined_start,
     missing_diffusion,
@@ -20,6 +19,8 @@ from edgewise.pde.algebra.newton import (
     solved_on_grid,
     stabilised,
 )
+from edgewise.pde.algebra.solver import solver_for
+from edgewise.pde.algebra.system import LinearSystem
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.features import narrow_features, resolving
 from edgewise.pde.spaces.axis import SplineAxis, prolonged

@@ -10,9 +10,9 @@ from functools import partial
 import numpy as np
 
 from edgewise.outcomes import check_time
-from edgewise.pde.algebra import Krylov, LinearSystem, Preconditioner, solver_for
 from edgewise.pde.algebra.newton import Advance, newton
-from edgewise.pde.algebra.system import Solver
+from edgewise.pde.algebra.solver import Krylov, solver_for
+from edgewise.pde.algebra.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.problem.features import narrow_features, resolving
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import Jacobian, RowBlock

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from edgewise.outcomes import check_time
-from edgewise.pde.algebra import ShiftedSystems
 from edgewise.pde.algebra.newton import Advance, newton
+from edgewise.pde.algebra.radau import ShiftedSystems
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.linearisation import linearise, residuals_at

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.outcomes import check_time
-from edgewise.pde.algebra import cell_factors
+from edgewise.pde.algebra.factors import cell_factors
 from edgewise.pde.domains.domain import DOMAINS
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.conditions import by_field

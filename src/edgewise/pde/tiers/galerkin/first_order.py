@@ -9,8 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from edgewise.errors import InputError
-from edgewise.pde.algebra import ShiftedSystems
-from edgewise.pde.algebra.radau import Spend
+from edgewise.pde.algebra.radau import ShiftedSystems, Spend
 from edgewise.pde.problem.strong_form import ResidualTerm
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.grid_problem import GridProblem

@@ -10,8 +10,8 @@ from scipy import sparse
 from torch import Tensor
 
 from edgewise.outcomes import check_time
-from edgewise.pde.algebra import ShiftedSystems, cell_factors
-from edgewise.pde.algebra.radau import Spend
+from edgewise.pde.algebra.factors import cell_factors
+from edgewise.pde.algebra.radau import ShiftedSystems, Spend
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.interfaces import noted_diffusion
 from edgewise.pde.problem.linearisation import Key, linearise, residuals_at, zero_jet
