@@ -74,6 +74,11 @@ PARAMETERS = {
         "squared" (with a logarithmic link for skewed positive targets, if held-out rows say so), "log", "absolute",
         "huber", "quantile:0.9", "poisson", "negative_binomial", "gamma" or "tweedie"; the latter four predict through
         an exponential. "auto" takes of those for counts or positive targets the one with the highest likelihood.""",
+    "exposure": """\
+    exposure : str or int, optional
+        Column of X, by name or number, with the size of what each target counts: time, persons or area. The target is
+        in proportion to it: the network is the logarithm of the rate per unit, explanations are about the rate, and
+        predictions of a row are for its own exposure. The loss is one that predicts through an exponential.""",
     "time_limit": """\
     time_limit : float, optional
         Seconds. The search ends so early that the final fit ends about there, with the best model so far.""",

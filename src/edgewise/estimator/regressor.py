@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
@@ -20,6 +20,7 @@ from edgewise.estimator.columns.constraints import Bounds, checked_bounds
 from edgewise.estimator.columns.reading import ArrayFunction, Rows, row_weights
 from edgewise.estimator.scikit import MultiOutputMixin, RegressorMixin
 from edgewise.estimator.task import Numbers
+from edgewise.gam.families.exponential import Exposed
 from edgewise.gam.families.named import Loss, family_of
 from edgewise.metrics import explained
 from edgewise.nn.prediction import predict_in_batches
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from edgewise.estimator.law import LawSearch
     from edgewise.formulas.front import Front
     from edgewise.gam.families import Family
+
+PlacedFunction = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""From inputs of the network (n, p), with the number of the row of each (n,), to values (n, out)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +131,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         regularization: Literal["auto"] | float = "auto",
         effort: Effort = "normal",
         loss: Loss = "squared",
+        exposure: str | int | None = None,
         time_limit: float | None = None,
         n_jobs: int | None = None,
         random_state: int | np.random.Generator | np.random.RandomState | None = 0,
@@ -153,6 +158,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             bounds,
         )
         self.loss = loss
+        self.exposure = exposure
 
     @property
     def _family(self) -> Family:
@@ -164,21 +170,28 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         self._single = targets.ndim == 1
         targets = targets.astype(np.float64).reshape(len(rows), -1)
         outputs = targets.shape[1]
+        if self.exposure is not None:
+            self._check_exposure(settings)
+            targets = np.column_stack([targets, self._exposures(X)])
         rows, targets, weight, block = canonical_rows(rows, targets, given_weight, block_codes(groups, len(rows)))
+        exposure = targets[:, -1] if self.exposure is not None else None
+        targets = targets[:, :outputs]
         if outputs > 1 and self.loss != "squared":
             raise InputError(f"y must have one column for the loss {self.loss!r}, got {outputs}")
         x = self._scale_inputs(rows, weight)
         self.loss_ = self.loss
         chosen = ""
         if self.loss == "auto":
-            settings, chosen = self._with_likeliest(settings, x, targets[:, 0], weight)
+            settings, chosen = self._with_likeliest(settings, x, targets[:, 0], weight, exposure)
+        if exposure is not None:
+            settings = replace(settings, family=Exposed(settings.family))
         self.target_scaling_ = AffineScaling.standard(targets, weight)
         if settings.family.log_link:  # an exponential has the unit of the target
             self.target_scaling_ = AffineScaling(np.zeros(1), np.ones(1))
         shift = self.target_scaling_.shift
         scale = self.target_scaling_.scale
         y = self.target_scaling_.transform(targets)
-        samples = Samples(x, y, weight, float(shift[0] / scale[0]), float(scale[0]), blocks=block)
+        samples = Samples(x, y, weight, float(shift[0] / scale[0]), float(scale[0]), blocks=block, exposure=exposure)
         settings = self._with_knowledge(replace(settings, outputs=outputs), self._network_bounds(settings.family))
         result = self._train(samples, settings)
         if chosen:
@@ -201,8 +214,23 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             if search_law is not None:
                 self._look_for_law(fit, search_law)
 
+    def _check_exposure(self, settings: SearchSettings) -> None:
+        """Raise InputError unless the loss, which an exposure needs, has an exponential and the rows are in memory."""
+        if settings.survey is not None:
+            raise InputError("exposure must be left out for a table in batches, got one")
+        if self.loss != "auto" and (not settings.family.log_link or settings.family.is_normal):
+            raise InputError(
+                "exposure needs a loss for counts or positive targets that predicts through an exponential, such as "
+                f"'poisson', got {self.loss!r}"
+            )
+
     def _with_likeliest(
-        self, settings: SearchSettings, x: np.ndarray, y: np.ndarray, weight: np.ndarray
+        self,
+        settings: SearchSettings,
+        x: np.ndarray,
+        y: np.ndarray,
+        weight: np.ndarray,
+        exposure: np.ndarray | None,
     ) -> tuple[SearchSettings, str]:
         """Return the settings with the family of the highest likelihood, and a sentence; set `loss_`."""
         from edgewise.gam.family_choice import likeliest  # imported late: few fits ask for it
@@ -212,8 +240,10 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         self.loss_ = settings.family.name
         if settings.is_fixed:
             return settings, "The loss is 'squared', which a network of a given shape has."
-        family, scores = likeliest(x, y, weight, settings.policy.additive)
+        family, scores = likeliest(x, y, weight, settings.policy.additive, exposure)
         self.loss_ = family.name
+        if not scores and exposure is not None:
+            return replace(settings, family=family), f"The loss is '{family.name}', as the targets have an exposure."
         if not scores:
             return settings, "The loss is 'squared': the targets are neither counts nor all of one sign."
         ranked = sorted(scores, key=scores.__getitem__)
@@ -260,6 +290,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             intervals=self.residual_intervals_,
             bars_message=self.error_bars_message_,
             family=family_of(self.loss_),
+            exposure=self._exposure_name,
         )
 
     def _network_bounds(self, family: Family) -> Bounds | None:
@@ -307,7 +338,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             the reason in `error_bars_message_`.
         """
         codes = self._warned_codes(X)
-        y = self._predicted(codes)
+        y = self._exposures(X) * self._predicted(codes)
         if not return_std:
             return self._like_y(y)
         with np.errstate(over="ignore"):
@@ -327,7 +358,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         -------
         float
         """
-        predicted = self._like_y(self._predicted(self._judged_codes(X)))
+        predicted = self._like_y(self._exposures(X) * self._predicted(self._judged_codes(X)))
         observed = self._task.targets(y)
         if not observed.ndim:
             raise InputError(f"y must hold a target of each row, got {y!r:.60}")
@@ -359,7 +390,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         """
         codes = self._warned_codes(X)
         if self.error_bars_ is None and self.residual_intervals_ is not None:
-            return self._interval_of_residuals(codes, self.residual_intervals_, level)
+            return self._interval_of_residuals(codes, self._exposures(X), self.residual_intervals_, level)
         bars = self._error_bars()
 
         def width(rows: np.ndarray) -> np.ndarray:
@@ -370,9 +401,10 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         width(self.encoder_.inputs_of(codes[:1]))  # checks the level
         # In standard deviations, so that the spread over unknown cells can be added.
         normal = NormalDist().inv_cdf((1 + level) / 2)
-        return self._interval(
-            codes, normal * self._with_spread(codes, lambda rows: width(rows) / normal, self._network_output)
+        deviation = self._with_spread(
+            codes, lambda rows, _: width(rows) / normal, lambda rows, _: self._network_output(rows)
         )
+        return self._interval(codes, normal * deviation)
 
     def predict_band(self, X: Rows, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Predict a pointwise confidence band for the mean of y, without noise.
@@ -439,6 +471,8 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             check_number(time_limit, "time_limit", positive=True, of=" of seconds")
         rows = self._inputs(X)
         target = self._predicted(self._codes(X)) if y is None else y
+        if y is not None and self.exposure is not None:
+            target = self._task.targets(y) / self._exposures(X)[:, 0]  # formulas are those of the rate
         fronts = fronts_of_outputs(self, rows, target, self._network_names(names), time_limit, options)
         self._set_equations(fronts, range(len(fronts)))
         return self
@@ -457,7 +491,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             NaN or infinite where a formula is undefined.
         """
         check_is_fitted(self)
-        return self._equation_values(self.equations_, X)
+        return self._equation_values(self.equations_, X) * self._exposures(X)[:, 0]
 
     def _covered(self, X: Rows, y: np.ndarray, level: float) -> float | None:
         if y.ndim > 1 or level > self._highest_level:
@@ -511,18 +545,22 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         return self._like_y(low), self._like_y(high)
 
     def _interval_of_residuals(
-        self, codes: np.ndarray, intervals: ResidualIntervals, level: float
+        self, codes: np.ndarray, exposure: np.ndarray, intervals: ResidualIntervals, level: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Ends of intervals from the residuals of held-out rows, in the units of y."""
+        """Ends of intervals from the residuals of held-out rows with exposures (N, 1), in the units of y."""
         # Residuals are those of the target itself where it has a logarithmic link and no normal logarithm.
         family = self._task.family
         of_target = self._exponent is not None and not family.is_normal
-        values = self._outputs if of_target else self._network_output
+        of_unit = self._outputs if of_target else self._network_output
+        exposure = np.broadcast_to(exposure, (len(codes), 1))
         below, above = (end.numpy() for end in intervals.quantiles(level))
 
-        def deviation(rows: np.ndarray) -> np.ndarray:
+        def values(rows: np.ndarray, places: np.ndarray) -> np.ndarray:
+            return exposure[places] * of_unit(rows)
+
+        def deviation(rows: np.ndarray, places: np.ndarray) -> np.ndarray:
             x = self._to_network(rows)
-            inside = values(rows)
+            inside = values(rows, places)
             size = intervals.deviation(x, torch.from_numpy(inside)).numpy()
             # Beyond the limits the prediction is constant and the splines go on: their distance is not known better.
             unclipped = self._to_network(rows, clipped=False)
@@ -530,13 +568,13 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             if beyond.any():
                 with np.errstate(over="ignore"):
                     far = predict_in_batches(self.model_, unclipped[beyond]).numpy()
-                    far = self._in_units(far) if of_target else far
+                    far = exposure[places[beyond]] * self._in_units(far) if of_target else far
                 size = size.copy()
                 size[beyond] = np.hypot(size[beyond], far - inside[beyond])
             return size
 
         size = self._with_spread(codes, deviation, values)
-        middle = self._averaged(codes, values)
+        middle = exposure * self._averaged(codes, of_unit)
         with np.errstate(over="ignore"):
             low = middle - below * size
             high = middle + above * size
@@ -559,24 +597,25 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     def _deviation(self, codes: np.ndarray, noise: bool = True) -> np.ndarray:
         bars = self._error_bars()
 
-        def deviation(rows: np.ndarray) -> np.ndarray:
+        def deviation(rows: np.ndarray, _: np.ndarray) -> np.ndarray:
             x = self._to_network(rows)
             unclipped = self._to_network(rows, clipped=False)
             return bars.std(self.model_, x, noise=noise, unclipped=unclipped).numpy()
 
-        return self._with_spread(codes, deviation, self._network_output)
+        return self._with_spread(codes, deviation, lambda rows, _: self._network_output(rows))
 
-    def _with_spread(self, codes: np.ndarray, deviation: ArrayFunction, values: ArrayFunction) -> np.ndarray:
+    def _with_spread(self, codes: np.ndarray, deviation: PlacedFunction, values: PlacedFunction) -> np.ndarray:
         """Return deviations of values (N, out); where cells are unknown, with the spread over their possible values.
 
         The variance is the mean of the variances plus the variance of the means, over the background.
         """
-        result = deviation(self.encoder_.inputs_of(codes))
+        result = deviation(self.encoder_.inputs_of(codes), np.arange(len(codes)))
         for rows, several in self._completions(codes):
             inputs = self.encoder_.inputs_of(several)
             shape = (len(rows), len(self.background_), -1)
-            means = values(inputs).reshape(shape)
-            own = deviation(inputs).reshape(shape)
+            places = np.repeat(rows, len(self.background_))
+            means = values(inputs, places).reshape(shape)
+            own = deviation(inputs, places).reshape(shape)
             result[rows] = np.sqrt((own**2).mean(axis=1) + means.var(axis=1))
         return result
 

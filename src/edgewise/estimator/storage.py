@@ -81,6 +81,7 @@ class RegressorParameters(NetworkParameters):
     """Those of a `KANRegressor`."""
 
     loss: str
+    exposure: Column | None
 
 
 @dataclass(frozen=True)

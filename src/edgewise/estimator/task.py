@@ -114,7 +114,17 @@ class Numbers(Task):
     """One or several numbers."""
 
     family: Family = field(default_factory=Gaussian)  # the loss
+    exposure: str = ""  # column to which the target is proportional; "" without
     metric = "r2"
+
+    @property
+    def words(self) -> str:
+        """The target, or its rate."""
+        return self.effect_on(self.target)
+
+    def effect_on(self, shown: str) -> str:
+        """Name the target, or its rate."""
+        return f"{shown} per unit of {self.exposure}" if self.exposure else shown
 
     def shown(self, predicted: Predicted) -> Shown:
         """Return the predictions; an exponential is not negative."""

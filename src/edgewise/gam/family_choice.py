@@ -9,18 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.gam.families import Family, Gaussian
-from edgewise.gam.families.exponential import Gamma, LogNormal, NegativeBinomial, Poisson, Tweedie
+from edgewise.gam.families.exponential import Exposed, Gamma, LogNormal, NegativeBinomial, Poisson, Tweedie
 from edgewise.gam.fitting import fit_additive
 from edgewise.gam.policy import AdditivePolicy
 
 Array = NDArray[np.float64]
 
 
-def likeliest(x: Array, y: Array, weight: Array, policy: AdditivePolicy) -> tuple[Family, dict[str, float]]:
+def likeliest(
+    x: Array, y: Array, weight: Array, policy: AdditivePolicy, exposure: Array | None = None
+) -> tuple[Family, dict[str, float]]:
     """Return the family with the least AIC for targets y (N,), and the AIC of each family that has such targets.
 
     Counts are normal, Poisson or negative binomial; positive numbers normal, log-normal or gamma; those with zeros
-    normal or Tweedie; all others normal. Of many rows evenly picked ones decide.
+    normal or Tweedie; all others normal. With an exposure (N,) none is normal or log-normal. Of many rows evenly picked
+    ones decide.
     """
     whole = bool((y == np.round(y)).all()) and len(np.unique(y)) > 2
     families: list[Family] = [Gaussian()]
@@ -30,6 +33,8 @@ def likeliest(x: Array, y: Array, weight: Array, policy: AdditivePolicy) -> tupl
         families += [LogNormal(), Gamma()]
     elif y.min() == 0 and len(np.unique(y)) > 2:
         families += [Tweedie()]
+    if exposure is not None:
+        families = [family for family in families if not family.is_normal] or [Poisson()]
     if len(families) == 1:
         return families[0], {}
     most = policy.inference.most_residuals
@@ -37,11 +42,15 @@ def likeliest(x: Array, y: Array, weight: Array, policy: AdditivePolicy) -> tupl
     y = y[rows]
     weight = weight[rows]
     scores = {}
+    response = y
+    if exposure is not None:
+        response = np.column_stack([y, np.log(exposure[rows])])
     for family in families:
-        model = fit_additive(x[rows], y, weight, family=family, pairs=(), policy=policy)
+        loss = family if exposure is None else Exposed(family)
+        model = fit_additive(x[rows], response, weight, family=loss, pairs=(), policy=policy)
         eta = model.predict_link(x[rows])[:, 0]
-        likelihood = float(weight @ model.family.log_likelihood(y, eta, float(model.dispersion[0])))
+        likelihood = float(weight @ model.family.log_likelihood(response, eta, float(model.dispersion[0])))
         # The dispersion, and a power or a shape that the family has estimated, are parameters too.
-        extra = (family.scale is None) + (model.family != family)
+        extra = (family.scale is None) + (model.family != loss)
         scores[family.name] = 2 * (model.fits[0].total_edf + extra - likelihood)
     return min(families, key=lambda family: scores[family.name]), scores

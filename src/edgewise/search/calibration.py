@@ -61,6 +61,8 @@ class HeldOutRows:
         elif family.log_link:
             y = seen.y + seen.offset
             predicted = family.predicted(links, fitted.range)
+            if seen.exposure is not None:
+                predicted = predicted * seen.exposure[:, None]
         return cls(seen, predicted, y - predicted, by_folds)
 
     def of_inputs(self, count: int) -> HeldOutRows:

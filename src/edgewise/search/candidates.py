@@ -55,6 +55,7 @@ class Samples:
     # inputs that are the indicators of one category each, whose levels share one ridge
     groups: tuple[tuple[int, ...], ...] = ()
     blocks: np.ndarray | None = None  # rows of one number may depend on each other, so that they are held out together
+    exposure: np.ndarray | None = None  # (N,), to which targets of a logarithmic link are proportional; None without
 
     def __len__(self) -> int:
         return len(self.x)
@@ -67,7 +68,8 @@ class Samples:
     def select(self, rows: np.ndarray) -> Samples:
         """Return the samples at some positions."""
         blocks = None if self.blocks is None else self.blocks[rows]
-        return replace(self, x=self.x[rows], y=self.y[rows], weight=self.weight[rows], blocks=blocks)
+        exposure = None if self.exposure is None else self.exposure[rows]
+        return replace(self, x=self.x[rows], y=self.y[rows], weight=self.weight[rows], blocks=blocks, exposure=exposure)
 
     def tensors(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return inputs, targets and weights as tensors; the weights are None where they are equal."""
@@ -85,6 +87,8 @@ class Samples:
         """Return the targets in the form that a family takes."""
         if self.y.ndim == 1:
             return self.y
+        if self.exposure is not None:
+            return np.column_stack([self.y[:, 0], np.log(self.exposure)])
         if family.log_link:
             return self.y[:, 0] + self.offset
         return self.y[:, 0]

@@ -146,6 +146,7 @@ class InputEncoder:
         *,
         keep_constant: bool = False,
         weight: np.ndarray | None = None,
+        exposure: str = "",
     ) -> InputEncoder:
         """Decide how each column becomes inputs.
 
@@ -160,6 +161,8 @@ class InputEncoder:
             Keep numbers that are the same in every row.
         weight : ndarray of shape (n_rows,), optional
             Weights of the rows, for the medians.
+        exposure : str
+            Column that is the exposure of the targets, and no input.
 
         Raises
         ------
@@ -170,6 +173,9 @@ class InputEncoder:
         notes = []
         # One input or a few for each column.
         for name in table.names:
+            if name == exposure:
+                notes.append(f"Column {quoted(name)} is the exposure of the target, and no input.")
+                continue
             if not keep_constant and numbers_rows(table, name):
                 notes.append(
                     f"Column {quoted(name)} was left out: by its name and values it only numbers the rows; it is used "

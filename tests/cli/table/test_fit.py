@@ -286,3 +286,22 @@ def test_a_number_far_off_in_a_test_row_is_named(edgewise, tmp_path):
     words = ("--target", "y", "--effort", "low", "--compare", "none", "--formulas", "0")
     said = " ".join(edgewise("fit", tmp_path / "t.csv", *words).out.split())
     assert "Column 'b': 1·10³⁰⁰ in row 6 is more than 1,000,000 times as far from the training range" in said
+
+
+def test_counts_with_an_exposure(edgewise, tmp_path):
+    rng = np.random.default_rng(0)
+    age = rng.random(200)
+    years = rng.uniform(0.2, 5, 200)
+    rows = zip(age, years, rng.poisson(years * np.exp(age - 1)), strict=True)
+    lines = ["age,years,claims", *(f"{a:.4f},{b:.4f},{count}" for a, b, count in rows)]
+    (tmp_path / "claims.csv").write_text("\n".join(lines))
+    options = ("--loss", "auto", "--exposure", "years", "--effort", "low", "--formulas", "0", "--compare", "none")
+    out = tmp_path / "out"
+    done = edgewise("fit", tmp_path / "claims.csv", "--target", "claims", "--out", out, *options)
+    assert done.code == 0 and "regression" in done.out and "The loss is 'poisson'" in done.out, done
+    done = edgewise("predict", out, tmp_path / "claims.csv", "--out", tmp_path / "p.csv")
+    assert done.code == 0, done
+    predicted = read_table(tmp_path / "p.csv").columns["predicted claims"]
+    assert np.abs(np.log(predicted / (years * np.exp(age - 1)))).mean() < 0.2
+    done = edgewise("fit", tmp_path / "claims.csv", "--target", "claims", "--loss", "auto", "--task", "classification")
+    assert done.code == 1 and "--loss needs a numeric target" in done.err

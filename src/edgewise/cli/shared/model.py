@@ -76,7 +76,8 @@ class Model:
             )
         if self.names is not None:
             encoder.check_columns(table)
-            table = table.select(encoder.columns)
+            beside = self.estimator.exposure
+            table = table.select([name for name in table.names if name in encoder.columns or name == beside])
         return table, self.estimator.check_rows(table).notes
 
     def encoded(self, table: Table) -> np.ndarray:

@@ -55,12 +55,18 @@ class FitJob(TableJob):
     """All options of `edgewise fit`."""
 
     effort: str = "normal"
+    loss: str = "squared"
+    exposure: str | None = None
     time_limit: float | None = None
     compare: str = "quick"
     formulas: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.loss != "squared" and self.task is None:  # whole numbers of few values are counts and no classes
+            object.__setattr__(self, "task", "regression")
+        if self.loss != "squared" and self.task != "regression":
+            raise InputError(f"--loss needs a numeric target, got --loss {self.loss} with --task {self.task}")
         if self.time_limit is not None and not 0 < self.time_limit < math.inf:
             raise InputError(f"--time-limit must be a positive number, got {number_text(self.time_limit, 6)}")
         if self.formulas is not None and not 0 <= self.formulas < math.inf:

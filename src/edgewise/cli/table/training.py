@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from edgewise.cli.shared.resume import each_once
 from edgewise.cli.terminal.interrupts import finish
 from edgewise.compare.baselines import LEARNERS, BaselineResult, iterate_baselines
 from edgewise.discovery.finder import planned_budget
+from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import FEWEST, table_front, table_search
 from edgewise.estimator.law import SETTINGS
@@ -27,11 +28,11 @@ from edgewise.estimator.regressor import RegressionFit
 from edgewise.estimator.storage import load_estimator
 from edgewise.files import Journal, Part, read_bytes
 from edgewise.formulas.front import Front
+from edgewise.gam.families.named import Loss
 from edgewise.metrics import MEASURED, measures, score
 from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.presentation import number_text, r2_text, seconds_text
 from edgewise.report.wording import HEADLINE_SYMBOLS
-from edgewise.search.policy import Effort
 
 MODEL = NAMES[0]  # the file of the model in the folder of --out
 COMPARED = {"quick": tuple(LEARNERS), "none": ()}  # the models of --compare
@@ -79,12 +80,12 @@ def train_model(
     Ctrl-C keeps the best model so far; before there is one, KeyboardInterrupt is raised. Passes over a table in batches
     whose results are in the journal are not made again.
     """
-    kind = KANClassifier if prepared.labels else KANRegressor
-    estimator = kind(
-        effort=cast(Effort, job.effort),
-        time_limit=job.time_limit,
-        random_state=job.seed,
-    )
+    options: dict[str, Any] = {"effort": job.effort, "time_limit": job.time_limit, "random_state": job.seed}
+    estimator: KANRegressor | KANClassifier
+    if prepared.labels:
+        estimator = KANClassifier(**options)
+    else:
+        estimator = KANRegressor(**options, loss=cast(Loss, job.loss), exposure=job.exposure)
     fits: list[RegressionFit] = []
     start = time.perf_counter()
     with collect_warnings() as notes:
@@ -153,7 +154,10 @@ def compare_models(
     """
     train = prepared.train
     test = prepared.test
-    X = trained.estimator._inputs(prepared.frame)
+    estimator = trained.estimator
+    X = estimator._inputs(prepared.frame)
+    if estimator.exposure is not None:  # one more input for models that know no exposure
+        X = np.column_stack([X, estimator._exposures(prepared.frame)])
     y = prepared.y
     task = prepared.task
     for name in COMPARED[job.compare]:
@@ -230,6 +234,8 @@ def find_formulas(
     estimator = trained.estimator
     if not isinstance(estimator, KANRegressor) or job.formulas == 0 or len(prepared.train) < FEWEST:
         return None, trained
+    if job.exposure is not None:
+        raise InputError("a formula must be of the target alone, got one with --exposure; `fit_equations` finds rates")
     start = time.perf_counter()
     X = estimator._inputs(prepared.frame[prepared.train])
     y = prepared.y[prepared.train]

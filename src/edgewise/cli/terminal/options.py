@@ -215,6 +215,24 @@ Group = Annotated[
         "where candidates are compared. It is not used as an input.",
     ),
 ]
+Loss = Annotated[
+    str,
+    typer.Option(
+        "--loss",
+        metavar="WORD",
+        help="Loss of a numeric target: squared, log, absolute, huber, quantile:SHARE, poisson, negative_binomial, "
+        "gamma or tweedie; auto takes the likeliest one for counts and positive targets.",
+    ),
+]
+Exposure = Annotated[
+    str | None,
+    _without_default(
+        "--exposure",
+        metavar="COL",
+        help="Column with the time, persons or area that each target counts, with a loss for counts or auto. It is not "
+        "an input; predictions are for the exposure of each row.",
+    ),
+]
 Test = Annotated[
     float,
     typer.Option(

@@ -105,16 +105,14 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool) and value == value
 
 
-def _column(encoder: InputEncoder, parameter: str, key: object) -> int:
-    """Return the number of a column given by name or number. Raises InputError."""
+def place_of_column(names: tuple[str, ...], parameter: str, key: object) -> int:
+    """Return the number of a column that a parameter gives by name or number. Raises InputError."""
     if isinstance(key, str):
-        if key not in encoder.names:
-            raise InputError(f"{parameter} must name columns of X, got {key!r}{nearest_names(key, encoder.names)}")
-        return encoder.names.index(key)
-    if not is_integer(key) or not 0 <= key < len(encoder.names):
-        raise InputError(
-            f"{parameter} must name columns of X, or number them from 0 to {len(encoder.names) - 1}, got {key!r}"
-        )
+        if key not in names:
+            raise InputError(f"{parameter} must name columns of X, got {key!r}{nearest_names(key, names)}")
+        return names.index(key)
+    if not is_integer(key) or not 0 <= key < len(names):
+        raise InputError(f"{parameter} must name columns of X, or number them from 0 to {len(names) - 1}, got {key!r}")
     return int(key)
 
 
@@ -133,7 +131,7 @@ def _mapped(encoder: InputEncoder, parameter: str, given: object) -> dict[int, A
 
 def _numeric_column(encoder: InputEncoder, parameter: str, key: object) -> int:
     """Return the number of a column that holds numbers and not levels. Raises InputError."""
-    column = _column(encoder, parameter, key)
+    column = place_of_column(encoder.names, parameter, key)
     name = encoder.names[column]
     for one in encoder.inputs:
         if one.name == name and one.level_names:
@@ -161,7 +159,7 @@ def _interactions(encoder: InputEncoder, given: object, alone: set[int]) -> tupl
     for pair in given:
         if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
             raise InputError(f"{wanted}, got {pair!r}")
-        first, second = (_column(encoder, "interactions", key) for key in pair)
+        first, second = (place_of_column(encoder.names, "interactions", key) for key in pair)
         if first == second:
             raise InputError(f"{wanted}, got {pair!r}")
         for column in (first, second):

@@ -15,6 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from edgewise.checks import check_finite, numbered
 from edgewise.errors import InputError, warn_caller
+from edgewise.estimator.columns.constraints import place_of_column
 from edgewise.estimator.scikit import BaseEstimator
 from edgewise.estimator.task import (
     numeric_targets,
@@ -27,9 +28,9 @@ from edgewise.interpret.attribution.effects import PATHS
 from edgewise.presentation import counted, number_text
 from edgewise.settings import chunks
 from edgewise.tables import AffineScaling, InputEncoder, Table, frame_table, is_frame
-from edgewise.tables.columns import FAR
+from edgewise.tables.columns import FAR, known_numbers
 from edgewise.tables.frames import array_table
-from edgewise.tables.input_encoder import NAMED_COLUMNS, RowCheck
+from edgewise.tables.input_encoder import NAMED_COLUMNS, RowCheck, nearest_names
 from edgewise.tables.table import InBatches
 
 _WARNINGS: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()  # of each estimator; `predict` changes none of it
@@ -54,6 +55,7 @@ class RowReader(BaseEstimator):
     feature_names_in_: np.ndarray
     target_names_: tuple[str, ...]
     n_features_in_: int
+    exposure: str | int | None = None  # column to which the target is proportional; None for all other estimators
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's description of the estimator: missing values and categories are welcome."""
@@ -124,8 +126,10 @@ class RowReader(BaseEstimator):
             used = table.take(weight > 0)
             used_weight = weight[weight > 0]
         # Rules from columns to inputs, and what is kept of the rows.
-        encoder = InputEncoder.fit(used, keep_constant=frame is None, weight=used_weight)
-        self.encoder_ = encoder
+        exposure = ""
+        if self.exposure is not None:
+            exposure = table.names[place_of_column(table.names, "exposure", self.exposure)]
+        self.encoder_ = InputEncoder.fit(used, keep_constant=frame is None, weight=used_weight, exposure=exposure)
         known = self.encoder_.codes(used)
         self._training_rows = len(known)
         self._level_counts = tuple(
@@ -151,6 +155,31 @@ class RowReader(BaseEstimator):
     def _codes(self, X: Any) -> np.ndarray:
         """Return the codes (N, used columns) of rows that have the columns of the training data."""
         check_is_fitted(self)
+        return self.encoder_.codes(self._table(X))
+
+    def _exposures(self, X: Any) -> np.ndarray:
+        """Return the exposure of each row, (N, 1); 1 for an estimator that has none. Raises InputError."""
+        if self.exposure is None:
+            return np.ones((1, 1))
+        table = self._table(X)
+        name = self._exposure_name
+        if name not in table.names:
+            raise InputError(f"X must have the column {name!r}, the exposure{nearest_names(name, table.names)}")
+        values = known_numbers(table, name)
+        if not (values > 0).all():
+            row = int((~(values > 0)).argmax())
+            raise InputError(f"exposure must be positive, got {values[row]} in row {table.rows[row]} of {name!r}")
+        return values[:, None]
+
+    @property
+    def _exposure_name(self) -> str:
+        """Name of the column of the exposure; "" without."""
+        if self.exposure is None:
+            return ""
+        return self.encoder_.names[place_of_column(self.encoder_.names, "exposure", self.exposure)]
+
+    def _table(self, X: Any) -> Table:
+        """Return rows as a table with the names of the training data."""
         frame = _as_frame(X)
         if frame is not None:
             if not self._is_named or not _has_names(X):  # there is no name to go by
@@ -164,7 +193,7 @@ class RowReader(BaseEstimator):
                     source=frame.source,
                     decimal=frame.decimal,
                 )
-            return self.encoder_.codes(frame)
+            return frame
         if np.isscalar(X):
             raise InputError(
                 f"X must be rows of shape (N, {self.n_features_in_}), got {X!r}; X[[0]] is one row of a table"
@@ -173,10 +202,7 @@ class RowReader(BaseEstimator):
             lambda: check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", estimator=self, input_name="X"), X
         )
         self._check_width(rows.shape[1])
-        used = [self.encoder_.names.index(name) for name in self.encoder_.columns]
-        if self.encoder_.is_plain:
-            return rows[:, used]
-        return self.encoder_.codes(_number_table(rows, self.encoder_.names))
+        return _number_table(rows, self.encoder_.names)
 
     def _check_width(self, count: int) -> None:
         if count != self.n_features_in_:

@@ -351,3 +351,38 @@ class NegativeBinomial(LogLink):
             return float(weight @ family.log_likelihood(y, eta, 1.0))
 
         return replace(self, theta=float(np.exp(maximum(profile, *self.log_thetas, 1e-3))))
+
+
+@dataclass(frozen=True)
+class Exposed(Family):
+    """A family with a log link and an offset: y (N, 2) is the target beside the logarithm of its exposure."""
+
+    # The mean of y is that of the family at eta + log exposure, so that the exponential of eta is the rate.
+    of: Family  # of the target
+    log_link = True
+    has_mean = False
+
+    def __post_init__(self) -> None:
+        for fact in ("name", "scale", "positive", "nonnegative"):
+            object.__setattr__(self, fact, getattr(self.of, fact))
+
+    def checked(self, y: np.ndarray) -> np.ndarray:
+        return np.column_stack([self.of.checked(y[:, 0]), y[:, 1]])
+
+    def start(self, y: np.ndarray, weight: np.ndarray) -> float:
+        return float(np.log(weight @ y[:, 0]) - np.log(weight @ exponential(y[:, 1])))
+
+    def mean(self, eta: np.ndarray) -> np.ndarray:
+        return self.of.mean(eta)
+
+    def derivatives(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.of.derivatives(y[:, 0], eta + y[:, 1])
+
+    def deviance(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        return self.of.deviance(y[:, 0], eta + y[:, 1])
+
+    def log_likelihood(self, y: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarray:
+        return self.of.log_likelihood(y[:, 0], eta + y[:, 1], dispersion)
+
+    def adapted(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> Self:
+        return replace(self, of=self.of.adapted(y[:, 0], eta + y[:, 1], weight))
