@@ -303,7 +303,7 @@ class SquaredLoss:
         """An entry is as good on the held-out rows, and Vuong's statistic on all rows is not significant at 5 %."""
         whole = self.whole
         best = min(range(len(front)), key=lambda place: (self.description(front[place]), place))
-        share = 1.0 if whole.weights is None else whole.weights / whole.weights.mean()
+        share = whole.weights / whole.weights.mean()
         squares = [share * (evaluate(entry.formula.expression, whole.x) - whole.y) ** 2 for entry in entries]
         constants = [len(free_places(entry.formula.expression)) for entry in entries]
         rows = len(whole.y)
@@ -361,9 +361,7 @@ class SquaredLoss:
     def _squares_of_smooth(self, rows: int) -> np.ndarray:
         """Squared errors of the smooth model at the held-out rows, with their weights."""
         assert self._smooth is not None
-        squares = self._smooth.squares[-rows:]
-        weights = self.problem.held_weights
-        return squares if weights is None else squares * (weights / weights.mean())
+        return self._smooth.squares[-rows:] * self.problem.held_share
 
     def _shortfall(self, entries: Sequence[FrontEntry]) -> str:
         """A sentence if a smooth model of all inputs predicts held-out rows better than every short formula, or ""."""

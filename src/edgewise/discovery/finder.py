@@ -65,10 +65,6 @@ class FinderSettings:
 
 
 SETTINGS = FinderSettings()
-CONSTANT = Number(1.5)  # a formula of one free constant
-TIME_LIMIT_MESSAGE = "The time limit ended the search."
-LATE_PART_MESSAGE = "The time limit ended a part of the search."
-WORK_MESSAGE = "The planned work is done; a longer time limit plans more."
 USUAL_SECONDS = 60.0  # for which a core works where no limit is set
 ALL_STAGES = Stages(
     first=(simple_sums,),
@@ -147,10 +143,10 @@ def find_formula(
     >>> front.stopped.value
     'converged'
     """
-    own = column_names(x)
-    names = own if names is None else names
+    columns = column_names(x)
+    if names is None:
+        names = columns
     x, targets = checked_data(x, y)
-    of_classes = np.asarray(y).dtype == bool
     if time_limit is not None:
         check_number(time_limit, "time_limit", of=" of seconds")
     check_count(seed, "seed", 0)
@@ -160,12 +156,16 @@ def find_formula(
     with reported(progress, "find_formula") as report:
         budget = planned_budget(time_limit, USUAL_SECONDS)
         search = Search(x, targets, names, options, budget, seed, report, target=target_name(y))
-        return class_law(search) if of_classes else _front(search)
+        if np.asarray(y).dtype == bool:
+            return class_law(search)
+        return _front(search)
 
 
 def planned_budget(time_limit: float | None, usual: float, outputs: int = 1) -> Budget:
     """The work for one of some outputs that share a limit in seconds or, without one, the work of `usual` seconds."""
-    return Budget.planned(None if time_limit is None else time_limit / outputs, usual / outputs)
+    if time_limit is not None:
+        time_limit /= outputs
+    return Budget.planned(time_limit, usual / outputs)
 
 
 def _front(search: Search) -> Front:
@@ -205,12 +205,13 @@ def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
         if parts.is_interrupted:  # the laws so far are kept
             return []
         part, front = parts.searched(search.x[kept], target, weights, budget)
-        more = [] if part.archive is None else part.archive.candidates
-        return [*(entry.formula.expression for entry in front), *more]
+        assert part.archive is not None, "a search that has a front has an archive"
+        return [*(entry.formula.expression for entry in front), *part.archive.candidates]
 
-    start = np.zeros(len(kept)) if log_odds is None else log_odds[kept]
+    if log_odds is None:
+        log_odds = np.zeros(len(y))
     judgement = Judgement(ClassLoss(search.problem(kept, held), search.budget))
-    return parts.front(judgement, ClassSearch(judgement, of_response, start))
+    return parts.front(judgement, ClassSearch(judgement, of_response, log_odds[kept]))
 
 
 @dataclass
@@ -233,13 +234,16 @@ class _Parts:
         budget = self.search.budget
         engine = Engine(judgement, budget, Stages(quick=(), search=proposals))
         with budget.holds():
-            judgement.judge(CONSTANT, "constant")  # a front has a formula, whatever a stage proposes
+            # One free constant: a front has a formula, whatever a stage proposes
+            judgement.judge(Number(1.5), "constant")
             engine.run()
             front = judgement.decided(engine.messages)
-        if not self.is_interrupted:
-            return with_limit(front, Budget() if judgement.solved is not None else budget)
-        messages = (*front.messages, StopReason.INTERRUPTED.sentence)
-        return replace(front, stopped=StopReason.INTERRUPTED, messages=messages)
+        if self.is_interrupted:
+            messages = (*front.messages, StopReason.INTERRUPTED.sentence)
+            return replace(front, stopped=StopReason.INTERRUPTED, messages=messages)
+        if judgement.solved is not None:
+            return with_limit(front, Budget())
+        return with_limit(front, budget)
 
 
 def _split(order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -250,12 +254,16 @@ def _split(order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def with_limit(front: Front, budget: Budget) -> Front:
     """The front with the limit that has ended its search, if one has, and a sentence on it."""
-    if not budget.is_over:
-        said = [LATE_PART_MESSAGE] if budget.is_late else []
-        return replace(front, stopped=StopReason.CONVERGED, messages=(*front.messages, *said))
-    if budget.is_late:
-        return replace(front, stopped=StopReason.TIME_LIMIT, messages=(*front.messages, TIME_LIMIT_MESSAGE))
-    return replace(front, stopped=StopReason.BUDGET, messages=(*front.messages, WORK_MESSAGE))
+    match budget.is_over, budget.is_late:
+        case False, False:
+            return replace(front, stopped=StopReason.CONVERGED)
+        case False, True:
+            stopped, sentence = StopReason.CONVERGED, "The time limit ended a part of the search."
+        case True, True:
+            stopped, sentence = StopReason.TIME_LIMIT, "The time limit ended the search."
+        case _:
+            stopped, sentence = StopReason.BUDGET, "The planned work is done; a longer time limit plans more."
+    return replace(front, stopped=stopped, messages=(*front.messages, sentence))
 
 
 def _family(search: Search) -> Front:
@@ -265,13 +273,12 @@ def _family(search: Search) -> Front:
     by_group = [_split(order[codes[order] == group]) for group in range(len(labels))]
     kept, held = (np.sort(np.concatenate(rows)) for rows in zip(*by_group, strict=True))
     search = replace(search, options=replace(search.options, groups=None))
-    problem = search.problem(kept, held)
     parts = _Parts(search)
 
     def of_rows(rows: Groups, budget: Budget) -> Front:
         return parts.searched(rows.x, rows.y, rows.weights, budget)[1]
 
-    loss = GroupLoss(problem, labels, codes[kept], codes[held], search.budget)
+    loss = GroupLoss(search.problem(kept, held), labels, codes[kept], codes[held], search.budget)
     judgement = Judgement(loss)
     return parts.front(judgement, FamilySearch(judgement, loss, of_rows))
 
@@ -305,7 +312,8 @@ class Search:
                 f"Searched on {SETTINGS.most_searched_rows:,} of {rows:,} rows, constants fitted to {decides:,}."
             )
         problem = self._problem(SETTINGS.most_searched_rows)
-        deciding = self._problem(SETTINGS.most_deciding_rows)
+        deciding = self.deciding_problem()
+        self.archive = Archive(problem)
         if float(np.ptp(self.y)) == 0:
             return replace(decided_front([Number(float(self.y[0]))], problem), stopped=StopReason.CONVERGED)
         # The budget, less what an earlier part of the same run has used, and the formulas of that part
@@ -318,29 +326,10 @@ class Search:
         self.archive = archive = Archive(problem, searching)
         if recording is not None:
             recording.restore(archive)
-        planned = max(budget.work_left, 1.0)
-
-        def announce(at: Progress) -> None:
-            if self.report is not None:
-                share = min(max(1 - budget.work_left / planned, 0.0), 1.0)
-                # A limit in seconds ends the search, too: the share that is nearer to its end counts.
-                # The clock is read once, as a busy machine may stand still between two readings.
-                seconds = budget.seconds
-                seconds_left = budget.seconds_left
-                if seconds_left < math.inf:
-                    share = max(share, seconds / max(seconds + seconds_left, seconds))
-                stage = at.stage
-                best = archive.best
-                if best is not None:
-                    stage += f"; best so far {as_text(best.expression, self.names, 3)}"
-                loss = None if best is None else best.held
-                self.report(Progress(stage, share, best_loss=loss, seconds=seconds))
-
-        heard = None if self.report is None else announce  # nobody asks the clock where nobody hears
-        if more is None:
-            share = SETTINGS.search_share
-        else:
-            share = SETTINGS.search_share - SETTINGS.more_share
+        heard = self._announcer(budget, archive)
+        share = SETTINGS.search_share
+        if more is not None:
+            share -= SETTINGS.more_share
         first = budget.share(share).reporting(heard)
         # The stages that the options ask for
         if self.options.engine == "operon":
@@ -352,7 +341,9 @@ class Search:
         engine = Engine(archive, first, stages, recording)
 
         def sentences() -> list[str]:
-            return [*messages, *(structure.messages if structure is not None else ()), *engine.messages]
+            if structure is not None:
+                return [*messages, *structure.messages, *engine.messages]
+            return [*messages, *engine.messages]
 
         # Search, then the choice among all that was kept; a search that was ended decides, too
         stopped = StopReason.CONVERGED
@@ -373,6 +364,30 @@ class Search:
             return with_limit(front, first)
         return replace(front, stopped=stopped)
 
+    def _announcer(self, budget: Budget, archive: Archive) -> ProgressCallback | None:
+        """What adds the share of the work and the best formula so far to progress; None where nobody hears it."""
+        report = self.report
+        if report is None:
+            return None
+        planned = max(budget.work_left, 1.0)
+
+        def announce(at: Progress) -> None:
+            # A limit in seconds ends the search, too: the share that is nearer to its end counts.
+            # The clock is read once, as a busy machine may stand still between two readings.
+            share = min(max(1 - budget.work_left / planned, 0.0), 1.0)
+            seconds = budget.seconds
+            seconds_left = budget.seconds_left
+            if seconds_left < math.inf:
+                share = max(share, seconds / max(seconds + seconds_left, seconds))
+            best = archive.best
+            if best is None:
+                report(Progress(at.stage, share, best_loss=None, seconds=seconds))
+            else:
+                stage = f"{at.stage}; best so far {as_text(best.expression, self.names, 3)}"
+                report(Progress(stage, share, best_loss=best.held, seconds=seconds))
+
+        return announce
+
     def deciding_problem(self) -> LawProblem:
         """The problem by which formulas are decided, of `most_deciding_rows` rows, at most; a share is held out."""
         return self._problem(SETTINGS.most_deciding_rows)
@@ -382,19 +397,18 @@ class Search:
 
     def problem(self, kept: np.ndarray, held: np.ndarray) -> LawProblem:
         """The problem of some rows to fit and others to judge by."""
-        x = self.x
-        y = self.y
-        given = self.options.weights
-        weights, held_weights = (None, None) if given is None else (np.asarray(given)[kept], np.asarray(given)[held])
+        weights = self.options.weights
+        if weights is None:
+            weights = np.ones(len(self.y))
         return LawProblem(
-            x[kept],
-            y[kept],
-            x[held],
-            y[held],
+            self.x[kept],
+            self.y[kept],
+            self.x[held],
+            self.y[held],
             self.names,
             replace(self.options, weights=None),
-            weights,
-            held_weights,
+            weights[kept],
+            weights[held],
             seed=self.seed,
             target=self.target,
         )

@@ -116,20 +116,29 @@ class LawProblem:
     held_y: np.ndarray
     names: tuple[str, ...]  # names of the inputs
     options: FormulaOptions = field(default_factory=FormulaOptions)  # what the law may be made of
-    weights: np.ndarray | None = None  # weights of the rows to fit and of those to judge by; equal if left out
-    held_weights: np.ndarray | None = None
+    # weights of the rows to fit and of those to judge by; equal if left out, and then of the mean of the first
+    weights: np.ndarray = field(default_factory=lambda: np.empty(0))
+    held_weights: np.ndarray = field(default_factory=lambda: np.empty(0))
     # root mean square error of y over its standard deviation, where y comes from a smooth model, as in a `Separation`;
     # 0 where it was measured, whether the measurements have noise or not
     noise: float = 0.0
     seed: int = 0  # seed of everything random in the search
     target: str = "y"  # name of the target
 
+    def __post_init__(self) -> None:
+        if not len(self.weights):
+            object.__setattr__(self, "weights", np.ones(len(self.y)))
+        if not len(self.held_weights):
+            object.__setattr__(self, "held_weights", np.full(len(self.held_y), self.weights.mean()))
+
+    @property
+    def held_share(self) -> np.ndarray:
+        """Weights of the held-out rows over their mean, (M,)."""
+        return self.held_weights / self.held_weights.mean()
+
     def held_squares(self, expression: Expression) -> np.ndarray:
         """Squared errors of a formula on the held-out rows, (M,), times the weights of the rows over their mean."""
-        squares = (evaluate(expression, self.held_x) - self.held_y) ** 2
-        if self.held_weights is None:
-            return squares
-        return squares * (self.held_weights / self.held_weights.mean())
+        return (evaluate(expression, self.held_x) - self.held_y) ** 2 * self.held_share
 
     @property
     def held_variance(self) -> float:
@@ -148,27 +157,23 @@ class LawProblem:
 
     @property
     def with_all_rows(self) -> LawProblem:
-        """The problem whose rows to fit are all rows; the held-out ones have the mean weight if they have none."""
-        weights = self.weights
-        held = self.held_weights
-        if weights is not None:
-            weights = np.append(weights, np.full(len(self.held_y), weights.mean()) if held is None else held)
-        x = np.concatenate([self.x, self.held_x])
-        y = np.append(self.y, self.held_y)
-        return replace(self, x=x, y=y, weights=weights)
+        """The problem whose rows to fit are all rows."""
+        return replace(
+            self,
+            x=np.concatenate([self.x, self.held_x]),
+            y=np.append(self.y, self.held_y),
+            weights=np.append(self.weights, self.held_weights),
+        )
 
     def random_rows(self, most: int, stream: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows to fit in random order, with their targets and weights; only finite rows with a weight above 0."""
-        weights = np.ones(len(self.y)) if self.weights is None else self.weights
-        usable = np.flatnonzero(np.isfinite(self.x).all(axis=1) & np.isfinite(self.y) & (weights > 0))
+        usable = np.flatnonzero(np.isfinite(self.x).all(axis=1) & np.isfinite(self.y) & (self.weights > 0))
         chosen = usable[np.random.default_rng([stream, self.seed]).permutation(len(usable))[:most]]
-        return self.x[chosen], self.y[chosen], weights[chosen]
+        return self.x[chosen], self.y[chosen], self.weights[chosen]
 
 
-def weighted_variance(y: np.ndarray, weights: np.ndarray | None) -> float:
-    """Variance of y (N,) with weights (N,), or with equal ones."""
-    if weights is None:
-        return float(np.var(y))
+def weighted_variance(y: np.ndarray, weights: np.ndarray) -> float:
+    """Variance of y (N,) with weights (N,)."""
     return float(np.average((y - np.average(y, weights=weights)) ** 2, weights=weights))
 
 

@@ -171,9 +171,13 @@ class Archive:
         y = self.problem.y
         weight = self.problem.weights
         if self._some is not None:
-            part = None if weight is None else weight[self._some]
             quick = fit_constants(
-                expression, x[self._some], y[self._some], steps=SETTINGS.quick_steps, weight=part, budget=self.budget
+                expression,
+                x[self._some],
+                y[self._some],
+                steps=SETTINGS.quick_steps,
+                weight=weight[self._some],
+                budget=self.budget,
             )
             if quick is None:
                 return None

@@ -162,7 +162,7 @@ class ClassSearch:
             # Formulas of the working response of iteratively reweighted least squares
             p = 0.5 * (1 + np.tanh(u / 2))
             variance = p * (1 - p)
-            weights = variance if problem.weights is None else variance * problem.weights
+            weights = variance * problem.weights
             share = budget.share(SETTINGS.search_share / (SETTINGS.rounds - number))
             proposals = {_with_scale(node, x) for node in self.search(u + (y - p) / variance, weights, share)}
             # The likelihood judges them, and the arguments of their functions as boundaries
@@ -186,7 +186,7 @@ class ClassLoss:
         whole = problem.with_all_rows
         self.x = whole.x
         self.y = whole.y
-        self.weight = None if whole.weights is None else whole.weights / whole.weights.mean()
+        self.weight = whole.weights / whole.weights.mean()
 
     def judged(self, node: Expression) -> Candidate[ClassFit] | None:
         """A formula with constants fitted to the rows to fit."""
@@ -195,9 +195,7 @@ class ClassLoss:
         if fitted is None:
             return None
         with np.errstate(all="ignore"):
-            losses = log_losses(evaluate(fitted.node, problem.held_x), problem.held_y)
-        if problem.held_weights is not None:
-            losses = losses * (problem.held_weights / problem.held_weights.mean())
+            losses = log_losses(evaluate(fitted.node, problem.held_x), problem.held_y) * problem.held_share
         return Candidate.of(fitted.node, fitted, losses, self.box, self.exact)
 
     def entry(self, candidate: Candidate[ClassFit]) -> FrontEntry:
@@ -299,9 +297,7 @@ def _entropy(share: float) -> float:
     return -sum(s * math.log(s) for s in (share, 1 - share) if s > 0)
 
 
-def _with_closed_forms(
-    fitted: ClassFit, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None, budget: Budget
-) -> ClassFit:
+def _with_closed_forms(fitted: ClassFit, x: np.ndarray, y: np.ndarray, weight: np.ndarray, budget: Budget) -> ClassFit:
     """The fit to all rows; one constant after another becomes a closed form where there is strong evidence for it."""
     now = fit_class_constants(fitted.node, x, y, weight, budget) or fitted
     for _ in free_places(now.node):

@@ -158,10 +158,8 @@ class GroupLoss:
         self.budget = budget
         self.exact = problem.exact_loss
         self.own: dict[int, Formula] = {}  # laws of groups that were searched alone
-        weights = np.ones(len(codes)) if problem.weights is None else problem.weights / problem.weights.mean()
-        held_weights = np.ones(len(held_codes)) if problem.held_weights is None else problem.held_weights
-        self.rows = Groups(problem.x, problem.y, weights, codes)
-        self.held = Groups(problem.held_x, problem.held_y, held_weights / held_weights.mean(), held_codes)
+        self.rows = Groups(problem.x, problem.y, problem.weights / problem.weights.mean(), codes)
+        self.held = Groups(problem.held_x, problem.held_y, problem.held_share, held_codes)
         self.everything = Groups(
             np.concatenate([self.rows.x, self.held.x]),
             np.concatenate([self.rows.y, self.held.y]),

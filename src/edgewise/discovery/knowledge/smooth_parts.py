@@ -237,9 +237,7 @@ def _fitted(
     found = [fit.x[a:b] for a, b in pairwise(ends)]
     done = PartsFit(template.with_constants(fit.x[ends[-1] :].tolist()), bases, tuple(found), np.empty(0), fit.loss)
     with np.errstate(all="ignore"):
-        squares = (done.predict(problem.held_x) - problem.held_y) ** 2
-    if problem.held_weights is not None:
-        squares = squares * (problem.held_weights / problem.held_weights.mean())
+        squares = (done.predict(problem.held_x) - problem.held_y) ** 2 * problem.held_share
     if np.isfinite(squares).all():
         return replace(done, squares=squares)
     return None
@@ -282,7 +280,7 @@ def part_problem(fit: PartsFit, problem: LawProblem, function: int) -> LawProble
 
 
 def _part_rows(
-    fit: PartsFit, x: np.ndarray, y: np.ndarray, given: np.ndarray | None, places: Sequence[int]
+    fit: PartsFit, x: np.ndarray, y: np.ndarray, given: np.ndarray, places: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Arguments, targets and weights of a function at its places, and the size of the derivative by it."""
     template = fit.template
@@ -295,6 +293,6 @@ def _part_rows(
     if len(places) == 1:
         usable = np.abs(slopes) > SETTINGS.least_part_slope * size
         targets = targets + np.where(usable, (y - predicted)[:, None] / np.where(usable, slopes, 1.0), 0.0)
-    weights = slopes**2 / max(size**2, ABOVE_ZERO) * (1.0 if given is None else given[:, None])
+    weights = slopes**2 / max(size**2, ABOVE_ZERO) * given[:, None]
     z = np.concatenate([template.arguments(place, x) for place in places])
     return z, targets.T.ravel(), np.maximum(weights.T.ravel(), ABOVE_ZERO), size

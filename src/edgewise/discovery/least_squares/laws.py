@@ -112,7 +112,7 @@ def products_of_powers(problem: LawProblem) -> Iterator[Expression]:
     if not used or y.min() <= 0 or len(y) <= 2 * len(used):
         return
     columns = np.column_stack([np.ones(len(y)), np.log(x[:, used])])
-    weight = y**2 / np.mean(y**2) * (1.0 if problem.weights is None else problem.weights)
+    weight = y**2 / np.mean(y**2) * problem.weights
     root = np.sqrt(weight)[:, None]
     coefficients, _, rank, _ = np.linalg.lstsq(columns * root, np.log(y) * root[:, 0], rcond=None)
     if rank < columns.shape[1]:
@@ -208,9 +208,7 @@ def sums(problem: LawProblem, link: Link, columns: Sequence[Expression], found: 
         return
     u, weight = link.target(problem.y)
     matrix = np.column_stack([evaluate(column, problem.x) for column in columns])
-    if problem.weights is not None:
-        weight = weight * problem.weights
-    fits = eliminated(matrix, u, weight)
+    fits = eliminated(matrix, u, weight * problem.weights)
     if not fits:
         return
     if fits[-1].is_exact:
@@ -279,12 +277,11 @@ def noisy_ratios(problem: LawProblem) -> Iterator[Expression]:
         count = len(columns)
         values = np.column_stack([evaluate(column, problem.x) for column in columns])
         matrix = np.column_stack([values, -y[:, None] * values[:, 1:]])
-        given = np.ones(len(y)) if problem.weights is None else problem.weights
         bottom = np.ones(len(y))
         fits: list[LinearFit] = []
         for _ in range(SETTINGS.ratio_steps):
             size = np.maximum(np.abs(bottom), SETTINGS.smallest_bottom * np.abs(bottom).max())
-            fits = eliminated(matrix, y, given / size**2)
+            fits = eliminated(matrix, y, problem.weights / size**2)
             if not fits:
                 return
             best = min(fits, key=lambda fit: fit.criterion)

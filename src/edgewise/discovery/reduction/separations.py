@@ -134,8 +134,8 @@ def _separated(step: Step, partition: Partition, is_product: bool) -> Separation
             target = y - others
             held = problem.held_y - held_others
             gain = np.ones(len(y))
-        weights = gain * (1.0 if problem.weights is None else problem.weights)
-        problems.append(_part(problem, group, (target, held), weights, model.error * float(np.mean(1 / np.sqrt(gain)))))
+        error = model.error * float(np.mean(1 / np.sqrt(gain)))
+        problems.append(_part(problem, group, (target, held), gain * problem.weights, error))
     return _joined(step, groups, problems, is_product, tested.error)
 
 
@@ -168,7 +168,7 @@ def _signed_product(step: Step, group: tuple[int, ...]) -> Separation | None:
         return None
     share = model.error / max(float(np.std(problem.y)), ABOVE_ZERO)
     problems = [
-        _part(problem, columns, (y, held), None, share * float(np.std(y)))
+        _part(problem, columns, (y, held), np.empty(0), share * float(np.std(y)))
         for columns, y, held in zip(groups, *parts, strict=True)
     ]
     error = float(np.sqrt(np.mean(squares) / max(step.variance, ABOVE_ZERO)))
@@ -195,7 +195,7 @@ def _part(
     problem: LawProblem,
     columns: Sequence[int],
     targets: tuple[np.ndarray, np.ndarray],
-    weights: np.ndarray | None,
+    weights: np.ndarray,
     error: float,
 ) -> LawProblem:
     """A part with its own columns, targets to fit and held out, and the noise that the model of the others leaves."""
@@ -275,7 +275,7 @@ def _with_inner_function(step: Step, inner: tuple[int, ...]) -> Separation | Non
 
     rest = ", ".join(problem.names[k] for k in outer)
     problems = (
-        _part(problem, inner, (g, held_g), None, model.error),
+        _part(problem, inner, (g, held_g), np.empty(0), model.error),
         _part(outer_problem, range(len(outer) + 1), (problem.y, problem.held_y), problem.weights, model.error),
     )
     return Separation(problems, rebuild, f"{problem.target} is a function of g({shown}) and {rest}", tested.error)

@@ -108,7 +108,7 @@ def applied(step: Step, change: Change, fast: bool = False) -> Step | None:
             held_x=_columns(change.inputs, problem.held_x),
             held_y=problem.held_y / held_factor,
             names=tuple(as_text(part, problem.names) for part in change.inputs),
-            weights=factor**2 * (1.0 if problem.weights is None else problem.weights),
+            weights=factor**2 * problem.weights,
             options=problem.options.of_smaller_problem(),
             target=quotient(change.factor, problem.names, problem.target),
         )

@@ -210,12 +210,12 @@ def _front(
 def _deciding_rows(problem: Regression, names: tuple[str, ...]) -> LawProblem:
     """The rows that decide: the validation data are held out, or without any a share as in `find_formula`."""
 
-    def arrays(data: Data) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        if data.weight is None:
-            weight = None
-        else:
+    def arrays(data: Data) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        x = data.x.double().numpy()
+        weight = np.ones(len(x))
+        if data.weight is not None:
             weight = data.weight.double().numpy()
-        return data.x.double().numpy(), data.y.double().numpy()[:, 0], weight
+        return x, data.y.double().numpy()[:, 0], weight
 
     x, y, weight = arrays(problem.train)
     if problem.validation is not None:
