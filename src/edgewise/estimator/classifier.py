@@ -27,7 +27,7 @@ from edgewise.presentation import counted
 from edgewise.search.candidates import Samples
 from edgewise.search.policy import Effort, SearchSettings
 from edgewise.search.validation import block_codes, canonical_rows
-from edgewise.tables.target import MAX_NUMERIC_CLASSES, MIN_ROWS_PER_NUMERIC_CLASS
+from edgewise.tables.target import RULES as TARGETS
 
 if TYPE_CHECKING:
     from edgewise.discovery.finder import Search
@@ -393,8 +393,8 @@ def _check_classes(labels: np.ndarray, count: int) -> None:
     kind = "numbers" if numeric else "labels"
     # Numbers with decimals are classes, such as doses of 0.5 and 1.5, if they repeat; scikit-learn refuses them all.
     fraction = labels.dtype.kind == "f" and bool((labels != np.floor(labels)).any())
-    least = MIN_ROWS_PER_NUMERIC_CLASS if fraction else 2
-    if rows < least * count and (fraction or count > MAX_NUMERIC_CLASSES):
+    least = TARGETS.rows_per_numeric_class if fraction else 2
+    if rows < least * count and (fraction or count > TARGETS.most_numeric_classes):
         raise InputError(
             f"y must hold classes that repeat in {least} rows on average, "
             f"got {count:,} different {kind} in {counted(rows, 'row')} "

@@ -52,9 +52,7 @@ _FORMS = {
     )
     for mark, other in ((",", "."), (".", ","))
 }
-_CODE = re.compile(r"[0-9]+")
-SHORTEST_CODE = 3  # digits: 01 to 12 are months, and 00 to 23 hours, whose order matters
-LONGEST_NUMBER = 40  # characters of a cell that is tried as a number
+_CODE = re.compile(r"[0-9]{3,}")  # three digits at least: 01 to 12 are months, and 00 to 23 hours, whose order matters
 
 
 def quoted(text: object) -> str:
@@ -76,9 +74,8 @@ def number(text: str, decimal: str = ".") -> float | None:
     if decimal == ",":
         # Both marks in one file mean a separator of thousands, and a guess could be wrong by a factor of a thousand.
         if "." in text:
-            text = "x"
-        else:
-            text = text.replace(",", ".")
+            return None
+        text = text.replace(",", ".")
     if "_" in text or not text.isascii():  # float() would accept 1_000 and the digits of other scripts
         return None
     try:
@@ -125,13 +122,12 @@ def parse_dates(cells: np.ndarray, *, day_first: bool | None = None) -> np.ndarr
     # with dots is day.month.year. Times with an offset are converted to UTC; a month without a day is its first.
     # Missing cells, None, become NaT.
     known = {cell for cell in cells if cell is not None}
-    slashed = [match for match in map(_YEAR_LAST.fullmatch, known) if match and match[2] != "."]
+    order = bool(day_first)
     if day_first is None:
+        slashed = _slashed(known)
         order = any(int(match[1]) > 12 for match in slashed)
-    else:
-        order = day_first
-    if day_first is None and slashed and order == any(int(match[3]) > 12 for match in slashed):
-        return None
+        if slashed and order == any(int(match[3]) > 12 for match in slashed):
+            return None
     parsed = {cell: _parse_date(cell, order) for cell in known}
     if any(date is None for date in parsed.values()):
         return None
@@ -140,11 +136,15 @@ def parse_dates(cells: np.ndarray, *, day_first: bool | None = None) -> np.ndarr
 
 def days_come_first(cells: np.ndarray) -> bool | None:
     """Whether the day comes before the month in dates such as 31/5/2024; None without such dates."""
-    known = {cell for cell in cells if cell is not None}
-    slashed = [match for match in map(_YEAR_LAST.fullmatch, known) if match and match[2] != "."]
+    slashed = _slashed({cell for cell in cells if cell is not None})
     if slashed:
         return any(int(match[1]) > 12 for match in slashed)
     return None
+
+
+def _slashed(texts: set[str]) -> list[re.Match[str]]:
+    """Return the dates such as 31/5/2024 and 31-5-2024; those with dots have the day first."""
+    return [match for match in map(_YEAR_LAST.fullmatch, texts) if match and match[2] != "."]
 
 
 def _parse_date(text: str, day_first: bool) -> datetime | None:
@@ -161,7 +161,11 @@ def _parse_date(text: str, day_first: bool) -> datetime | None:
         second = int(match[3])
         year = int(match[4])
         clock = match[5]
-        day, month = (first, second) if day_first or match[2] == "." else (second, first)
+        day = second
+        month = first
+        if day_first or match[2] == ".":
+            day = first
+            month = second
     elif match := _NAMED_MONTH.fullmatch(text):
         day = int(match[1])
         month = _MONTHS.get(match[2].lower(), 0)
@@ -203,9 +207,10 @@ def _parse_date(text: str, day_first: bool) -> datetime | None:
 def marked_number(text: str, mark: str) -> float | None:
     """Return the number in a cell whose decimal mark is "," or ".", None for other text."""
     text = text.strip()
-    if len(text) > LONGEST_NUMBER or not _FORMS[mark].fullmatch(text):
+    if len(text) > 40 or not _FORMS[mark].fullmatch(text):
         return None
-    plain = re.sub(rf"{_SIGNS}|[{_SPACES}{'.' if mark == ',' else ','}]", "", text, flags=re.IGNORECASE)
+    between_thousands = "." if mark == "," else ","
+    plain = re.sub(rf"{_SIGNS}|[{_SPACES}{between_thousands}]", "", text, flags=re.IGNORECASE)
     return float(plain.replace(mark, ".").replace(_MINUS, "-"))
 
 
@@ -218,10 +223,12 @@ def decimal_mark(cells: Iterable[str | None]) -> Mark:
         return ""
     marks: tuple[Mark, ...] = (",", ".")
     fits = [mark for mark in marks if all(marked_number(cell, mark) is not None for cell in known)]
-    if len(fits) < 2:
-        return fits[0] if fits else ""
-    commas, dots = (any(mark in cell for cell in known) for mark in ",.")
-    if commas and dots:
+    if len(fits) == 1:
+        return fits[0]
+    # Both conventions fit all cells: the one mark that they have stands between thousands.
+    commas = any("," in cell for cell in known)
+    dots = any("." in cell for cell in known)
+    if not fits or (commas and dots):
         return ""
     return "," if dots else "."
 
@@ -243,10 +250,10 @@ def are_codes(cells: Iterable[str | None]) -> bool:
     length = 0
     zero = False
     for cell in cells:
-        text = "" if cell is None else cell.strip()
+        text = (cell or "").strip()
         if not text:
             continue
-        if not _CODE.fullmatch(text) or len(text) < SHORTEST_CODE or (length and len(text) != length):
+        if not _CODE.fullmatch(text) or (length and len(text) != length):
             return False
         length = len(text)
         zero = zero or text[0] == "0"
@@ -255,24 +262,28 @@ def are_codes(cells: Iterable[str | None]) -> bool:
 
 def stack_cells(parts: Sequence[np.ndarray], name: str) -> np.ndarray:
     """Return the cells of parts of a column as one array; those of a part without any value take the kind of others."""
-    kinds = {part.dtype.kind for part in parts if not _all_missing(part)} or {parts[0].dtype.kind}
+    kinds = {part.dtype.kind for part in parts if not missing(part).all()} or {parts[0].dtype.kind}
     if len(kinds) > 1 and kinds & {"O", "M"}:
         raise InputError(f"{quoted(name)} must hold values of one kind everywhere, got several kinds")
     kind = kinds.pop()
-    if kind in "OM":
-        if kind == "O":
-            missing = np.array([None], dtype=object)
-        else:
-            missing = np.array(["NaT"], dtype="datetime64[us]")
-        parts = [part if part.dtype.kind == kind else np.broadcast_to(missing, part.shape) for part in parts]
-    elif any(part.dtype.kind in "OM" for part in parts):
-        parts = [part if part.dtype.kind not in "OM" else np.full(part.shape, np.nan) for part in parts]
-    return np.concatenate(parts)
+    empty = {"O": np.array(None, dtype=object), "M": np.array("NaT", dtype="datetime64[us]")}.get(
+        kind, np.array(np.nan)
+    )
+    same = list(parts)
+    for place, part in enumerate(parts):
+        # Numbers of several precisions are of one kind.
+        is_number = part.dtype.kind not in "OM"
+        if part.dtype.kind != kind and not (is_number and kind not in "OM"):
+            same[place] = np.broadcast_to(empty, part.shape)
+    return np.concatenate(same)
 
 
-def _all_missing(part: np.ndarray) -> bool:
-    if part.dtype.kind == "O":
-        return all(cell is None for cell in part.flat)
-    if part.dtype.kind == "M":
-        return bool(np.isnat(part).all())
-    return part.dtype.kind == "f" and bool(np.isnan(part).all())
+def missing(cells: np.ndarray) -> np.ndarray:
+    """Return which cells of an array are missing, in its shape: None, NaN and NaT."""
+    if cells.dtype.kind == "O":
+        return np.array([cell is None or cell != cell for cell in cells.ravel()], dtype=bool).reshape(cells.shape)
+    if cells.dtype.kind == "M":
+        return np.isnat(cells)
+    if cells.dtype.kind == "f":
+        return np.isnan(cells)
+    return np.zeros(cells.shape, dtype=bool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, get_args
@@ -28,30 +29,36 @@ from edgewise.tables.cells import (
 )
 from edgewise.tables.table import Table
 
-# One input per level: beyond this a category is closer to a name than to a measurement.
-MAX_LEVELS = 50
-MIN_LEVEL_ROWS = 5  # rows of a level of its own where there are too many levels: fewer say nothing
-MIN_COVERED = 0.5  # share of the rows that these levels must have for the column to be used
-UNSEEN = -1.0  # code of a level that has none
-# A number is outside if it lies beyond the training range by this share of it: new rows of the same distribution lie a
-# little beyond the extremes of the training rows, as often as not, and splines bear that; a quarter of the range beyond
-# is extrapolation (one of 3,000 values of a normal column with 80 training rows).
-RANGE_SLACK = 0.25
-MOST_DAYS = 1e12  # of a date from the first one: a file may have any number, and years have at most ten digits
-_ADVICE = "leave it out or convert it to a number"
-TARGET_ADVICE = "choose another target, or convert it to a number such as the days since a date"
+
+@dataclass(frozen=True)
+class ColumnRules:
+    """Numbers by which a column is judged."""
+
+    # Levels of a category, one input each: with more of them it is closer to a name than to a measurement.
+    most_levels: int = 50
+    fewest_level_rows: int = 5  # rows of a level of its own where there are too many levels: fewer say nothing
+    least_covered: float = 0.5  # share of the rows that these levels must have for the column to be used
+    shown_levels: int = 8  # levels of a category in a sentence
+    # A number is outside if it lies beyond the training range by this share of it: new rows of the same distribution
+    # lie a little beyond the extremes of the training rows, as often as not, and splines bear that; a quarter of the
+    # range beyond is extrapolation (one of 3,000 values of a normal column with 80 training rows).
+    range_slack: float = 0.25
+    farthest: float = 1e6  # distance of a number from all others, in their range: beyond it they look alike
+    # Rows, or distinct values, from which on a pattern is no chance: whole numbers that follow each other, a repeated
+    # number far from the others (counts are shorter).
+    fewest_in_pattern: int = 10
+    most_numbers_per_row: float = 2.0  # a training part of at least half of the table still has its row numbers
+    fewest_beside_code: int = 3  # distinct values beside a code of a missing value, so that they have a range
+
+
+RULES = ColumnRules()
+UNSEEN = -1.0
+"""The code of a level that training did not have."""
+FAR = f"is more than {number_text(RULES.farthest, 7)} times as far from"
 # Names of columns that often number the rows, in lower case and without spaces, dots and underscores.
 _ROW_NAMES = frozenset(
     {"id", "ids", "index", "idx", "row", "rowid", "rownumber", "nr", "no", "number", "key", "unnamed:0"}
 )
-SHOWN_LEVELS = 8  # of a category in a sentence
-_FEWEST_NUMBERED = 10  # rows: fewer whole numbers may follow each other by chance
-_SPARSEST = 2  # numbers a row: a training part of at least half of the table still has its row numbers
-_CODES_OF_MISSING = frozenset(sign * (10**n - 1) for n in range(1, 6) for sign in (-1.0, 1.0))  # -9, 99, -999, ...
-_FEWEST_OTHERS = 3  # distinct values beside a code of a missing value, so that they have a range
-_FARTHEST = 1e6  # times the range of all other values
-FAR = f"is more than {number_text(_FARTHEST, 7)} times as far from"
-_FEWEST_BESIDE_REPEATED = 10  # the same for a repeated number that is no usual code: counts are shorter
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,9 @@ class NumberInput:
             is_day = len(self.first_day) <= len("2024-05-31") and not np.isnat(np.datetime64(self.first_day, "D"))
         except ValueError:
             is_day = False
-        return "" if is_day else "a first day that is none"
+        if is_day:
+            return ""
+        return "a first day that is none"
 
     @property
     def has_value(self) -> bool:
@@ -106,7 +115,7 @@ class NumberInput:
     def sentence(self) -> str:
         """What the column holds."""
         kind = "a date" if self.first_day else "a number"
-        return f"{self.name}: {kind}{', or missing' if self.flag else ''}"
+        return f"{self.name}: {kind}" + ", or missing" * self.flag
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -132,14 +141,14 @@ class NumberInput:
         """Return where a number lies notably outside the training range, (n_rows,)."""
         if not self.value:
             return np.zeros(len(codes), dtype=bool)
-        slack = RANGE_SLACK * self.high - RANGE_SLACK * self.low
+        slack = RULES.range_slack * self.high - RULES.range_slack * self.low
         return (codes < self.low - slack) | (codes > self.high + slack)
 
     def far_value(self, codes: np.ndarray, rows: np.ndarray) -> str:
         """Return a sentence about the first number of numbered rows that no curve over the training range is for."""
         with np.errstate(over="ignore"):  # of numbers near the largest float64
             distance = np.maximum(self.low - codes, codes - self.high)
-            is_far = distance > _FARTHEST * (self.high - self.low)
+            is_far = distance > RULES.farthest * (self.high - self.low)
         if not (self.value and self.high > self.low and is_far.any()):
             return ""
         place = int(is_far.argmax())
@@ -159,7 +168,8 @@ class NumberInput:
         if np.isnan(code):
             return "missing"
         if self.first_day:
-            days = int(np.floor(np.clip(code, -MOST_DAYS, MOST_DAYS)))
+            # A file may have any number; numpy writes years of at most ten digits.
+            days = int(np.floor(np.clip(code, -1e12, 1e12)))
             return str(np.datetime64(self.first_day, "D") + np.timedelta64(days, "D"))
         return number_text(code)
 
@@ -201,14 +211,18 @@ class NumberInput:
                 known_days(table, name, "1970-01-01")
             assert dates is not None
             rules, note = _learn_dates(table, name, dates, weight)
-            return None if rules is None else replace(rules, day_first=days_come_first(column)), note
+            if rules is not None:
+                rules = replace(rules, day_first=days_come_first(column))
+            return rules, note
         mark = decimal_mark(column)
         if not mark:
             return None
         numbers = known_numbers(table, name, mark)
         rules, note = _learn_number(table, name, numbers, weight, keep_constant=keep_constant)
         note = f"Column {quoted(name)} is read as numbers with {convention(mark, column)}. {note}".strip()
-        return None if rules is None else replace(rules, mark=mark), note
+        if rules is not None:
+            rules = replace(rules, mark=mark)
+        return rules, note
 
 
 @dataclass(frozen=True)
@@ -228,15 +242,17 @@ class CategoryInput:
     def fault(self, sizes: Mapping[str, int]) -> str:
         """Return what is wrong with a column from a file."""
         are_levels = len(set(self.levels)) == len(self.levels) and len(self.state_names) >= 2
-        return "" if are_levels and self.usual in self.states else "levels that are none"
+        if are_levels and self.usual in self.states:
+            return ""
+        return "levels that are none"
 
     @property
     def sentence(self) -> str:
         """What the column holds."""
-        levels = ", ".join(self.levels[:SHOWN_LEVELS])
-        if len(self.levels) > SHOWN_LEVELS:
-            levels += f" and {len(self.levels) - SHOWN_LEVELS} more"
-        return f"{self.name}: one of {levels}{', or missing' if self.missing else ''}"
+        levels = ", ".join(self.levels[: RULES.shown_levels])
+        if len(self.levels) > RULES.shown_levels:
+            levels += f" and {len(self.levels) - RULES.shown_levels} more"
+        return f"{self.name}: one of {levels}" + ", or missing" * self.missing
 
     @property
     def state_names(self) -> tuple[str, ...]:
@@ -256,19 +272,30 @@ class CategoryInput:
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the inputs that this column gives."""
-        shown = self.state_names[1:] if len(self.state_names) == 2 else self.state_names
-        return tuple(f"{self.name} is {state}" for state in shown)
+        # Of two levels the second has an input, and the first is its zero.
+        first = int(len(self.state_names) == 2)
+        return tuple(f"{self.name} is {state}" for state in self.state_names[first:])
 
     def codes(self, table: Table) -> np.ndarray:
         """Return the position of each level, (n_rows,), NaN where missing and -1 for a level without a code."""
+        # The cells as texts: in a later table all levels may happen to be dates or numbers.
         column = present(table, self.name)
         if column.dtype.kind == "M":
-            column = np.array([None if np.isnat(day) else str(day) for day in column], dtype=object)
-        if column.dtype != object:  # here the levels happen to be numbers only
-            column = np.array(
-                [None if np.isnan(v) else repr(float(v)).removesuffix(".0") for v in column], dtype=object
-            )
-        column = self._padded(column)
+            texts = column.astype(str).astype(object)
+            texts[np.isnat(column)] = None
+            column = texts
+        if column.dtype != object:
+            texts = np.array([repr(float(value)).removesuffix(".0") for value in column], dtype=object)
+            texts[np.isnan(column)] = None
+            column = texts
+        # Codes such as 01003 lose the zeros in front where they are read as numbers.
+        if are_codes(self.levels):
+            length = len(self.levels[0])
+            column = column.copy()
+            for row, cell in enumerate(column):
+                if cell is not None and cell.isdigit():
+                    column[row] = cell.zfill(length)
+        # The place of each text among the levels.
         position: dict[str | None, float] = {level: float(i) for i, level in enumerate(self.levels)}
         position[None] = np.nan
         if self.other:
@@ -276,13 +303,6 @@ class CategoryInput:
         else:
             rest = UNSEEN
         return np.array([position.get(cell, rest) for cell in column], dtype=np.float64)
-
-    def _padded(self, column: np.ndarray) -> np.ndarray:
-        """Return the texts with the zeros in front that codes such as 01003 lose where they are read as numbers."""
-        if not are_codes(self.levels):
-            return column
-        length = len(self.levels[0])
-        return np.array([c.zfill(length) if c is not None and c.isdigit() else c for c in column], dtype=object)
 
     def unknown(self, codes: np.ndarray) -> np.ndarray:
         """Return where a value is missing or a level unseen though none was in training, (n_rows,)."""
@@ -317,20 +337,20 @@ class CategoryInput:
     @property
     def _usual_place(self) -> int:
         """The place of the usual level among the states."""
-        return len(self.state_names) - 1 if self.usual is None else self.levels.index(self.usual)
+        return self.states.index(self.usual) + (self.other and self.usual is None)
 
     def python_rule(self) -> tuple[object, ...]:
         """Return what a program in Python knows of the column, see `estimator.exporting`."""
-        count = len(self.state_names)
         levels = {level: i for i, level in enumerate(self.levels)}
-        other = len(self.levels) if self.other else None
-        return levels, count, self._usual_place, other, count - 1 if self.missing else None
+        places = {name: place for place, name in enumerate(self.state_names) if place >= len(levels)}
+        return levels, len(self.state_names), self._usual_place, places.get("other"), places.get("missing")
 
     def c_source(self, number: int, place: int) -> tuple[str, str]:
         """Return a line on the column of some number for a program in C, and statements that fill x from a place on."""
         count = len(self.state_names)
-        rest = len(self.levels) if self.other else self._usual_place
-        missing = count - 1 if self.missing else self._usual_place
+        places = {name: place for place, name in enumerate(self.state_names) if place >= len(self.levels)}
+        rest = places.get("other", self._usual_place)
+        missing = places.get("missing", self._usual_place)
         tests = "".join(f" !strcmp(text[{number}], {c_string(level)}) ? {k} :" for k, level in enumerate(self.levels))
         body = f"    level = !text[{number}] ? {missing} :{tests} {rest};\n"
         for state, k in enumerate(range(count == 2, count)):
@@ -353,7 +373,10 @@ KINDS: tuple[type[Input], ...] = get_args(Input)
 def present(table: Table, name: str) -> np.ndarray:
     """Return a column; InputError where it holds something that cannot be used."""
     if name in table.refused:
-        raise InputError(f"column {quoted(name)} holds {table.refused[name]}, expected numbers or text: {_ADVICE}")
+        raise InputError(
+            f"column {quoted(name)} holds {table.refused[name]}, expected numbers or text: leave it out or convert it "
+            "to a number"
+        )
     return table.columns[name]
 
 
@@ -378,7 +401,11 @@ def known_numbers(table: Table, name: str, mark: str = "", *, advice: str = "") 
                     f"column {quoted(name)} must hold numbers{_convention(column, mark)}, got {quoted(cell)} in row "
                     f"{row}; correct it or empty the cell{advice}"
                 )
-        return np.array([np.nan if cell is None else read(cell) for cell in column], dtype=np.float64)
+        values = np.full(len(column), np.nan)
+        for row, cell in enumerate(column):
+            if cell is not None:
+                values[row] = read(cell)
+        return values
     infinite = np.isinf(column)
     if infinite.any():
         first = int(infinite.argmax())
@@ -406,14 +433,14 @@ def numbers_rows(table: Table, name: str) -> bool:
     Each number occurs once; a part of the rows of a table, as a training part, has gaps.
     """
     column = table.columns.get(name)
-    if column is None or column.dtype.kind != "f" or len(column) < _FEWEST_NUMBERED:
+    if column is None or column.dtype.kind != "f" or len(column) < RULES.fewest_in_pattern:
         return False
     plain = re.sub(r"[\s._]", "", name.lower())
     if plain not in _ROW_NAMES and not re.fullmatch(r".+[ ._-]id", name.lower()):
         return False
     if not np.isfinite(column).all() or not (column == np.floor(column)).all() or column.min() < 0:
         return False
-    return len(np.unique(column)) == len(column) and bool(column.max() <= _SPARSEST * len(column))
+    return len(np.unique(column)) == len(column) and bool(column.max() <= RULES.most_numbers_per_row * len(column))
 
 
 def known_days(table: Table, name: str, first_day: str, day_first: bool | None = None) -> np.ndarray:
@@ -430,8 +457,9 @@ def known_days(table: Table, name: str, first_day: str, day_first: bool | None =
                         f"{row}; correct it or empty the cell"
                     )
         if dates is None:
-            bad = next((i for i, c in enumerate(column) if c is not None and not is_date(c)), None)
-            cell, row = (column[bad], table.rows[bad]) if bad is not None else (_first_known(column), table.rows[0])
+            # The first cell that is no date, or one of a date that needs a guess.
+            cells = [(row, cell) for row, cell in zip(table.rows, column, strict=True) if cell is not None]
+            row, cell = next(((row, cell) for row, cell in cells if not is_date(cell)), cells[0])
             raise InputError(
                 f"column {quoted(name)} must hold dates as in training, got {quoted(cell)} in row {row}; "
                 "write them as 2024-05-31"
@@ -456,7 +484,7 @@ def holds_dates(table: Table, name: str) -> bool:
     return sum(date[cell] for cell in known) > len(known) / 2
 
 
-def check_text(table: Table, name: str) -> None:
+def check_text(table: Table, name: str, *, advice: str) -> None:
     """Raise InputError where a text column is a column of dates, or of numbers with some text in between."""
     _check_numbers_in_text(table, name)
     if holds_dates(table, name):
@@ -464,7 +492,7 @@ def check_text(table: Table, name: str) -> None:
         row, cell = next((row, cell) for row, cell in cells if cell is not None and is_date(cell))
         raise InputError(
             f"column {quoted(name)} holds dates or times ({quoted(cell)} in row {row}), "
-            f"expected numbers or categories: {TARGET_ADVICE}"
+            f"expected numbers or categories: {advice}"
         )
 
 
@@ -562,13 +590,14 @@ def _learn_number(
 def _code_of_missing(name: str, known: np.ndarray) -> str:
     """Return a sentence if the least or the largest number of a column looks like a code for a missing value."""
     values, counts = np.unique(known, return_counts=True)
-    if len(values) <= _FEWEST_OTHERS:
+    if len(values) <= RULES.fewest_beside_code:
         return ""
+    codes = {sign * (10**digits - 1) for digits in range(1, 6) for sign in (-1, 1)}  # -9, 99, -999, ...
     for end, rest in ((0, values[1:]), (-1, values[:-1])):
         value = float(values[end])
         count = int(counts[end])
-        usual = value in _CODES_OF_MISSING or (count > 1 and len(rest) >= _FEWEST_BESIDE_REPEATED)
-        if usual and np.abs(rest - value).min() > np.ptp(rest):
+        is_likely = value in codes or (count > 1 and len(rest) >= RULES.fewest_in_pattern)
+        if is_likely and np.abs(rest - value).min() > np.ptp(rest):
             return (
                 f"Column {quoted(name)}: {typed_text(value)} in {counted(count, 'row')} lies far "
                 "from all other values and looks like a code for a missing value; if it is one, empty these cells."
@@ -579,13 +608,13 @@ def _code_of_missing(name: str, known: np.ndarray) -> str:
 def _far_value(name: str, known: np.ndarray, rows: np.ndarray) -> str:
     """Return a sentence if one number alone lies so far off that a curve cannot tell the others from each other."""
     order = np.argsort(known, kind="stable")
-    if len(known) <= _FEWEST_BESIDE_REPEATED:
+    if len(known) <= RULES.fewest_in_pattern:
         return ""
     for end, rest in ((order[0], known[order[1:]]), (order[-1], known[order[:-1]])):
         with np.errstate(over="ignore"):  # of numbers near the largest float64
             distance = np.abs(rest - known[end]).min()
             spread = np.ptp(rest)
-            is_far = spread > 0 and distance > _FARTHEST * spread
+            is_far = spread > 0 and distance > RULES.farthest * spread
         if is_far:
             return (
                 f"Column {quoted(name)}: {typed_text(known[end])} in row {rows[end]} {FAR} all "
@@ -598,16 +627,11 @@ def _learn_category(table: Table, name: str) -> tuple[CategoryInput | None, str]
     # Counts of the levels; columns that tell nothing are left out.
     cells = [cell for cell in table.columns[name] if cell is not None]
     missing = table.n_rows - len(cells)
-    counts: dict[str | None, int] = {}
-    for cell in table.columns[name]:
-        counts[cell] = counts.get(cell, 0) + 1
+    counts = Counter(table.columns[name])
     levels = tuple(sorted(level for level in counts if level is not None))
     if len(counts) == 1:
-        if levels:
-            what = f"{quoted(levels[0])} in every row"
-        else:
-            what = "missing in every row"
-        return None, f"Column {quoted(name)} was left out: it is {what}."
+        value = quoted(levels[0]) if levels else "missing"
+        return None, f"Column {quoted(name)} was left out: it is {value} in every row."
     if len(levels) > 1:
         _check_numbers_in_text(table, name)
     if len(levels) == len(cells) > 1:
@@ -617,25 +641,28 @@ def _learn_category(table: Table, name: str) -> tuple[CategoryInput | None, str]
         )
     # Many levels: the frequent ones stay, the others become one.
     rare = 0
-    if len(levels) > MAX_LEVELS or len(levels) > max(2, len(cells) / 2):
-        frequent = sorted(levels, key=lambda level: (-counts[level], level))[: MAX_LEVELS - 1]
-        frequent = [level for level in frequent if counts[level] >= MIN_LEVEL_ROWS]
+    if len(levels) > RULES.most_levels or len(levels) > max(2, len(cells) / 2):
+        frequent = sorted(levels, key=lambda level: (-counts[level], level))[: RULES.most_levels - 1]
+        frequent = [level for level in frequent if counts[level] >= RULES.fewest_level_rows]
         covered = sum(counts[level] for level in frequent)
-        if covered < MIN_COVERED * len(cells):
+        if covered < RULES.least_covered * len(cells):
             return None, (
                 f"Column {quoted(name)} was left out: it has {len(levels):,} different texts in "
                 f"{counted(len(cells), 'row')}, "
-                f"more than a category may have (at most {MAX_LEVELS}, and two rows for each on average)."
+                f"more than a category may have (at most {RULES.most_levels}, and two rows for each on average)."
             )
-        levels, rare = tuple(sorted(frequent)), len(levels) - len(frequent)
+        rare = len(levels) - len(frequent)
+        levels = tuple(sorted(frequent))
     # Of equally frequent levels the first in the alphabet counts, so that the order of the rows does not matter.
-    usual = max((*levels, *((None,) if missing else ())), key=lambda level: counts[level])
+    states = levels + (None,) * (missing > 0)
+    usual = max(states, key=lambda level: counts[level])
     # The category and the note on it.
     spec = CategoryInput(name, levels, missing=missing > 0, usual=usual, other=rare > 0)
     note = f"Column {quoted(name)} is a category with {len(levels)} levels"
     if rare:
         note += f", the frequent ones; its {rare:,} rarer texts count as one more"
-    note += f" and {missing} missing values, which count as a level of their own" if missing else ""
-    note += ", codes with zeros in front" if are_codes(levels) else ""
-    inputs = len(spec.feature_names)
-    return spec, f"{note}; the network sees it as {inputs} column{'s' if inputs > 1 else ''} of 0 and 1."
+    if missing:
+        note += f" and {missing} missing values, which count as a level of their own"
+    if are_codes(levels):
+        note += ", codes with zeros in front"
+    return spec, f"{note}; the network sees it as {counted(len(spec.feature_names), 'column')} of 0 and 1."

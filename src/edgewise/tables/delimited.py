@@ -68,13 +68,16 @@ def read_delimited(path: Path, open_binary: Callable[[], BinaryIO], delimiter: s
 
 def _decoded(path: Path, raw: BinaryIO) -> Iterator[str]:
     """Yield the lines of a binary file as text; FileError with the position of bytes that are not text."""
-    position = blank = 0
+    position = 0
+    blank = 0
     for count, line in enumerate(iter(lambda: raw.readline(_LONGEST_LINE + 1), b""), start=1):
         if len(line) > _LONGEST_LINE:
             raise FileError(
                 f"{path}: lines of at most {counted(_LONGEST_LINE, 'byte')} were expected, got a longer line {count}"
             )
-        skip = len(_BOM) if position == 0 and line.startswith(_BOM) else 0
+        skip = 0
+        if position == 0 and line.startswith(_BOM):
+            skip = len(_BOM)
         try:
             text = line[skip:].decode("utf-8")
         except UnicodeDecodeError as error:
@@ -87,7 +90,11 @@ def _decoded(path: Path, raw: BinaryIO) -> Iterator[str]:
             at = position + line.index(b"\0")
             raise FileError(f"{path}: text was expected, got a NUL byte at byte position {at} (line {count})")
         position += len(line)
-        for part in (match[0] for match in _LINE.finditer(text)) if "\r" in text[:-2] else (text,):
+        # A file of an old Macintosh is one line until here.
+        parts = [text]
+        if "\r" in text[:-2]:
+            parts = [match[0] for match in _LINE.finditer(text)]
+        for part in parts:
             # Blank lines are passed over, at half a microsecond each; the rows allow for one or more after each.
             blank += -1 if part.strip() else 1
             if blank > _MOST_BLANK:
@@ -129,7 +136,9 @@ def _delimiter_of(sample: Sequence[str]) -> str:
         agree = sum(width == widths[0] for width in widths[1:]) / max(1, len(widths) - 1)
         # Whitespace comes last: names and texts contain spaces that separate nothing.
         scores.append((delimiter != WHITESPACE and agree >= 0.5, agree, widths[0], -order, delimiter))
-    return max(scores)[-1] if scores else ","
+    if not scores:
+        return ","
+    return max(scores)[-1]
 
 
 def _read_columns(
@@ -157,13 +166,13 @@ def _read_columns(
         # The cells, some rows at a time; a column is text from the first cell on that is no number.
         numeric: list[list[np.ndarray]] = [[] for _ in names]
         textual: list[list[str]] = [[] for _ in names]
-        is_text, late = set(as_text), set()
+        is_text = set(as_text)
+        late = set()
         length = rows_at_once(_CELL_NUMBERS * len(names))
         while chunk := _checked_rows(path, islice(records, length), len(names), delimiter):
             for i, cells in enumerate(zip(*chunk, strict=True)):
-                if i in is_text or are_codes(cells):
-                    values = None
-                else:
+                values = None
+                if i not in is_text and not are_codes(cells):
                     values = numbers(cells, decimal)
                 if values is not None:
                     numeric[i].append(values)
@@ -187,7 +196,13 @@ def _read_columns(
         raise FileError(f"{path}: at least one row of data was expected, got a header only")
     if late:
         return names, [], late
-    return names, [texts(textual[i]) if i in is_text else np.concatenate(numeric[i]) for i in range(len(names))], late
+    columns = []
+    for i in range(len(names)):
+        if i in is_text:
+            columns.append(texts(textual[i]))
+        else:
+            columns.append(np.concatenate(numeric[i]))
+    return names, columns, late
 
 
 def _checked_rows(path: Path, records: Iterator[tuple[int, list[str]]], width: int, delimiter: str) -> list[list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from numbers import Real
@@ -17,9 +17,6 @@ from edgewise.errors import InputError
 from edgewise.presentation import counted
 from edgewise.tables.cells import are_codes, numbers, quoted, texts
 from edgewise.tables.table import MAX_COLUMNS, Table
-
-ARROW_TEXT = ("string", "large_string", "string_view")
-_DAY = np.timedelta64(86_400_000_000, "us")
 
 
 def is_frame(data: object) -> bool:
@@ -71,14 +68,16 @@ def frame_table(data: Any, argument: str = "X") -> Table:
     package = type(data).__module__.partition(".")[0]
     if type(data).__name__ == "LazyFrame":
         data = data.collect()
-    names = [str(name) for name in (data.schema.names if package == "pyarrow" else data.columns)]
-    _check_shape(names, len(data) if package != "pyarrow" else data.num_rows, argument)
+    if package == "pyarrow":
+        names = list(data.schema.names)
+        _check_shape(names, data.num_rows, argument)
+        return _table(names, [arrow_cells(data.column(i)) for i in range(len(names))], argument)
+    names = [str(name) for name in data.columns]
+    _check_shape(names, len(data), argument)
     if package == "pandas":
         cells = [_pandas_cells(data.iloc[:, i]) for i in range(len(names))]
-    elif package == "polars":
-        cells = [_polars_cells(data[name]) for name in data.columns]
     else:
-        cells = [arrow_cells(data.column(i)) for i in range(len(names))]
+        cells = [_polars_cells(data[name]) for name in data.columns]
     return _table(names, cells, argument)
 
 
@@ -92,6 +91,11 @@ def array_table(data: Any) -> Table:
     return _table(names, [object_cells(column) for column in data.T], "X")
 
 
+def is_text(kind: Any) -> bool:
+    """Return whether a type of pyarrow is text, in any of its layouts."""
+    return str(kind) in ("string", "large_string", "string_view")
+
+
 def arrow_refused(kind: Any) -> str:
     """Return the name of a type of pyarrow that no model can use, "" for the others."""
     import pyarrow.types as is_
@@ -99,7 +103,7 @@ def arrow_refused(kind: Any) -> str:
     if is_.is_time(kind):
         return "times of day"
     tests = (is_.is_dictionary, is_.is_temporal, is_.is_boolean, is_.is_integer, is_.is_floating, is_.is_decimal)
-    if any(test(kind) for test in tests) or is_.is_null(kind) or str(kind) in ARROW_TEXT:
+    if any(test(kind) for test in tests) or is_.is_null(kind) or is_text(kind):
         return ""
     return f"values of type {kind}"
 
@@ -130,24 +134,33 @@ def object_cells(cells: Sequence[Any] | np.ndarray) -> np.ndarray | str:
     """Return cells of mixed Python objects as numbers, dates or text, or the name of a type that no model can use."""
     known = [None if _is_missing(cell) else cell for cell in cells]
     kinds = {type(cell) for cell in known if cell is not None}
+    # The kind that all known cells have, in order of preference: numbers, dates, durations, texts.
     if all(issubclass(kind, Real | Decimal | np.number) and kind is not bool for kind in kinds):
-        return np.array([np.nan if cell is None else _as_float(cell) for cell in known])
+        return _converted(known, _as_float, np.full(len(known), np.nan))
     if all(issubclass(kind, date | np.datetime64) for kind in kinds):
-        # Times of a zone become those of UTC.
-        plain = [
-            cell.astimezone(UTC).replace(tzinfo=None)
-            if isinstance(cell, datetime) and cell.utcoffset() is not None
-            else cell
-            for cell in known
-        ]
-        return np.array(["NaT" if cell is None else cell for cell in plain], dtype="datetime64[us]")
+        return _converted(known, _in_utc, np.full(len(known), "NaT", dtype="datetime64[us]"))
     if all(issubclass(kind, timedelta) for kind in kinds):
-        return np.array([np.nan if cell is None else cell / timedelta(days=1) for cell in known])
+        return _converted(known, lambda duration: duration / timedelta(days=1), np.full(len(known), np.nan))
     if all(issubclass(kind, time) for kind in kinds):
         return "times of day"
     if any(issubclass(kind, list | dict | set | tuple | bytes | np.ndarray) for kind in kinds):
         return f"values of type {sorted(kind.__name__ for kind in kinds)[0]}"
-    return _text_or_numbers([None if cell is None else str(cell) for cell in known])
+    return _text_or_numbers(_converted(known, str, np.full(len(known), None, dtype=object)).tolist())
+
+
+def _converted(cells: Sequence[Any], convert: Callable[[Any], Any], out: np.ndarray) -> np.ndarray:
+    """Return an array of missing values with the known cells converted, in their places."""
+    for place, cell in enumerate(cells):
+        if cell is not None:
+            out[place] = convert(cell)
+    return out
+
+
+def _in_utc(moment: Any) -> Any:
+    """Return a date or time without its zone; times of a zone become those of UTC."""
+    if isinstance(moment, datetime) and moment.utcoffset() is not None:
+        return moment.astimezone(UTC).replace(tzinfo=None)
+    return moment
 
 
 def _as_float(cell: Any) -> float:
@@ -161,10 +174,11 @@ def _as_float(cell: Any) -> float:
 def _text_or_numbers(cells: Sequence[str | None]) -> np.ndarray:
     """Return text, or the numbers that all cells are: the same rules as for CSV."""
     if are_codes(cells):
-        values = None
-    else:
-        values = numbers(["" if cell is None else cell for cell in cells])
-    return texts(cells) if values is None else values
+        return texts(cells)
+    values = numbers([cell or "" for cell in cells])
+    if values is None:
+        return texts(cells)
+    return values
 
 
 def _pandas_cells(column: Any) -> np.ndarray | str:
@@ -174,15 +188,13 @@ def _pandas_cells(column: Any) -> np.ndarray | str:
         levels = [int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in column.tolist()]
         return texts([None if _is_missing(level) else str(level) for level in levels])
     if kind in ("bool", "boolean", "bool[pyarrow]"):
-        return np.array([None if _is_missing(cell) else str(cell) for cell in column.tolist()], dtype=object)
+        return texts([None if _is_missing(cell) else str(cell) for cell in column.tolist()])
     if kind.startswith("datetime64") or kind.startswith("timestamp"):
-        if getattr(column.dt, "tz", None) is None:
-            times = column
-        else:
-            times = column.dt.tz_convert("UTC").dt.tz_localize(None)
-        return np.asarray(times.to_numpy(dtype="datetime64[us]"))
+        if column.dt.tz is not None:
+            column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+        return np.asarray(column.to_numpy(dtype="datetime64[us]"))
     if kind.startswith("timedelta64"):
-        return np.asarray(column.to_numpy(dtype="timedelta64[us]") / _DAY, dtype=np.float64)
+        return np.asarray(column.to_numpy(dtype="timedelta64[us]") / np.timedelta64(1, "D"), dtype=np.float64)
     if kind.startswith("period"):
         return np.asarray(column.dt.to_timestamp().to_numpy(dtype="datetime64[us]"))
     if kind.startswith("complex"):
@@ -227,8 +239,5 @@ def _check_shape(names: Sequence[str], rows: int, argument: str) -> None:
 def _table(names: Sequence[str], cells: Sequence[np.ndarray | str], argument: str) -> Table:
     columns = {name: column for name, column in zip(names, cells, strict=True) if not isinstance(column, str)}
     refused = {name: column for name, column in zip(names, cells, strict=True) if isinstance(column, str)}
-    if columns:
-        rows = len(next(iter(columns.values())))
-    else:
-        rows = 1
+    rows = max((len(column) for column in columns.values()), default=1)
     return Table(tuple(names), columns, refused, rows=np.arange(1, rows + 1), source=argument)

@@ -28,7 +28,9 @@ NAMED_COLUMNS = 3  # columns that a warning names
 
 def _rows_that(count: int, rows: int, one: str, several: str) -> str:
     """Return the beginning of a sentence on some of the rows, with the verb for one and for several."""
-    return f"{'the only row' if rows == 1 else f'{count:,} of {rows:,} rows'} {one if count == 1 else several}"
+    subject = "the only row" if rows == 1 else f"{count:,} of {rows:,} rows"
+    verb = one if count == 1 else several
+    return f"{subject} {verb}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,17 +88,24 @@ class RowCheck:
 
     def _listed(self, columns: Sequence[int] | np.ndarray, *, ranges: bool = True) -> str:
         """Return the names of some columns, with their ranges where these are at issue."""
-        names = [
-            self.names[i] + (f" ({self.ranges[i]})" if ranges and self.ranges[i] and self.outside[:, i].any() else "")
-            for i in columns[:NAMED_COLUMNS]
-        ]
-        left = len(columns) - NAMED_COLUMNS
-        return ", ".join(names) + (f" and {left} more column{'s' if left > 1 else ''}" if left > 0 else "")
+        names = []
+        for i in columns[:NAMED_COLUMNS]:
+            name = self.names[i]
+            if ranges and self.ranges[i] and self.outside[:, i].any():
+                name += f" ({self.ranges[i]})"
+            names.append(name)
+        text = ", ".join(names)
+        further = len(columns) - NAMED_COLUMNS
+        if further > 0:
+            text += f" and {further} more column" + "s" * (further > 1)
+        return text
 
     def remark(self, row: int) -> str:
         """Return the columns of one row that lie outside, and "mostly missing"; "" where all is as in training."""
         words = [self.names[i] for i in np.flatnonzero(self.outside[row])]
-        return "; ".join([*words, *(["mostly missing"] if self.mostly_missing[row] else [])])
+        if self.mostly_missing[row]:
+            words.append("mostly missing")
+        return "; ".join(words)
 
     def __repr__(self) -> str:
         return ". ".join(self.sentences or ("All rows lie within the training range",)) + "."
@@ -183,13 +192,14 @@ class InputEncoder:
                 )
                 continue
             one, note = learn_input(table, name, keep_constant=keep_constant, weight=weight)
-            inputs += [] if one is None else [one]
-            notes += [note] if note else []
+            if one is not None:
+                inputs.append(one)
+            if note:
+                notes.append(note)
         count = sum(len(one.feature_names) for one in inputs)
         if count == 0:
-            raise InputError(
-                "at least one usable column was expected, got none" + (f" ({notes[-1].rstrip('.')})" if notes else "")
-            )
+            reason = "".join(f" ({note.rstrip('.')})" for note in notes[-1:])
+            raise InputError(f"at least one usable column was expected, got none{reason}")
         if count > MAX_COLUMNS:
             raise InputError(
                 f"at most {counted(MAX_COLUMNS, 'input')} were expected, got {count:,} with those of the categories"
@@ -197,10 +207,9 @@ class InputEncoder:
         # Rows are familiar with so many unknown cells as ten training rows have.
         encoder = cls(tuple(inputs), tuple(notes), table.names)
         missing = np.sort(np.isnan(encoder.codes(table)).sum(axis=1))
+        familiar = 0
         if len(missing) >= FAMILIAR_ROWS:
             familiar = int(missing[-FAMILIAR_ROWS])
-        else:
-            familiar = 0
         return cls(encoder.inputs, encoder.notes, encoder.names, familiar)
 
     @property
@@ -254,12 +263,10 @@ class InputEncoder:
         if lacking:
             shown = ", ".join(quoted(name) for name in lacking[:5])
             if len(lacking) > 5:
-                more = f" and {len(lacking) - 5} more"
-            else:
-                more = ""
+                shown += f" and {len(lacking) - 5} more"
             raise InputError(
                 f"{table.source} must have the {counted(len(self.columns), 'column')} of the training table, "
-                f"got none called {shown}{more}{nearest_names(lacking[0], table.names)}"
+                f"got none called {shown}{nearest_names(lacking[0], table.names)}"
             )
 
     def codes(self, table: Table) -> np.ndarray:
@@ -322,7 +329,9 @@ class InputEncoder:
         if not is_sound:
             return "names that do not fit"
         fits = 0 < sum(len(one.feature_names) for one in self.inputs) <= MAX_COLUMNS
-        return "" if fits and len(set(self.columns)) == len(self.inputs) else "columns that do not fit"
+        if fits and len(set(self.columns)) == len(self.inputs):
+            return ""
+        return "columns that do not fit"
 
 
 def nearest_names(name: str, names: tuple[str, ...]) -> str:
@@ -335,5 +344,7 @@ def nearest_names(name: str, names: tuple[str, ...]) -> str:
         verb = "name is" if len(close) == 1 else "names are"
         return f"; the nearest {verb} {', '.join(quoted(other) for other in close)}"
     most = 5 if len(names) > 6 else 6  # one name alone is never left out
-    shown = ", ".join(quoted(other) for other in names[:most]) + (", ..." if len(names) > most else "")
-    return f"; its columns are {shown}"
+    shown = [quoted(other) for other in names[:most]]
+    if len(names) > most:
+        shown.append("...")
+    return f"; its columns are {', '.join(shown)}"

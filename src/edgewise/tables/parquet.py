@@ -12,7 +12,7 @@ from typing import Any
 
 from edgewise.errors import EdgewiseError, FileError, missing_extra
 from edgewise.settings import rows_at_once
-from edgewise.tables.frames import ARROW_TEXT
+from edgewise.tables.frames import is_text
 from edgewise.tables.table import check_column_names, check_unpacked
 
 PARQUET = (".parquet", ".pq")
@@ -51,7 +51,7 @@ def parquet_batches(
     texts stay one entry for each different text, as most files store them.
     """
     with opened(path) as file:
-        texts = [field.name for field in file.schema_arrow if str(field.type) in ARROW_TEXT]
+        texts = [field.name for field in file.schema_arrow if is_text(field.type)]
     with opened(path, read_dictionary=texts) as file:
         for batch in file.iter_batches(rows, row_groups=groups, columns=list(columns)):
             batch.validate(full=True)
@@ -67,7 +67,7 @@ def decoded_bytes(batch: Any) -> int:
     size = 0
     for column in batch.columns:
         size += NUMBER_BYTES * len(column)
-        if is_.is_dictionary(column.type) and str(column.type.value_type) in ARROW_TEXT:
+        if is_.is_dictionary(column.type) and is_text(column.type.value_type):
             lengths = pc.binary_length(column.dictionary)
             size += pc.sum(pc.cast(lengths, "int64").take(column.indices)).as_py() or 0
     return size

@@ -12,15 +12,23 @@ import numpy as np
 
 from edgewise.errors import InputError
 from edgewise.presentation import counted
-from edgewise.tables.cells import Mark, convention, decimal_mark, quoted
-from edgewise.tables.columns import TARGET_ADVICE, check_text, known_numbers, present
+from edgewise.tables.cells import Mark, convention, decimal_mark, missing, quoted
+from edgewise.tables.columns import check_text, known_numbers, present
 from edgewise.tables.table import Table
 
-# A numeric target is a set of classes if its values are few, whole numbers, and each occurs often enough to be learned.
-MAX_NUMERIC_CLASSES = 20
-MIN_ROWS_PER_NUMERIC_CLASS = 5  # on average, so that each of five folds has one
-MAX_CLASSES = 1_000  # more are names or identifiers
-TASKS = ("regression", "classification")
+
+@dataclass(frozen=True)
+class TargetRules:
+    """Numbers that tell classes from quantities and from names."""
+
+    # A numeric target is a set of classes if its values are few, whole numbers, and each occurs often enough.
+    most_numeric_classes: int = 20
+    rows_per_numeric_class: int = 5  # on average, so that each of five folds has one
+    most_classes: int = 1_000  # more are names or identifiers
+
+
+RULES = TargetRules()
+_DATES_ADVICE = "choose another target, or convert it to a number such as the days since a date"
 
 
 @dataclass(frozen=True)
@@ -39,18 +47,20 @@ class Target:
         of_one_type = len({isinstance(label, str) for label in labels}) <= 1 and len(set(labels)) == len(labels)
         is_finite = all(isinstance(label, str) or math.isfinite(label) for label in labels)
         fits = (len(labels) >= 2) == (self.task == "classification") and len(labels) != 1
-        return "" if of_one_type and is_finite and fits else "classes that do not fit"
+        if of_one_type and is_finite and fits:
+            return ""
+        return "classes that do not fit"
 
     def known(self, table: Table) -> np.ndarray:
         """Return a mask of shape (n_rows,), True where the target is known; `encode` takes these rows only."""
-        return ~_missing(present(table, self.name))
+        return ~missing(present(table, self.name))
 
     def encode(self, table: Table) -> np.ndarray:
         """Return the values, shape (n_rows,): float64 for regression, int64 positions in `classes` otherwise."""
         column = present(table, self.name)
-        missing = _missing(column)
-        if missing.any():
-            row = table.rows[int(missing.argmax())]
+        unknown = missing(column)
+        if unknown.any():
+            row = table.rows[int(unknown.argmax())]
             raise InputError(f"target {quoted(self.name)} must be known in every row, got a missing value in row {row}")
         if self.task == "regression":
             return known_numbers(table, self.name, self.mark)
@@ -78,9 +88,9 @@ def learn_target(table: Table, name: str, task: str | None = None) -> tuple[Targ
 
     Returns the target and sentences for the report.
     """
-    if task is not None and task not in TASKS:
+    if task is not None and task not in ("regression", "classification"):
         raise InputError(f"task must be 'regression' or 'classification', got {quoted(task)}")
-    known = ~_missing(present(table, name))
+    known = ~missing(present(table, name))
     if not known.any():
         raise InputError(f"target {quoted(name)} must have values, got missing values in all {len(known)} rows")
     target, notes = _learn(table.take(known), name, task)
@@ -94,14 +104,13 @@ def _learn(table: Table, name: str, task: str | None) -> tuple[Target, list[str]
     """Return a target that is known in every row, and sentences, see `learn_target`."""
     column = table.columns[name]
     if column.dtype.kind == "M":
-        raise InputError(f"target {quoted(name)} must hold numbers or categories, got dates: {TARGET_ADVICE}")
+        raise InputError(f"target {quoted(name)} must hold numbers or categories, got dates: {_DATES_ADVICE}")
     if table.n_rows < 2:
         raise InputError(f"at least two rows with a known target {quoted(name)} were expected, got {table.n_rows}")
     # Numbers with decimal commas.
+    mark: Mark = ""
     if column.dtype == object and task != "classification":
         mark = decimal_mark(column)
-    else:
-        mark = ""
     notes = []
     if mark:
         notes = [f"Target {quoted(name)} is read as numbers with {convention(mark, column)}."]
@@ -110,10 +119,9 @@ def _learn(table: Table, name: str, task: str | None) -> tuple[Target, list[str]
     if column.dtype == object and task != "classification":
         if task == "regression":
             known_numbers(table, name)
-        check_text(table, name)
-    if column.dtype == object:
-        values = column
-    else:
+        check_text(table, name, advice=_DATES_ADVICE)
+    values = column
+    if column.dtype != object:
         values = known_numbers(table, name)
     # Few repeated values are classes, unless the task is given.
     labels = sorted(set(_as_labels(values, text=column.dtype == object)))
@@ -121,30 +129,26 @@ def _learn(table: Table, name: str, task: str | None) -> tuple[Target, list[str]
         raise InputError(f"target {quoted(name)} must have different values, got {quoted(labels[0])} in every row")
     is_classes = values.dtype == object or (
         all(isinstance(label, int) for label in labels)
-        and len(labels) <= MAX_NUMERIC_CLASSES
-        and len(values) >= MIN_ROWS_PER_NUMERIC_CLASS * len(labels)
+        and len(labels) <= RULES.most_numeric_classes
+        and len(values) >= RULES.rows_per_numeric_class * len(labels)
     )
     # Regression.
     if task == "regression" or (task is None and not is_classes):
-        if task:
-            why = ""
-        else:
+        why = ""
+        if not task and len(labels) <= RULES.most_numeric_classes:
             why = "; --task classification would make each value a class"
-        if not task and len(labels) > MAX_NUMERIC_CLASSES:
-            why = ""
         return (
             Target(name, "regression", mark=mark),
             [f"Target {quoted(name)} is a number, so this is regression{why}.", *notes],
         )
     # Classification.
-    if len(labels) > MAX_CLASSES or (len(labels) == table.n_rows > 2 * MAX_NUMERIC_CLASSES):
-        if not isinstance(labels[0], str):
+    if len(labels) > RULES.most_classes or (len(labels) == table.n_rows > 2 * RULES.most_numeric_classes):
+        alternative = ""
+        if values.dtype != object:
             alternative = "a number, for regression, or "
-        else:
-            alternative = ""
         raise InputError(
             f"target {quoted(name)} must be {alternative}a category with at most "
-            f"{counted(MAX_CLASSES, 'class', 'classes')} that repeat, "
+            f"{counted(RULES.most_classes, 'class', 'classes')} that repeat, "
             f"got {len(labels):,} different values in {counted(table.n_rows, 'row')}"
         )
     return Target(name, "classification", tuple(labels), mark), [*_class_notes(table, name, task, labels), *notes]
@@ -161,26 +165,22 @@ def _class_notes(table: Table, name: str, task: str | None, labels: list) -> lis
     counts = Counter(_as_labels(column, text=column.dtype == object))
     single = [quoted(label) for label in labels if counts[label] == 1]
     if single:
-        shown = ", ".join(single[:5]) + (f" and {len(single) - 5} more" if len(single) > 5 else "")
-        notes.append(
-            f"Class{'es' if len(single) > 1 else ''} {shown} of target {quoted(name)} occur"
-            f"{'' if len(single) > 1 else 's'} in one row only, too few to learn and to test."
-        )
+        shown = ", ".join(single[:5])
+        if len(single) > 5:
+            shown += f" and {len(single) - 5} more"
+        words = "Classes {} of target {} occur" if len(single) > 1 else "Class {} of target {} occurs"
+        notes.append(words.format(shown, quoted(name)) + " in one row only, too few to learn and to test.")
     return notes
-
-
-def _missing(column: np.ndarray) -> np.ndarray:
-    if column.dtype == object:
-        return np.array([cell is None for cell in column], dtype=bool)
-    return np.isnat(column) if column.dtype.kind == "M" else np.isnan(column)
 
 
 def _as_labels(column: np.ndarray, *, text: bool) -> list:
     """Return the values as Python labels: int if all are whole and exact in float64, else float; text as it is."""
     if column.dtype == object:
         return list(column)
-    whole = [value.is_integer() and abs(value) < 2**53 for value in column.tolist()]
+    values = column.tolist()
+    is_whole = [value.is_integer() and abs(value) < 2**53 for value in values]
     if text:
-        return [str(int(value) if one else value) for value, one in zip(column.tolist(), whole, strict=True)]
-    every = all(whole)
-    return [int(value) if every else value for value in column.tolist()]
+        return [str(int(value) if whole else value) for value, whole in zip(values, is_whole, strict=True)]
+    if all(is_whole):
+        return [int(value) for value in values]
+    return values

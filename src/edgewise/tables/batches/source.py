@@ -20,14 +20,13 @@ from edgewise.files import Journal
 from edgewise.search.validation import in_share
 from edgewise.tables.batches.groups import group_numbers, row_keys
 from edgewise.tables.batches.partitions import Partitions
-from edgewise.tables.cells import quoted
+from edgewise.tables.cells import missing, quoted
 from edgewise.tables.frames import frame_table, is_frame
 from edgewise.tables.parquet import BATCH_ROWS, names_and_rows, parquet_batches, parquet_files
 from edgewise.tables.table import InBatches, Table
 
 # Structure that 100,000 rows do not show is not worth a search, and 100 columns of them take 80 MB.
 SAMPLE_ROWS = 100_000
-KIND_WORDS = {"f": "numbers", "O": "text", "M": "dates"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +70,12 @@ class Batch:
 
     def take(self, rows: np.ndarray) -> Batch:
         """Return the batch with some of its rows, given as a mask (n,) or as positions."""
-        weight, groups = (None if one is None else one[rows] for one in (self.weight, self.groups))
-        table = self.table.take(rows)
-        y = self.y[rows]
-        ids = self.ids[rows]
-        return replace(self, table=table, y=y, weight=weight, ids=ids, groups=groups)
+        shorter = replace(self, table=self.table.take(rows), y=self.y[rows], ids=self.ids[rows])
+        if self.weight is not None:
+            shorter = replace(shorter, weight=self.weight[rows])
+        if self.groups is not None:
+            shorter = replace(shorter, groups=self.groups[rows])
+        return shorter
 
     @property
     def units(self) -> np.ndarray:
@@ -160,11 +160,11 @@ class Batches(InBatches):
     ) -> None:
         # The columns and the sizes of batches.
         self.source = source
-        self.targets = () if target is None else (target,) if isinstance(target, str) else tuple(target)
+        self.targets = _names_of(target) or ()
         self.target = target
         self.weight = weight
         self.group = group
-        self.columns = None if columns is None else (columns,) if isinstance(columns, str) else tuple(columns)
+        self.columns = _names_of(columns)
         self.batch_rows = check_count(batch_rows, "batch_rows")
         self.sample_rows = check_count(sample_rows, "sample_rows", 2)
         # What an interrupted pass keeps.
@@ -227,9 +227,11 @@ class Batches(InBatches):
         >>> [sum(len(batch) for batch in part) for part in whole.divided(0.2, seed=0)]
         [804, 196]
         """
-        parts = copy(self), copy(self)
-        parts[0]._part, parts[1]._part = (share, seed, False), (share, seed, True)
-        return parts
+        kept = copy(self)
+        kept._part = (share, seed, False)
+        held = copy(self)
+        held._part = (share, seed, True)
+        return kept, held
 
     def with_columns(self, columns: Sequence[str]) -> Batches:
         """Return the same rows with these input columns alone."""
@@ -287,10 +289,9 @@ class Batches(InBatches):
                 first += len(batch)
                 if unit.rows is None and (place - 1) % count != process:
                     continue
+                chosen = np.ones(len(batch), dtype=bool)
                 if self._drops_unknown:
                     chosen = ~_unknown(batch.y)
-                else:
-                    chosen = np.ones(len(batch), dtype=bool)
                 if self._part is not None:
                     share, seed, held = self._part
                     chosen &= self.held(batch, share, seed) == held
@@ -316,10 +317,7 @@ class Batches(InBatches):
         if hasattr(self, "paths"):
             units = [unit for path in self.paths for unit in _parquet_units(path, self._wanted, self.batch_rows)]
             if not units:
-                if isinstance(self.source, str | os.PathLike):
-                    place = self.source
-                else:
-                    place = self.paths[0]
+                place = self.source if isinstance(self.source, str | os.PathLike) else self.paths[0]
                 raise FileError(f"{place}: at least one row of data was expected, got column names only")
             return units
         if isinstance(self.source, Partitions):
@@ -357,18 +355,21 @@ class Batches(InBatches):
             if is_frame(raw):
                 table, y, weight, labels = self._of_frame(raw, kinds)
             else:
-                (table, y, weight), labels = _of_arrays(raw), None
+                table, y, weight = _of_arrays(raw)
+                labels = None
                 _check_kinds(table, kinds)
                 for argument in ("target", "weight", "columns", "group"):
                     if (value := getattr(self, argument)) is not None:
                         raise InputError(f"{argument} must be left out where batches are arrays, got {value!r}")
-            _check_numbers(y[~_unknown(y)] if self._drops_unknown else y, weight, len(table))
+            judged = y
+            if self._drops_unknown:
+                judged = y[~_unknown(y)]
+            _check_numbers(judged, weight, len(table))
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
         ids = np.arange(first, first + len(table), dtype=np.uint64)
-        if labels is None:
-            groups = None
-        else:
+        groups = None
+        if labels is not None:
             groups = group_numbers(labels, ids)
         return Batch(replace(table, source=name), y, weight, name, ids, is_frame(raw), groups)
 
@@ -391,6 +392,15 @@ class Batches(InBatches):
         return whole.drop(self._special), target, weight, labels
 
 
+def _names_of(columns: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the names of one column or several as a tuple; None stays None, all columns."""
+    if columns is None:
+        return None
+    if isinstance(columns, str):
+        return (columns,)
+    return tuple(columns)
+
+
 def _paths(source: Any) -> tuple[Path, ...] | None:
     """Return the Parquet files that a path, a pattern or several of them name; None for anything else."""
     if isinstance(source, list | tuple) and source and all(isinstance(one, str | os.PathLike) for one in source):
@@ -399,13 +409,12 @@ def _paths(source: Any) -> tuple[Path, ...] | None:
         return None
     text = os.fspath(source)
     is_pattern = glob.has_magic(text) and not os.path.exists(text)  # a file may have brackets in its name
-    if os.path.isdir(text) or is_pattern:
-        found = parquet_files(source)
-    else:
-        found = (Path(text),)
-    if not found:
+    if not os.path.isdir(text) and not is_pattern:
+        return (Path(text),)
+    paths = parquet_files(source)
+    if not paths:
         raise FileError(f"{text}: at least one Parquet file was expected, got none")
-    return found
+    return paths
 
 
 def _is_dataset(source: object) -> bool:
@@ -416,17 +425,17 @@ def _parquet_units(path: Path, columns: list[str] | None, batch_rows: int) -> li
     """Return the row groups of a Parquet file that have rows. Raises FileError, MissingExtraError."""
     names, groups = names_and_rows(path)
     known = set(names)
-    wanted = names if columns is None else [name for name in columns if name in known]
-    several = len(groups) > 1
-    return [
-        _Unit(
-            f"{path.name}{f', row group {number + 1}' if several else ''}",
-            rows,
-            partial(parquet_batches, path, wanted, batch_rows, [number]),
-        )
-        for number, rows in enumerate(groups)
-        if rows
-    ]
+    wanted = names
+    if columns is not None:
+        wanted = [name for name in columns if name in known]
+    units = []
+    for number, rows in enumerate(groups):
+        title = path.name
+        if len(groups) > 1:
+            title += f", row group {number + 1}"
+        if rows:
+            units.append(_Unit(title, rows, partial(parquet_batches, path, wanted, batch_rows, [number])))
+    return units
 
 
 def columns_and_rows(paths: Sequence[Path]) -> tuple[tuple[str, ...], int]:
@@ -480,7 +489,9 @@ def _array(part: Any) -> np.ndarray:
     if not _is_tensor(part):
         return np.asarray(part)
     tensor = part.detach().cpu()
-    return np.asarray((tensor.double() if tensor.is_floating_point() else tensor).numpy())
+    if tensor.is_floating_point():
+        tensor = tensor.double()
+    return np.asarray(tensor.numpy())
 
 
 def _of_arrays(raw: Any) -> tuple[Table, np.ndarray, np.ndarray | None]:
@@ -502,16 +513,11 @@ def _of_arrays(raw: Any) -> tuple[Table, np.ndarray, np.ndarray | None]:
         row, column = np.argwhere(np.isinf(x))[0]
         raise InputError(f"X must hold finite numbers, got {x[row, column]} in row {row + 1} of column {column + 1}")
     names = numbered("x", x.shape[1])
+    weight = None
     if len(parts) == 3:
         weight = parts[2].astype(np.float64)
-    else:
-        weight = None
-    if y.dtype.kind in "OUS":
-        y = y
-    elif y.dtype.kind == "f":
+    if y.dtype.kind == "f":
         y = y.astype(np.float64)
-    else:
-        y = y
     return Table(names, {name: x[:, number] for number, name in enumerate(names)}), y, weight
 
 
@@ -533,8 +539,9 @@ def _check_kinds(table: Table, kinds: dict[str, str]) -> None:
         kind = _kind(table.columns.get(name))
         known = kinds.setdefault(name, kind)
         if kind and known and kind != known:
-            expected = KIND_WORDS.get(known, "values of another type")
-            got = KIND_WORDS.get(kind, "values of another type")
+            words = {"f": "numbers", "O": "text", "M": "dates"}
+            expected = words.get(known, "values of another type")
+            got = words.get(kind, "values of another type")
             raise InputError(f"column {quoted(name)} must hold {expected} as in the batches before, got {got}")
         kinds[name] = known or kind
 
@@ -543,31 +550,22 @@ def _kind(column: np.ndarray | None) -> str:
     """Return the kind of a column's cells, "" where all are missing."""
     if column is None:
         return "refused"
-    if column.dtype.kind == "O":
-        return "" if all(cell is None for cell in column) else "O"
-    lost = np.isnat if column.dtype.kind == "M" else np.isnan
-    if lost(column[:1]).all() and lost(column).all():
+    if missing(column[:1]).all() and missing(column).all():
         return ""
     return column.dtype.kind
 
 
-def _missing(y: np.ndarray) -> np.ndarray:
-    """Return which targets are missing, in the shape of y."""
-    if y.dtype.kind == "O":
-        return np.array([cell is None or cell != cell for cell in y.ravel()], dtype=bool).reshape(y.shape)
-    if y.dtype.kind == "f":
-        return np.isnan(y)
-    return np.zeros(y.shape, dtype=bool)
-
-
 def _unknown(y: np.ndarray) -> np.ndarray:
     """Return which rows lack a target, (n,)."""
-    return np.asarray(_missing(y).reshape(len(y), -1).any(axis=1))
+    return np.asarray(missing(y).reshape(len(y), -1).any(axis=1))
 
 
 def _check_numbers(y: np.ndarray, weight: np.ndarray | None, rows: int) -> None:
     """Raise InputError where a target is not known, or a weight is no number of at least 0."""
-    lost = int((~np.isfinite(y) if y.dtype.kind == "f" else _missing(y)).sum())
+    is_known = ~missing(y)
+    if y.dtype.kind == "f":
+        is_known = np.isfinite(y)
+    lost = int((~is_known).sum())
     if lost:
         if y.dtype.kind == "f":
             expected = "finite numbers"

@@ -14,8 +14,7 @@ from edgewise.tables.batches.groups import row_keys
 from edgewise.tables.batches.source import Batch
 from edgewise.tables.cells import quoted, stack_cells
 from edgewise.tables.table import Table
-from edgewise.tables.target import MAX_CLASSES as MOST_LABELS
-from edgewise.tables.target import MAX_NUMERIC_CLASSES
+from edgewise.tables.target import RULES as TARGETS
 
 SAMPLE = "the sample"  # what messages call it
 
@@ -167,7 +166,7 @@ class Sampler:
     def _add_labels(self, batch: Batch) -> None:
         """Keep a row of each class; of numbers that are too many or too fine for classes, none."""
         labels, places = np.unique(batch.y.astype(str) if batch.y.dtype == object else batch.y, return_index=True)
-        most = MOST_LABELS if self.has_labels else MAX_NUMERIC_CLASSES
+        most = TARGETS.most_classes if self.has_labels else TARGETS.most_numeric_classes
         is_number = labels.dtype.kind in "iuf"
         if self.has_labels or (is_number and len(labels) <= most and (labels % 1 == 0).all()):
             for label, place in zip(labels.tolist(), places.tolist(), strict=True):
