@@ -26,6 +26,8 @@ class ShootingSettings:
     """Weights and tolerances of the iteration."""
 
     iterations: int = 25
+    damping: float = 1e-16  # of the first step, relative to the diagonal of the normal matrix
+    most_damping: float = 1e-3  # at which steps that help no more are given up
     # Weight of squared defects beside squared residuals, both in units of the noise: a trajectory in pieces is none.
     defect_weight: float = 1e4
     # Mean squared defect, as a share of the mean squared residual, of a trajectory that counts as continuous
@@ -194,7 +196,8 @@ class LinearProblem:
 
     plans: list[np.ndarray]  # (n, d, columns + 1) changes of the states of each trajectory; the last one by defects
     matrix: np.ndarray  # (rows, columns) in units of the noise
-    target: np.ndarray  # (rows,)
+    residual: np.ndarray  # (rows,)
+    target: np.ndarray  # (rows,) residual without what the defects do to it
     constraints: np.ndarray  # (links, columns + 1)
 
     @property
@@ -210,7 +213,7 @@ class LinearProblem:
         particular, free = self._feasible(lengths)
         target = self.target - matrix @ particular
         u, s, v = np.linalg.svd(matrix @ free, full_matrices=False)
-        filtered = s / (s**2 + damping * s[0] ** 2)
+        filtered = s / (s**2 + damping)
         step = particular + free @ (v.T @ (filtered * (u.T @ target)))
         return step / lengths, self.target - matrix @ step
 
@@ -298,6 +301,7 @@ class _Shooting:
         plans = []
         constraints = []
         rows = []
+        residuals = []
         targets = []
         first = 0
         for run, weight, z, propagation in zip(self.data.runs, self.weights, self.states, propagations, strict=True):
@@ -305,67 +309,102 @@ class _Shooting:
             plans.append(plan)
             constraints.append(propagation.constraints(first, width))
             rows.append((plan[:, :m, :-1] * weight[:, :, None]).reshape(-1, plan.shape[2] - 1))
-            targets.append(((run.y - z[:, :m] - plan[:, :m, -1]) * weight).ravel())
+            residuals.append(((run.y - z[:, :m]) * weight).ravel())
+            targets.append(residuals[-1] - (plan[:, :m, -1] * weight).ravel())
             first += d * len(propagation.starts)
-        return LinearProblem(plans, np.concatenate(rows), np.concatenate(targets), np.concatenate(constraints))
+        parts = (np.concatenate(each) for each in (rows, residuals, targets, constraints))
+        return LinearProblem(plans, *parts)
+
+    def predict(self) -> None:
+        """Gauss-Newton steps of the constants alone, as long as defects are larger than errors of the states.
+
+        One-step prediction does without the curves between samples, which err where samples are sparse.
+        """
+        numbers = sum(z[1:].size for z in self.states)
+        _, defect = self.misfit(self.states, self.theta)
+        for _ in range(SHOOTING.iterations):
+            if not math.isfinite(defect) or defect < numbers:
+                return
+            rows = []
+            targets = []
+            for run, course, z in zip(self.data.runs, self.courses, self.states, strict=True):
+                ends, _, by_constant = course.linearised(self.law, z, self.theta)
+                scale = run.state_scale[1:]
+                rows.append((by_constant / scale[:, :, None]).reshape(-1, len(self.theta)))
+                targets.append(((z[1:] - ends) / scale).ravel())
+            matrix = np.concatenate(rows)
+            if not np.isfinite(matrix).all():
+                return
+            theta = self.theta + np.linalg.lstsq(matrix, np.concatenate(targets), rcond=1e-12)[0]
+            _, after = self.misfit(self.states, theta)
+            if not after < 0.9 * defect:
+                return
+            self.theta = theta
+            defect = after
 
     def fit(self, settings: DynamicsSettings, limit: float = math.inf) -> Fit:
-        """Damped Gauss-Newton steps with a line search, until residuals and defects stand still.
+        """Levenberg-Marquardt steps until residuals and defects stand still.
 
         A fit whose score, as its steps foresee it, will stay above a limit is given up.
         """
-        result = Fit(self.law)
         data = self.data
         m = data.kind.measured
-        p = len(self.theta)
+        self.predict()
         residual, defect = self.misfit(self.states, self.theta)
         if not math.isfinite(defect):
-            return result
-        damping = 1e-10
+            return Fit(self.law)
+        problem = self.linear_problem()
+        damping = SHOOTING.damping
+        growth = 2.0
         is_converged = False
         for iteration in range(SHOOTING.iterations):
-            problem = self.linear_problem()
             if not problem.is_finite:
-                return result
+                return Fit(self.law)
             step, foreseen = problem.solve(damping)
             if iteration >= SHOOTING.settled and limit < math.inf:
                 squares = (foreseen.reshape(-1, m) ** 2).sum(axis=0) / np.maximum(data.counts, 1)
                 if score_of(squares, data, self.law, settings) > limit:
                     return Fit(self.law, limit=limit)
             # The longest step that lowers residuals and defects together
-            accepted = False
-            for alpha in (1.0, 0.5, 0.2, 0.05):
+            before = residual + SHOOTING.defect_weight * defect
+            for share in (1.0, 0.5, 0.2, 0.05):
                 pairs = zip(self.states, problem.plans, strict=True)
-                new = [z + alpha * (plan[:, :, :-1] @ step + plan[:, :, -1]) for z, plan in pairs]
-                theta = self.theta + alpha * step[len(step) - p :]
-                new_residual, new_defect = self.misfit(new, theta)
+                states = [z + share * (plan[:, :, :-1] @ step + plan[:, :, -1]) for z, plan in pairs]
+                theta = self.theta + share * step[len(step) - len(self.theta) :]
+                new_residual, new_defect = self.misfit(states, theta)
                 after = new_residual + SHOOTING.defect_weight * new_defect
-                before = residual + SHOOTING.defect_weight * defect
-                accepted = after < before * (1 + 1e-9) + 1e-12
-                if accepted:
+                if after < before * (1 + 1e-9) + 1e-12:
                     break
-            if not accepted:
-                if damping > 1e-3:
+            else:
+                if damping > SHOOTING.most_damping:
                     break
-                damping = max(damping, 1e-8) * 100
+                damping *= growth
+                growth *= 2
                 continue
+            # Nielsen's damping, by the ratio of the gain to that of the linear problem
+            expected = float(((problem.residual + share * (foreseen - problem.residual)) ** 2).sum())
+            expected += SHOOTING.defect_weight * (1 - share) ** 2 * defect
+            ratio = min(max((before - after) / max(before - expected, 1e-300), 0.0), 1.0)
+            damping *= max(1 / 3, 1 - (2 * ratio - 1) ** 3)
+            growth = 2.0
             change = abs(new_residual - residual) + SHOOTING.defect_weight * abs(new_defect - defect)
-            self.states = new
+            self.states = states
             self.theta = theta
             residual = new_residual
             defect = new_defect
-            damping = max(damping / 10, 1e-12)
             is_exact = residual / data.rows < 1e-16
             stands_still = change < 1e-5 * (1e-8 + residual) or is_exact
-            if alpha == 1.0 and stands_still and defect < 1e-2 * SHOOTING.continuous * residual / data.rows + 1e-12:
+            if share == 1.0 and stands_still and defect < 1e-2 * SHOOTING.continuous * residual / data.rows + 1e-12:
                 is_converged = True
                 break
+            problem = self.linear_problem()
         if defect > SHOOTING.continuous * residual / data.rows + 1e-9:
-            return result
-        return self.judged(result, problem, is_converged=is_converged, settings=settings)
+            return Fit(self.law)
+        return self.judged(problem, is_converged=is_converged, settings=settings)
 
-    def judged(self, result: Fit, problem: LinearProblem, *, is_converged: bool, settings: DynamicsSettings) -> Fit:
+    def judged(self, problem: LinearProblem, *, is_converged: bool, settings: DynamicsSettings) -> Fit:
         """The fit with its score and covariances, each coordinate at its own residual variance."""
+        result = Fit(self.law)
         data = self.data
         m = data.kind.measured
         sums = [
