@@ -103,7 +103,7 @@ def test_a_trajectory_goes_on_from_its_last_fitted_state(logistic):
     ahead = logistic.forecast(None, [12.0, 20.0])
     assert ahead.x[1, 0] == pytest.approx(4, abs=0.1)
     at_the_end = logistic.forecast(None, [10.0, 12.0])
-    assert at_the_end.x[0, 0] == logistic.evidence.states[0][-1, 0]
+    assert at_the_end.x[0, 0] == logistic.evidence.runs[0].states[-1, 0]
     assert 0 < at_the_end.upper[0, 0] - at_the_end.lower[0, 0] < 0.2
     np.testing.assert_allclose(at_the_end.x[1], ahead.x[0], rtol=1e-6)
 

@@ -15,7 +15,7 @@ from edgewise.dynamics.choosing import Choice
 from edgewise.dynamics.integral_form import Candidate, IntegralForm, SparseSums
 from edgewise.dynamics.judging import blows_up, decision
 from edgewise.dynamics.missed import formula_equations
-from edgewise.dynamics.result import Evidence, Motion, System
+from edgewise.dynamics.result import Motion, System
 from edgewise.dynamics.settings import DynamicsSettings
 from edgewise.dynamics.shooting import Fit
 from edgewise.dynamics.smoothing import Smooth, smooth
@@ -224,12 +224,12 @@ class _Search:
             known = self._known(t, u, splines)
             # Samples before the longest delay are history
             kept = t >= t[0] + max(kind.delays, default=0.0) - 1e-12 * np.ptp(t)
-            runs.append(Trajectory(t[kept], y[kept], present[kept], sigma[kept], states[kept], scale[kept], known))
+            seen = (y[kept], present[kept], sigma[kept], states[kept], states[kept])
+            runs.append(Trajectory(t[kept], *seen, scale[kept], known))
             curves.append(_curve([*splines, *slopes]))
             self.smooths.append(smooths)
         moving = np.std(np.concatenate([run.states for run in runs]), axis=0)[kind.measured :]
-        self.curves = [run.states for run in runs]
-        data = Observations(runs, kind, rounding * np.concatenate([spread, moving]))
+        data = Observations(runs, kind, rounding * np.concatenate([spread, moving]), self.seed)
         noise = np.sqrt(np.mean([np.mean((run.sigma / spread) ** 2, axis=0) for run in runs], axis=0))
         error = np.sqrt(np.mean(np.square(gaps), axis=0))
         curve_error = np.clip(error, 1e-5 * spread, 0.01 * spread)
@@ -311,25 +311,15 @@ class _Search:
             messages.append("No system of terms follows the trajectories; network() trains one without a formula.")
         agrees, start = True, None
         if best.is_continuous:
-            agrees, start = decision(best, rivals, [worth[id(fit)] for fit in (best, *rivals)], data, self.seed)
+            agrees, start = decision(best, rivals, [worth[id(fit)] for fit in (best, *rivals)], data)
         if stopped is not StopReason.CONVERGED:
             messages.append(stopped.sentence)
 
         systems = {id(fit): self._system(fit, lost.get(id(fit), False)) for fit in choice.fits.values()}
         systems.setdefault(id(best), self._system(best, False))
         front = _front(list(choice.fits.values()), systems, best)
-        evidence = Evidence(
-            tuple(run.t for run in data.runs),
-            tuple(run.y for run in data.runs),
-            tuple(run.present for run in data.runs),
-            tuple(run.sigma for run in data.runs),
-            tuple(best.states or [run.states for run in data.runs]),
-            tuple(self.curves),
-            tuple(run.known for run in data.runs),
-            data.substeps,
-            self.samples.input_names,
-            self.seed,
-        )
+        for run, states in zip(data.runs, best.states, strict=False):  # where no law is continuous, none has states
+            run.states = states
         self.budget.report("done", 1.0)
         return Motion(
             front,
@@ -341,7 +331,7 @@ class _Search:
             start,
             stopped,
             tuple(messages),
-            evidence,
+            data,
         )
 
     def _noise_of(self, fit: Fit) -> np.ndarray:

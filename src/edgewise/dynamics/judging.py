@@ -51,12 +51,10 @@ def probabilities(scores: Sequence[float]) -> np.ndarray:
     return weights / weights.sum()
 
 
-def other_starts(data: Observations, seed: int) -> np.ndarray:
+def other_starts(data: Observations) -> np.ndarray:
     """Starts (S, states) around those measured, first near the middle, then up to a range beyond it."""
-    states = np.concatenate([run.states for run in data.runs])
-    low = states.min(axis=0)
-    high = states.max(axis=0)
-    random = np.random.default_rng(seed)
+    low, high = data.box
+    random = np.random.default_rng(data.seed)
     inner = random.uniform(low, high, (JUDGING.starts // 2, len(low)))
     outer = random.uniform(2 * low - high, 2 * high - low, (JUDGING.starts // 2, len(low)))
     starts = np.concatenate([inner, outer])
@@ -91,14 +89,14 @@ def agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def decision(
-    choice: Fit, rivals: Sequence[Fit], worth: Sequence[float], data: Observations, seed: int
+    choice: Fit, rivals: Sequence[Fit], worth: Sequence[float], data: Observations
 ) -> tuple[bool, np.ndarray | None]:
     """Whether rivals move as the choice does from other starts, and the start where they differ most."""
     if not rivals:
         return True, None
     run = data.runs[0]
     kind = data.kind
-    starts = other_starts(data, seed)
+    starts = other_starts(data)
     with np.errstate(all="ignore"):
         mine = together(choice.law, kind, starts, run.t, substeps=data.substeps, known=run.known)[..., : kind.measured]
         others = [
@@ -130,8 +128,8 @@ class Start:
     @classmethod
     def after(cls, motion: Motion, run: int) -> Start:
         """The last fitted state of a trajectory."""
-        state = motion.evidence.states[run][-1]
-        return cls(float(motion.evidence.t[run][-1]), state, np.zeros(len(state)), run)
+        last = motion.evidence.runs[run]
+        return cls(float(last.t[-1]), last.states[-1], np.zeros(motion.choice.kind.states), run)
 
     def drawn(self, system: System, count: int, freedom: float, random: np.random.Generator) -> np.ndarray:
         """States and constants (count, states + p): t distributed as estimated, and a given state normal about it."""
@@ -159,7 +157,7 @@ def forecast_of(
     known = _inputs_of(motion, times, inputs)
     t = times if times[0] == start.time else np.concatenate([[start.time], times])
     # As fine a grid as the search had, with the times asked for
-    spacing = float(np.median(np.concatenate([np.diff(one) for one in evidence.t]))) / evidence.substeps
+    spacing = float(np.median(np.concatenate([np.diff(run.t) for run in evidence.runs]))) / evidence.substeps
     parts = np.ceil(np.diff(t) / spacing).astype(int)
     parts = np.minimum(np.maximum(parts, 1), max(20_000 // len(t), 1))
     if kind.is_map:
@@ -175,8 +173,8 @@ def forecast_of(
     paths = []
     for system, count in zip(systems, counts, strict=True):
         if count:
-            unknowns = len(system.law.theta) + kind.states * len(evidence.t)
-            freedom = max(sum(int(one.sum()) for one in evidence.present) - unknowns, 1)
+            unknowns = len(system.law.theta) + kind.states * len(evidence.runs)
+            freedom = max(int(evidence.counts.sum()) - unknowns, 1)
             drawn = start.drawn(system, count, freedom, random)
             theta = drawn[:, kind.states :].T
             path = together(system.law, kind, drawn[:, : kind.states], fine, theta=theta, substeps=1, known=known)
@@ -194,7 +192,8 @@ def forecast_of(
 
 def _inputs_of(motion: Motion, t: np.ndarray, inputs: Mapping[str, np.ndarray] | None) -> Known:
     """The inputs of a forecast as a function of time."""
-    names = motion.evidence.input_names
+    kind = motion.choice.kind
+    names = motion.choice.variables[kind.states : kind.states + kind.inputs]
     if not names:
         return no_known
     if not isinstance(inputs, Mapping) or set(inputs) != set(names):
@@ -211,14 +210,8 @@ def jacobian(system: System, state: np.ndarray) -> np.ndarray:
     d = kind.states
     steps = 1e-5 * (1e-3 + np.abs(state))
     shifts = np.diag(steps)
-    p = system.law.theta[:, None]
     variables = np.concatenate([state + shifts, state - shifts]).T
-    if kind.known:
-        variables = np.concatenate([variables, np.zeros((kind.known, 2 * d))])
-    rows = (
-        kind.slopes(system.law, list(variables), p)[-d:] if not kind.is_map else system.law.function(list(variables), p)
-    )
-    values = np.stack(np.broadcast_arrays(*rows, variables[0])[:-1])
+    values = kind.rates(system.law, variables, np.zeros((kind.known, 2 * d)), system.law.theta[:, None])
     return (values[:, :d] - values[:, d:]) / (2 * steps)
 
 
@@ -226,9 +219,7 @@ def fixed_points_of(motion: Motion) -> list[FixedPoint]:
     """Isolated roots of the right-hand sides from starts in and around the data, each once."""
     system = motion.choice
     kind = system.kind
-    states = np.concatenate(motion.evidence.states)
-    low = states.min(axis=0)
-    high = states.max(axis=0)
+    low, high = motion.evidence.box
     reach = high - low
     random = np.random.default_rng(motion.evidence.seed)
     guesses = np.concatenate(
@@ -236,10 +227,8 @@ def fixed_points_of(motion: Motion) -> list[FixedPoint]:
     )
 
     def slopes(state: np.ndarray) -> np.ndarray:
-        columns = [*state, *np.zeros(kind.known)]
-        if kind.is_map:
-            return np.array(system.law.function(columns, system.law.theta)) - state
-        return np.array(kind.slopes(system.law, columns, system.law.theta), dtype=np.float64)
+        rates = kind.rates(system.law, state, np.zeros(kind.known), system.law.theta)
+        return rates - state if kind.is_map else rates
 
     found: list[FixedPoint] = []
     for guess in guesses:
@@ -296,14 +285,11 @@ def conserved_by(motion: Motion) -> Conserved | None:
     """
     system = motion.choice
     kind = system.kind
-    states = np.concatenate(motion.evidence.states)
-    low = states.min(axis=0)
-    high = states.max(axis=0)
+    low, high = motion.evidence.box
     points = np.random.default_rng(motion.evidence.seed).uniform(low, high, (400, len(low)))
     functions = _conserved_functions(low > 0, kind)
-    theta = system.law.theta[:, None]
-    slopes = kind.slopes(system.law, [*points.T, *np.zeros((kind.known, len(points)))], theta)
-    flow = np.column_stack([np.broadcast_to(slope, len(points)) for slope in slopes])
+    known = np.zeros((kind.known, len(points)))
+    flow = kind.rates(system.law, points.T, known, system.law.theta[:, None]).T
     derivatives = []
     gradients = []
     for function in functions:
@@ -368,16 +354,15 @@ def _sparsest_null(matrix: np.ndarray) -> tuple[list[int], np.ndarray] | None:
 
 def _constancy(expression: Expression, motion: Motion) -> float:
     """The p-value of a chi-squared test that a quantity keeps its value along each trajectory of samples."""
-    evidence = motion.evidence
     m = motion.choice.kind.measured
     total = 0.0
     freedom = 0
-    for y, present, sigma, states in zip(evidence.y, evidence.present, evidence.sigma, evidence.states, strict=True):
-        rows = present.all(axis=1)
-        sampled = np.column_stack([y, states[:, m:]])[rows]
-        values, by_input = values_and_derivatives(expression, sampled, columns=range(states.shape[1]))
-        gradient = by_input[:, by_input.shape[1] - states.shape[1] :][:, :m]
-        variance = ((gradient * sigma[rows]) ** 2).sum(axis=1) + 1e-300
+    for run in motion.evidence.runs:
+        rows = run.present.all(axis=1)
+        sampled = np.column_stack([run.y, run.states[:, m:]])[rows]
+        values, by_input = values_and_derivatives(expression, sampled, columns=range(sampled.shape[1]))
+        gradient = by_input[:, by_input.shape[1] - sampled.shape[1] :][:, :m]
+        variance = ((gradient * run.sigma[rows]) ** 2).sum(axis=1) + 1e-300
         usable = np.isfinite(values) & np.isfinite(variance)
         weights = 1 / variance[usable]
         middle = float(values[usable] @ weights / weights.sum())

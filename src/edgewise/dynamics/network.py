@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.dynamics.result import Forecast, Motion
+from edgewise.dynamics.trajectories import runge_kutta
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
 from edgewise.train.loop import fit
@@ -62,10 +63,7 @@ class Flow(nn.Module):
             return self.slopes(x)
         h = rows[:, -1:] / self.substeps
         for _ in range(self.substeps):
-            a = self.slopes(x)
-            b = self.slopes(x + h / 2 * a)
-            c = self.slopes(x + h / 2 * b)
-            x = x + h / 6 * (a + 2 * b + 2 * c + self.slopes(x + h * c))
+            x = runge_kutta(lambda state, _: self.slopes(state), x, h, None, None, None)
         return x
 
 
@@ -117,16 +115,16 @@ def network_of(motion: Motion, hidden: int | None, seed: int) -> MotionNetwork:
 def _trained(motion: Motion, width: list[int], seed: int) -> MotionNetwork:
     """One network of a shape, fitted to slopes and then through the trajectories."""
     kind = motion.choice.kind
-    evidence = motion.evidence
+    runs = motion.evidence.runs
     m = kind.measured
-    states = [torch.as_tensor(one) for one in evidence.curves]
+    states = [torch.as_tensor(run.curve) for run in runs]
     # Slopes by central differences of the smoothed states; of a map the next states
     if kind.is_map:
         inputs = torch.cat([one[:-1] for one in states])
         targets = torch.cat([one[1:, :m] for one in states])
     else:
         inputs = torch.cat(states)
-        slopes = [np.gradient(x[:, -m:], t, axis=0) for x, t in zip(evidence.curves, evidence.t, strict=True)]
+        slopes = [np.gradient(run.curve[:, -m:], run.t, axis=0) for run in runs]
         targets = torch.as_tensor(np.concatenate(slopes))
     scale = targets.std(0).clamp(min=1e-12)
     model = KAN(width, NETWORK.grid_size, seed=seed, dtype=torch.float64)
@@ -136,7 +134,7 @@ def _trained(motion: Motion, width: list[int], seed: int) -> MotionNetwork:
     flow = Flow(model, scale, kind.order, kind.is_map, NETWORK.substeps)
     rows = []
     ends = []
-    for x, t in zip(states, evidence.t, strict=True):
+    for x, t in zip(states, (run.t for run in runs), strict=True):
         ahead = 1 if kind.is_map else max(1, round(NETWORK.stretch * len(t)))
         duration = torch.as_tensor(t[ahead:] - t[:-ahead])[:, None]
         rows.append(torch.cat([x[:-ahead], duration], 1))

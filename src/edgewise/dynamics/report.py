@@ -15,7 +15,7 @@ STEPS = 4  # times of the forecast that the table shows
 def report_of(motion: Motion, command: str = "") -> Report:
     """The page of a motion."""
     choice = motion.choice
-    evidence = motion.evidence
+    runs = motion.evidence.runs
     tables = [("The constants", _constants(motion)), ("The systems, from short to accurate", _systems(motion))]
     if choice.is_autonomous:
         tables.insert(1, ("The forecast", _forecast(motion)))
@@ -24,12 +24,12 @@ def report_of(motion: Motion, command: str = "") -> Report:
     else:
         cautions = [motion.says]
     noise = enumeration([f"{number_text(s, 2)} of {n}" for n, s in zip(motion.names, motion.noise, strict=True)])
-    samples = sum(len(t) for t in evidence.t)
+    samples = motion.evidence.rows
     content = ReportContent(
         f"Laws of motion of {enumeration(list(motion.names))}",
         summary=[
             f"Equations of motion were looked for in {counted(samples, 'sample')} of "
-            f"{counted(len(evidence.t), 'trajectory', 'trajectories')}."
+            f"{counted(len(runs), 'trajectory', 'trajectories')}."
         ],
         errors=[
             f"The trajectories of the equations leave a root mean squared error of {noise}.",
@@ -84,7 +84,7 @@ def _systems(motion: Motion) -> TestTable:
 
 def _forecast(motion: Motion) -> TestTable:
     """How the first trajectory goes on for half its length."""
-    t = motion.evidence.t[0]
+    t = motion.evidence.runs[0].t
     if motion.choice.kind.is_map:
         later = t[-1] + np.arange(1.0, STEPS + 1)
     else:

@@ -16,7 +16,7 @@ import numpy as np
 
 from edgewise.dynamics.settings import DynamicsSettings
 from edgewise.dynamics.terms import Law
-from edgewise.dynamics.trajectories import Kind, Observations, Trajectory
+from edgewise.dynamics.trajectories import Kind, Observations, Trajectory, runge_kutta
 from edgewise.outcomes import check_time, spend
 from edgewise.settings import CALL_WORK
 
@@ -96,24 +96,12 @@ class Course:
     def ends(self, law: Law, states: np.ndarray, p: np.ndarray) -> np.ndarray:
         """States at the end of each interval, from states (d, variants, intervals) at its start, constants (p, ...)."""
         if self.kind.is_map:
-            return np.stack(np.broadcast_arrays(*law.function([*states, *self.known[0, 0]], p), states[0])[:-1])
+            return self.kind.rates(law, states, self.known[0, 0], p)
         substeps = len(self.known)
         spend(4.0 * substeps * (2 + len(p)) * (3 * CALL_WORK + 2 * states.size))
         h = self.lengths / substeps
-
-        def slopes(x: np.ndarray, known: np.ndarray) -> np.ndarray:
-            out = np.empty_like(x)
-            for k, value in enumerate(self.kind.slopes(law, [*x, *known], p)):
-                out[k] = value
-            return out
-
-        # The classical method of Runge and Kutta
-        for start, middle, end in self.known:
-            a = slopes(states, start)
-            b = slopes(states + h / 2 * a, middle)
-            c = slopes(states + h / 2 * b, middle)
-            d = slopes(states + h * c, end)
-            states = states + h / 6 * (a + 2 * b + 2 * c + d)
+        for known in self.known:
+            states = runge_kutta(lambda x, at: self.kind.rates(law, x, at, p), states, h, *known)
         return states
 
     def linearised(self, law: Law, z: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -330,7 +318,7 @@ class _Shooting:
             for run, course, z in zip(self.data.runs, self.courses, self.states, strict=True):
                 ends, _, by_constant = course.linearised(self.law, z, self.theta)
                 scale = run.state_scale[1:]
-                rows.append((by_constant / scale[:, :, None]).reshape(-1, len(self.theta)))
+                rows.append((by_constant / scale[:, :, None]).reshape(scale.size, len(self.theta)))
                 targets.append(((z[1:] - ends) / scale).ravel())
             matrix = np.concatenate(rows)
             if not np.isfinite(matrix).all():

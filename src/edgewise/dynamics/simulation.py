@@ -6,7 +6,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from edgewise.dynamics.terms import Law
-from edgewise.dynamics.trajectories import Kind, Known
+from edgewise.dynamics.trajectories import Kind, Known, no_known, runge_kutta
 from edgewise.outcomes import spend
 
 
@@ -24,7 +24,7 @@ def accurate(law: Law, kind: Kind, start: np.ndarray, t: np.ndarray, known: Know
         left[0] -= 1
         if left[0] < 0:
             raise _Lost
-        return np.array(kind.slopes(law, [*x, *known(np.asarray(time))], theta), dtype=np.float64)
+        return kind.rates(law, x, known(np.asarray(time)), theta)
 
     def leaves(time: float, x: np.ndarray) -> float:
         return limit - np.abs(x).max()
@@ -48,7 +48,7 @@ def together(
     *,
     theta: np.ndarray | None = None,
     substeps: int = 4,
-    known: Known | None = None,
+    known: Known = no_known,
 ) -> np.ndarray:
     """States (n, S, states) of S starts (S, states) at times t (n,), constants (p,) or (p, S); not finite where lost.
 
@@ -61,39 +61,26 @@ def together(
     m = kind.measured
     spend(20.0 * len(t) * starts.size * substeps * (1 + len(p)))
 
-    def columns(x: np.ndarray, time: float, filled: int) -> list[np.ndarray]:
-        values = list(x)
-        if kind.inputs and known is not None:
-            values += [np.full(x.shape[1], value) for value in known(np.asarray(time))[: kind.inputs]]
-        for delay in kind.delays:
-            values += list(_history(out[:filled, :, :m], t[:filled], time - delay).T)
-        return values
+    def at(time: float, filled: int) -> list[np.ndarray]:
+        """The known columns."""
+        earlier = [_history(out[:filled, :, :m], t[:filled], time - delay) for delay in kind.delays]
+        return [*known(np.asarray(time))[: kind.inputs], *(column for states in earlier for column in states.T)]
+
+    def rates(x: np.ndarray, columns: list[np.ndarray]) -> np.ndarray:
+        return kind.rates(law, x, columns, p)
 
     with np.errstate(all="ignore"):
         x = starts.T
         for place in range(1, len(t)):
             if kind.is_map:
-                new = law.function(columns(x, t[place - 1], place), p)
-                x = np.stack(np.broadcast_arrays(*new, x[0])[:-1])
-                out[place] = x.T
-                continue
-            h = (t[place] - t[place - 1]) / substeps
-            for step in range(substeps):
-                time = t[place - 1] + step * h
-                a = _slopes(kind, law, columns(x, time, place), p, x)
-                b = _slopes(kind, law, columns(x + h / 2 * a, time + h / 2, place), p, x)
-                c = _slopes(kind, law, columns(x + h / 2 * b, time + h / 2, place), p, x)
-                d = _slopes(kind, law, columns(x + h * c, time + h, place), p, x)
-                x = x + h / 6 * (a + 2 * b + 2 * c + d)
+                x = rates(x, at(t[place - 1], place))
+            else:
+                h = (t[place] - t[place - 1]) / substeps
+                for step in range(substeps):
+                    time = t[place - 1] + step * h
+                    x = runge_kutta(rates, x, h, at(time, place), at(time + h / 2, place), at(time + h, place))
             out[place] = x.T
     return out
-
-
-def _slopes(kind: Kind, law: Law, columns: list[np.ndarray], p: np.ndarray, like: np.ndarray) -> np.ndarray:
-    slopes = np.empty_like(like)
-    for k, value in enumerate(kind.slopes(law, columns, p)):
-        slopes[k] = value
-    return slopes
 
 
 def _history(out: np.ndarray, t: np.ndarray, time: float) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -34,9 +35,21 @@ class Kind:
         """Columns beside the states: inputs, then all coordinates at each delay."""
         return self.inputs + self.measured * len(self.delays)
 
-    def slopes(self, law: Law, x: Columns, p: np.ndarray) -> list[np.ndarray]:
-        """The derivatives of all states."""
-        return [*x[self.measured : self.states], *law.function(x, p)]
+    def rates(self, law: Law, x: np.ndarray, known: Columns, p: np.ndarray) -> np.ndarray:
+        """The derivatives of all states x (states, ...), of a map the next states, with known columns."""
+        out = np.empty_like(x)
+        for k, value in enumerate([*x[self.measured :], *law.function([*x, *known], p)]):
+            out[k] = value
+        return out
+
+
+def runge_kutta(rates: Callable[[Any, Any], Any], x: Any, h: Any, start: Any, middle: Any, end: Any) -> Any:
+    """A classical step: `rates` of states x and of what is known at the start, the middle and the end."""
+    a = rates(x, start)
+    b = rates(x + h / 2 * a, middle)
+    c = rates(x + h / 2 * b, middle)
+    d = rates(x + h * c, end)
+    return x + h / 6 * (a + 2 * b + 2 * c + d)
 
 
 @dataclass
@@ -47,7 +60,8 @@ class Trajectory:
     y: np.ndarray  # samples (n, measured), the smoothed state where missing
     present: np.ndarray  # (n, measured) whether there is a sample
     sigma: np.ndarray  # (n, measured) standard deviation of the noise
-    states: np.ndarray  # (n, states) smoothed
+    curve: np.ndarray  # (n, states) smoothed without any law
+    states: np.ndarray  # (n, states) smoothed, or fitted by a law
     state_scale: np.ndarray  # (n, states) standard deviation of the smoothed states' errors, for broken continuity
     known: Known  # inputs and delayed coordinates
 
@@ -69,12 +83,19 @@ class Observations:
     runs: list[Trajectory]
     kind: Kind
     floor: np.ndarray  # (states,) rounding, below which no residual and no defect counts
+    seed: int  # of random starts and draws
     substeps: int = 4  # Runge-Kutta steps between two samples
 
     @property
     def rows(self) -> int:
         """Samples of all trajectories."""
         return sum(len(run.t) for run in self.runs)
+
+    @property
+    def box(self) -> tuple[np.ndarray, np.ndarray]:
+        """The smallest and the largest values (states,) of the states."""
+        states = np.concatenate([run.states for run in self.runs])
+        return states.min(axis=0), states.max(axis=0)
 
     @property
     def counts(self) -> np.ndarray:

@@ -73,14 +73,14 @@ def motion_figure(motion: Any) -> Figure:
 
 def _draw_trajectories(axes: Axes, motion: Any, k: int) -> None:
     """Samples and fit of every trajectory, and the forecast with its band after the end of the first."""
-    evidence = motion.evidence
-    for number, (t, y, states) in enumerate(zip(evidence.t, evidence.y, evidence.states, strict=True)):
+    runs = motion.evidence.runs
+    for number, run in enumerate(runs):
         is_first = number == 0
         label = {"data": "data", "fit": "fit"} if is_first else {"data": None, "fit": None}
-        axes.plot(t, y[:, k], ".", markersize=3, color=GREY, zorder=2, label=label["data"])
-        axes.plot(t, states[:, k], color=BLUE, zorder=3, label=label["fit"])
+        axes.plot(run.t, run.y[:, k], ".", markersize=3, color=GREY, zorder=2, label=label["data"])
+        axes.plot(run.t, run.states[:, k], color=BLUE, zorder=3, label=label["fit"])
     if motion.choice.is_autonomous and not motion.choice.kind.is_map:
-        t = evidence.t[0]
+        t = runs[0].t
         later = np.linspace(t[-1], t[-1] + LOOK.later * (t[-1] - t[0]), 120)
         forecast = motion.forecast(None, later)
         axes.plot(later, forecast.x[:, k], color=ORANGE, zorder=3, label="forecast")
@@ -94,7 +94,7 @@ def _draw_portrait(axes: Axes, motion: Any) -> None:
     choice = motion.choice
     states = choice.kind.states
     names = choice.variables[:states]
-    fitted = motion.evidence.states
+    fitted = [run.states for run in motion.evidence.runs]
     flat = np.concatenate(fitted)
     low = flat.min(axis=0)
     high = flat.max(axis=0)
@@ -156,7 +156,7 @@ def _draw_portrait(axes: Axes, motion: Any) -> None:
 
 def _draw_front(axes: Axes, motion: Any) -> None:
     """Root mean squared residual in units of the noise, or of the samples' spread, against symbols."""
-    spread = np.nanstd(np.concatenate(motion.evidence.y), axis=0) + np.finfo(float).tiny
+    spread = np.nanstd(np.concatenate([run.y for run in motion.evidence.runs]), axis=0) + np.finfo(float).tiny
     symbols = [system.complexity for system in motion.systems]
     errors = [max(float(np.sqrt(np.mean((system.error / spread) ** 2))), 1e-12) for system in motion.systems]
     axes.set_yscale("log")
