@@ -5,6 +5,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from edgewise import find_dynamics
+from edgewise.dynamics.choosing import lengths_of
 
 T = np.linspace(0, 10, 150)
 LAWS = {
@@ -65,6 +66,10 @@ def test_known_laws_are_found_with_noise_of_5_percent(name):
         (one.value - true.value) / one.error for one, true in zip(motion.choice.constants, exact.constants, strict=True)
     ]
     assert np.abs(errors).max() < 4
+
+
+def test_a_term_that_outgrows_all_numbers_is_of_no_use_without_a_warning():
+    assert lengths_of(np.array([[3.0, 1e300], [4.0, 0.0]])).tolist() == [5.0, np.inf]
 
 
 @pytest.mark.slow

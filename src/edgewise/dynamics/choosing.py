@@ -186,7 +186,7 @@ class Choice:
                 number_of_term += 1
                 # Least squares without the term: the others, and each of the library in its place
                 others = np.delete(base, own, axis=1)
-                lengths = np.linalg.norm(others, axis=0) + 1e-300
+                lengths = lengths_of(others)
                 q, r = np.linalg.qr(others / lengths)
                 target = rates.residual + c * base[:, own[0]]
                 wanted = target - q @ (q.T @ target)
@@ -214,7 +214,7 @@ class Choice:
         if rates is None:
             return []
         law = current.law
-        q = np.linalg.qr(rates.base / (np.linalg.norm(rates.base, axis=0) + 1e-300))[0]
+        q = np.linalg.qr(rates.base / lengths_of(rates.base))[0]
         residual = rates.residual - q @ (q.T @ rates.residual)
         found: list[tuple[float, int, int, float]] = []
         for k, equation in enumerate(law.equations):
@@ -276,6 +276,12 @@ class Choice:
         return Sensitivities(base, extra, np.concatenate(residuals), floor)
 
 
+def lengths_of(columns: np.ndarray) -> np.ndarray:
+    """Lengths of columns, none of them zero; infinite where the squares outgrow all numbers, so that it is of no use."""
+    with np.errstate(over="ignore"):
+        return np.linalg.norm(columns, axis=0) + 1e-300
+
+
 @dataclass(frozen=True)
 class Sensitivities:
     """Derivatives of all trajectories, in units of the noise, by what a law has and by what it may get."""
@@ -289,7 +295,7 @@ class Sensitivities:
     def gains(self, k: int, count: int, q: np.ndarray, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Fall of the sum of squares by each of the first terms in equation k beside a basis q, and its coefficient."""
         columns = self.extra[:, k, :count]
-        lengths = np.linalg.norm(columns, axis=0) + 1e-300
+        lengths = lengths_of(columns)
         rest = columns / lengths
         rest = rest - q @ (q.T @ rest)
         norms = (rest**2).sum(axis=0)

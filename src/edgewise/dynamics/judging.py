@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations, combinations_with_replacement
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import root
 from scipy.stats import chi2
 
@@ -32,8 +33,11 @@ from edgewise.formulas.rewriting import simplify
 
 @dataclass(frozen=True)
 class JudgingSettings:
-    """Numbers of draws and of starts."""
+    """Numbers of draws and of starts, and the temper of the draws."""
 
+    # Laws chosen among thousands are seldom the true one: the likelihood of a forecast's draws has the power 1 / 2
+    # (Grünwald and van Ommen, Bayesian Anal. 12 (2017) 1069), so that covariances double and rivals weigh more.
+    temperature: float = 2.0
     draws: int = 199  # of a forecast's band: of 200 values the tenth and the 190th enclose 90 %
     starts: int = 24  # at which rivals are compared, half of them within the range of the data
 
@@ -41,9 +45,9 @@ class JudgingSettings:
 JUDGING = JudgingSettings()
 
 
-def probabilities(scores: Sequence[float]) -> np.ndarray:
+def probabilities(scores: ArrayLike) -> np.ndarray:
     """Probabilities of laws from their scores, which are twice minus the logs of those but for a constant."""
-    values = np.array(scores, dtype=np.float64)
+    values = np.asarray(scores, dtype=np.float64)
     # Where no law could be scored, none is more probable than another.
     if not np.isfinite(values).any():
         return np.full(len(values), 1 / len(values))
@@ -142,7 +146,7 @@ class Start:
             covariance[d:, d:] = system.covariance
         values, vectors = np.linalg.eigh(covariance)
         half = vectors * np.sqrt(np.maximum(values, 0))
-        scale = np.sqrt(freedom / random.chisquare(freedom, (count, 1)))
+        scale = np.sqrt(JUDGING.temperature * freedom / random.chisquare(freedom, (count, 1)))
         drawn = mean + scale * random.standard_normal((count, len(mean))) @ half.T
         drawn[:, :d] += self.errors * random.standard_normal((count, d))
         return drawn
@@ -169,7 +173,8 @@ def forecast_of(
 
     random = np.random.default_rng(evidence.seed)
     systems = [motion.choice, *motion.rivals]
-    counts = random.multinomial(JUDGING.draws, probabilities([system.score for system in systems]))
+    weights = probabilities(np.array([system.score for system in systems]) / JUDGING.temperature)
+    counts = random.multinomial(JUDGING.draws, weights)
     paths = []
     for system, count in zip(systems, counts, strict=True):
         if count:
