@@ -277,7 +277,7 @@ class Choice:
 
 
 def lengths_of(columns: np.ndarray) -> np.ndarray:
-    """Lengths of columns, none of them zero; infinite where the squares outgrow all numbers, so that it is of no use."""
+    """Lengths of columns, none of them zero; infinite where squares outgrow all numbers: such a term is of no use."""
     with np.errstate(over="ignore"):
         return np.linalg.norm(columns, axis=0) + 1e-300
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from edgewise.dynamics.terms import Columns, Law
+from edgewise.dynamics.terms import Law
 
 Known = Callable[[np.ndarray], np.ndarray]
 """Values (known, *shape) of inputs and delayed coordinates at times of any shape."""
@@ -35,7 +35,7 @@ class Kind:
         """Columns beside the states: inputs, then all coordinates at each delay."""
         return self.inputs + self.measured * len(self.delays)
 
-    def rates(self, law: Law, x: np.ndarray, known: Columns, p: np.ndarray) -> np.ndarray:
+    def rates(self, law: Law, x: np.ndarray, known: Iterable[np.ndarray], p: np.ndarray) -> np.ndarray:
         """The derivatives of all states x (states, ...), of a map the next states, with known columns."""
         out = np.empty_like(x)
         for k, value in enumerate([*x[self.measured :], *law.function([*x, *known], p)]):
