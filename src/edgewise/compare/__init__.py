@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING
 from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
-    from edgewise.compare.advice import Advice, Branch, advise
-    from edgewise.compare.baselines import BaselineResult, iterate_baselines
+    from edgewise.compare.advice import Advice, advise
+    from edgewise.compare.baselines import iterate_baselines
 
-__all__ = [
-    "Advice",
-    "BaselineResult",
-    "Branch",
-    "advise",
-    "iterate_baselines",
-]
+__all__ = ["Advice", "advise", "iterate_baselines"]
 
 import_on_demand(__name__)

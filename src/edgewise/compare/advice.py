@@ -6,7 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -30,70 +30,50 @@ from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.problems import Classification, Regression
 
 NEEDS = ("accuracy", "interpretability", "efficiency")
-MOST_ADVICE_ROWS = 2000  # most rows of the table that are used; they take about a minute
-# Share of the time limit that has passed when each model ends, at the latest: the KAN itself has the most, and the rest
-# is for reading it.
-KAN_END = 0.35
-ADDITIVE_END = 0.45
-HALF_END = 0.6
-SMALL_END = 0.7
-LARGE_END = 0.9
-LEAST = 1e-3  # seconds that a model has when its time is over, since a limit is positive: one step, about
-TEST = 0.25  # share of them that is held out
-LARGE_MLP = (64, 64)  # nodes of the MLP beside the one with as many parameters as the KAN
-MLP_STARTS = 3
-MLP_STEPS = 400  # of L-BFGS
-MLP_PATIENCE = 20
-MOST_INPUTS = 10  # inputs whose effects can be read one by one
-INFLUENCE_SHARE = 0.95  # share of the influence that these inputs must have
-NOTABLE_DIFFERENCE = 0.02  # smallest difference of two scores that matters, whatever its standard error
-SOURCE = "Liu et al., KAN: Kolmogorov-Arnold Networks (arXiv 2404.19756), figure 'Should I use KANs or MLPs?'"
 
-# Later results that weaken single branches of the guide.
-FORGETS = (
-    "KANbeFair (arXiv 2407.16674) found that KANs forget more than MLPs when classes are learned one after another."
-)
-SMALL_MLP = "CompactNet (SHI-Labs) reached the paper's accuracy on the knot table with MLPs of 78 to 122 parameters."
-EQUAL_PARAMETERS = (
-    "KANbeFair (arXiv 2407.16674): at equal parameters MLPs were ahead on all tasks but symbolic formulas."
-)
+
+@dataclass(frozen=True)
+class AdviceSettings:
+    """Limits of the training and of the answers of `advise`."""
+
+    most_rows: int = 2000  # of the table that are used; they take about a minute
+    held_out: float = 0.25  # share of them
+    # Shares of the time limit that have passed when each model ends at the latest: the KAN has the most, and the rest
+    # is for reading it.
+    kan_end: float = 0.35
+    additive_end: float = 0.45
+    half_end: float = 0.6
+    small_end: float = 0.7
+    large_end: float = 0.9
+    least_seconds: float = 1e-3  # of a model whose time is over, since a limit is positive: one step, about
+    large_nodes: tuple[int, ...] = (64, 64)  # of the MLP beside the one with as many parameters as the KAN
+    starts: int = 3  # of an MLP
+    steps: int = 400  # of L-BFGS
+    patience: int = 20  # steps
+    most_inputs: int = 10  # whose effects can be read one by one
+    influence: float = 0.95  # share that these inputs must have
+    notable: float = 0.02  # smallest difference of two scores that matters, whatever its standard error
+    slower: float = 1.2  # smaller ratios of wall times are not reproducible
+
+
+SETTINGS = AdviceSettings()
 
 
 @dataclass(frozen=True)
 class Branch:
-    """One question of the guide, with its answer for the data.
+    """One question of the guide, with its answer for the data."""
 
-    Parameters
-    ----------
-    need : str
-        One of `NEEDS`, or "data" for the questions before them.
-    question, answer : str
-        The question, and the answer in a few words.
-    advice : str
-        "KAN", "MLP", "either" or "neither".
-    measured : str
-        The reason, in numbers.
-    later : str
-        Later results on this branch; empty if there are none.
-
-    Examples
-    --------
-    >>> branch = Branch("data", "Are there many samples?", "few", "KAN", "50 rows")
-    >>> branch.advice, branch.later
-    ('KAN', '')
-    """
-
-    need: str
+    need: str  # one of `NEEDS`, or "data" for the questions before them
     question: str
-    answer: str
-    advice: str
-    measured: str
-    later: str = ""
+    answer: str  # in a few words
+    advice: str  # "KAN", "MLP", "either" or "neither"
+    measured: str  # the reason, in numbers
+    later: str = ""  # later results that weaken this branch of the guide
 
 
 @dataclass(frozen=True)
 class Advice:
-    r"""Result of `advise`; as text it is the guide as a tree.
+    """Result of `advise`; as text it is the guide as a tree.
 
     Parameters
     ----------
@@ -101,8 +81,9 @@ class Advice:
         "KAN", "MLP", "either" or "neither".
     why : str
         The reason.
-    branches : tuple of Branch
-        The path through the guide.
+    branches : tuple
+        The path through the guide: objects with the attributes need, question, answer, advice, measured (the reason in
+        numbers) and later (later results on this question).
     scores : dict
         R² or accuracy on the held-out rows, by model.
     error : float
@@ -110,11 +91,8 @@ class Advice:
 
     Examples
     --------
-    >>> smooth = Branch("data", "Smooth?", "yes", "either", "Steps are not needed.")
-    >>> print(*Advice("KAN", "it is ahead.", (smooth,), {"KAN": 0.9, "MLP": 0.8}, 0.01).lines()[:3], sep="\n")
+    >>> print(Advice("KAN", "it is ahead.", (), {"KAN": 0.9, "MLP": 0.8}, 0.01).lines()[0])
     KAN: it is ahead.
-    Data
-    └─ Smooth? yes -> either
     """
 
     recommendation: str
@@ -131,13 +109,20 @@ class Advice:
         lines = [f"{self.recommendation}: {self.why}"]
         for need in ("data", *NEEDS):
             branches = [branch for branch in self.branches if branch.need == need]
-            lines += [need.capitalize()] if branches else []
-            for number, branch in enumerate(branches):
-                corner, bar = ("└─", "  ") if number == len(branches) - 1 else ("├─", "│ ")
+            if branches:
+                lines.append(need.capitalize())
+            for number, branch in enumerate(branches, start=1):
+                corner = "├─"
+                bar = "│ "
+                if number == len(branches):
+                    corner = "└─"
+                    bar = "  "
                 lines.append(f"{corner} {branch.question} {branch.answer} -> {branch.advice}")
                 lines.append(f"{bar}   {branch.measured}")
-                lines += [f"{bar}   Later work: {branch.later}"] if branch.later else []
-        return [*lines, f"The guide: {SOURCE}."]
+                if branch.later:
+                    lines.append(f"{bar}   Later work: {branch.later}")
+        source = "Liu et al., KAN: Kolmogorov-Arnold Networks (arXiv 2404.19756), figure 'Should I use KANs or MLPs?'"
+        return [*lines, f"The guide: {source}."]
 
 
 @typed
@@ -225,25 +210,19 @@ def advise(
         check_number(time_limit, "time_limit", positive=True, of=" of seconds")
     check_count(seed, "seed", 0)
     check_progress(progress)
-    some = sampled(len(inputs), MOST_ADVICE_ROWS, seed)
-    inputs, target = inputs[some], target[some]
-    train, test = split_rows(len(target), TEST, seed, labels=target if task == "classification" else None)
-    rows = Rows(inputs[train], target[train], inputs[test], target[test])
-    evidence = Measurement(rows, task, seed, Budget(seconds=time_limit, report=progress)).evidence()
+    # A random sample of the rows, divided into training and held-out rows; of classes each part has its share.
+    some = sampled(len(inputs), SETTINGS.most_rows, seed)
+    inputs = inputs[some]
+    target = target[some]
+    labels = target if task == "classification" else None
+    train, test = split_rows(len(target), SETTINGS.held_out, seed, labels=labels)
+    budget = Budget(seconds=time_limit, report=progress)
+    measurement = Measurement(inputs[train], target[train], inputs[test], target[test], task, seed, budget)
+    evidence = measurement.evidence()
     branches = evidence.branches(needs)
     recommendation, why = evidence.verdict(branches)
     scores = {name: model.score for name, model in evidence.models.items()}
     return Advice(recommendation, why, branches, scores, evidence.kan.error)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Training and held-out rows: X (N, d) and y (N,) of both."""
-
-    X: np.ndarray
-    y: np.ndarray
-    X_test: np.ndarray
-    y_test: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -258,40 +237,45 @@ class ModelScore:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Training of models of both kinds on one split."""
+    """Training of models of both kinds on one split: training rows X (N, d) and y (N,), and held-out rows."""
 
-    rows: Rows
+    X: np.ndarray
+    y: np.ndarray
+    X_test: np.ndarray
+    y_test: np.ndarray
     task: str
-    seed: int = 0
-    budget: Budget = field(default_factory=Budget)
+    seed: int
+    budget: Budget
 
     def evidence(self) -> Evidence:
         """Train all models and collect their scores."""
-        X = self.rows.X
-        y = self.rows.y
-        X_test = self.rows.X_test
-        y_test = self.rows.y_test
-        half, _ = split_rows(len(y), 0.5, self.seed, labels=y if self.task == "classification" else None)
+        # KANs: the whole search, without hidden layers, and on half of the rows, which shows whether more would help.
         self.budget.report("KAN", 0.0)
-        kan, model = self.kan(X, y, KAN_END)
+        kan, model = self.kan(self.X, self.y, SETTINGS.kan_end)
         self.budget.report("additive KAN", 0.3)
-        additive, _ = self.kan(X, y, ADDITIVE_END, hidden=())
+        additive, _ = self.kan(self.X, self.y, SETTINGS.additive_end, hidden=())
         self.budget.report("KAN on half the rows", 0.4)
-        few, _ = self.kan(X[half], y[half], HALF_END)
+        labels = None
+        outputs = 1
+        if self.task == "classification":
+            labels = self.y
+            outputs = len(np.unique(self.y))
+        half, _ = split_rows(len(self.y), 0.5, self.seed, labels=labels)
+        few, _ = self.kan(self.X[half], self.y[half], SETTINGS.half_end)
+        # MLPs: one with about as many parameters as the KAN in a hidden layer, and a larger one.
         self.budget.report("small MLP", 0.5)
-        outputs = 1 if self.task == "regression" else len(np.unique(y))
-        nodes = max(1, round((kan.parameters - outputs) / (X.shape[1] + 1 + outputs)))
-        small = self.mlp((nodes,), SMALL_END)
+        nodes = max(1, round((kan.parameters - outputs) / (self.X.shape[1] + 1 + outputs)))
+        small = self.mlp((nodes,), outputs, SETTINGS.small_end)
         self.budget.report("MLP", 0.65)
-        large = self.mlp(LARGE_MLP, LARGE_END)
+        large = self.mlp(SETTINGS.large_nodes, outputs, SETTINGS.large_end)
         models = {"KAN": kan, "additive KAN": additive, "KAN on half the rows": few, "small MLP": small, "MLP": large}
         self.budget.report("linear and boosting", 0.95)
-        for one in iterate_baselines(X, y, X_test, y_test, task=self.task, seed=self.seed):
+        for one in iterate_baselines(self.X, self.y, self.X_test, self.y_test, task=self.task, seed=self.seed):
             models[one.name] = ModelScore(one.score, one.error, one.parameters, one.seconds)
-        explained = model.explain_global(X)
+        explained = model.explain_global(self.X)
         strongest_pair = float(np.triu(explained.interactions, 1).max(initial=0.0))
         metric = METRICS[MEASURED[self.task][0]]
-        return Evidence(models, explained.importance, strongest_pair, len(X), metric.name)
+        return Evidence(models, explained.importance, strongest_pair, len(self.X), metric.name)
 
     def kan(
         self, X: np.ndarray, y: np.ndarray, end: float, hidden: Literal["auto"] | tuple[int, ...] = "auto"
@@ -303,39 +287,40 @@ class Measurement:
         seconds = time.perf_counter() - start
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", EdgewiseWarning)  # some test rows lie outside the training range
-            prediction = np.asarray(model.predict(self.rows.X_test))
+            prediction = np.asarray(model.predict(self.X_test))
         return self._scored(prediction, model.parameter_count_, seconds), model
 
-    def mlp(self, hidden: tuple[int, ...], end: float) -> ModelScore:
+    def mlp(self, hidden: tuple[int, ...], outputs: int, end: float) -> ModelScore:
         """Train an MLP, until this share of the time limit has passed: the start that is best on held-back rows."""
-        X = self.rows.X
-        y = self.rows.y
         start = time.perf_counter()
-        classes, labels = np.unique(y, return_inverse=True)
-        outputs = 1 if self.task == "regression" else len(classes)
-        scaling = AffineScaling.fit(X)
-        x = torch.from_numpy(scaling.transform(X))
+        # Inputs are scaled to [-1, 1], a numeric target to mean 0 and variance 1.
+        scaling = AffineScaling.fit(self.X)
+        x = torch.from_numpy(scaling.transform(self.X))
+        classes, labels = np.unique(self.y, return_inverse=True)
+        column = self.y[:, None]
         problem: Regression | Classification
         if self.task == "regression":
-            target = AffineScaling.standard(y[:, None], np.ones(len(y)))
-            problem = Regression(x, torch.from_numpy(target.transform(y[:, None])), validation=0.2, seed=self.seed)
+            target = AffineScaling.standard(column, np.ones(len(column)))
+            problem = Regression(x, torch.from_numpy(target.transform(column)), validation=0.2, seed=self.seed)
         else:
             problem = Classification(x, torch.from_numpy(labels), classes=outputs, validation=0.2, seed=self.seed)
+        # L-BFGS from several starts, each ended early by its loss on held-back rows.
         trained = []
-        for seed in range(self.seed, self.seed + MLP_STARTS):
-            model = MLP([X.shape[1], *hidden, outputs], activation="tanh", seed=seed, dtype=torch.float64)
+        for seed in range(self.seed, self.seed + SETTINGS.starts):
+            model = MLP([self.X.shape[1], *hidden, outputs], activation="tanh", seed=seed, dtype=torch.float64)
             report = fit(
                 model,
                 problem,
                 LBFGS(),
-                steps=MLP_STEPS,
-                patience=MLP_PATIENCE,
-                callbacks=[lambda _: self._left(end) == LEAST],
+                steps=SETTINGS.steps,
+                patience=SETTINGS.patience,
+                callbacks=[lambda _: self._left(end) == SETTINGS.least_seconds],
             )
             trained.append((report.validation_loss, seed, model))
         model = min(trained, key=lambda one: one[:2])[2]
+        # Predictions of the held-out rows in the units or labels of the target.
         with torch.no_grad():
-            output = model(torch.from_numpy(scaling.transform(self.rows.X_test))).numpy()
+            output = model(torch.from_numpy(scaling.transform(self.X_test))).numpy()
         if self.task == "regression":
             prediction = target.inverse(output)[:, 0]
         else:
@@ -344,14 +329,14 @@ class Measurement:
         return self._scored(prediction, count, time.perf_counter() - start)
 
     def _scored(self, prediction: np.ndarray, parameters: int, seconds: float) -> ModelScore:
-        reached = score(MEASURED[self.task][0], self.rows.y_test, prediction)
+        reached = score(MEASURED[self.task][0], self.y_test, prediction)
         return ModelScore(reached.value, reached.error, parameters, seconds)
 
     def _left(self, end: float) -> float | None:
-        """Seconds until this share of the time limit has passed, at least `LEAST`; None without a limit."""
+        """Seconds until this share of the time limit has passed, at least the fewest; None without a limit."""
         if self.budget.time_limit is None:
             return None
-        return max(LEAST, end * self.budget.time_limit - self.budget.seconds)
+        return max(SETTINGS.least_seconds, end * self.budget.time_limit - self.budget.seconds)
 
 
 @dataclass(frozen=True)
@@ -378,9 +363,10 @@ class Evidence:
         """Return whether the first score is higher by more than its standard error and by a notable amount."""
         a = self.models[first]
         b = self.models[second]
-        return math.isnan(b.score) or a.score - b.score > max(
-            NOTABLE_DIFFERENCE, 0.0 if math.isnan(a.error) else a.error
-        )
+        if math.isnan(b.score):
+            return True
+        notable = float(np.fmax(SETTINGS.notable, a.error))  # an unknown error, NaN, counts for nothing
+        return a.score - b.score > notable
 
     def branches(self, needs: Sequence[str]) -> tuple[Branch, ...]:
         """Answer the questions on the data, then those on each of the needs."""
@@ -391,23 +377,22 @@ class Evidence:
         """Return recommendation and reason; a measured difference in accuracy takes precedence over the guide."""
         scores = f"{self.metric} on held-out rows: {self._scores('KAN', 'MLP', 'linear', 'boosting')}"
         advice = [branch.advice for branch in branches]
-        if next(branch for branch in branches if branch.question == "Smooth?").advice == "neither":
+        # Measured differences.
+        if "neither" in [branch.advice for branch in branches if branch.question == "Smooth?"]:
             return "neither", f"boosted trees are ahead of both ({scores})."
         if self.is_ahead("MLP", "KAN"):
+            although = ""
             if "KAN" in advice:
                 although = ", although the guide favours a KAN"
-            else:
-                although = ""
             return "MLP", f"it is ahead on these data{although} ({scores})."
         if self.is_ahead("KAN", "MLP"):
             return "KAN", f"it is ahead on these data ({scores})."
+        # Equal accuracy: the answers of the guide.
         if "KAN" in advice:
             reasons = ", ".join(b.question.rstrip("?").lower() for b in branches if b.advice == "KAN")
             if "MLP" in advice:
-                slow = "; it takes longer to train"
-            else:
-                slow = ""
-            return "KAN", f"both are equally accurate here, and it is favoured by: {reasons}{slow} ({scores})."
+                reasons += "; it takes longer to train"
+            return "KAN", f"both are equally accurate here, and it is favoured by: {reasons} ({scores})."
         if "MLP" in advice:
             return "MLP", f"both are equally accurate here, and it trains faster ({scores})."
         return "either", f"no measurement favours one of them ({scores})."
@@ -417,122 +402,109 @@ class Evidence:
 
     def _data(self) -> list[Branch]:
         """Answer the questions before the guide: whether there are enough rows, and whether the function is smooth."""
-        grows = self.is_ahead("KAN", "KAN on half the rows")
-        half = self.models["KAN on half the rows"].score
-        enough = Branch(
-            "data",
-            "Enough samples?",
-            "more would help" if grows else "yes",
-            "either",
+        # The learning curve between half of the rows and all.
+        enough = "yes"
+        if self.is_ahead("KAN", "KAN on half the rows"):
+            enough = "more would help"
+        curve = (
             f"{self.metric} on held-out rows with all {self.rows:,} training rows {number_text(self.kan.score, 3)}, "
-            f"with half of them {number_text(half, 3)}; "
-            f"{number_text(self.rows / self.kan.parameters, 2)} rows for each parameter.",
+            f"with half of them {number_text(self.models['KAN on half the rows'].score, 3)}; "
+            f"{number_text(self.rows / self.kan.parameters, 2)} rows for each parameter."
         )
-        rough = self.is_ahead("boosting", "KAN") and self.is_ahead("boosting", "MLP")
-        smooth = Branch(
-            "data",
-            "Smooth?",
-            "no" if rough else "yes",
-            "neither" if rough else "either",
-            f"{self.metric}: {self._scores('KAN', 'MLP', 'boosting')}; "
-            + ("steps suit trees, not smooth networks." if rough else "steps are not needed."),
-            "KANs need smoothness more than MLPs do (Hou et al., arXiv 2407.11075)." if rough else "",
-        )
-        return [enough, smooth]
+        samples = Branch("data", "Enough samples?", enough, "either", curve)
+        # Trees have steps: where they are ahead of both networks, the function has them too.
+        scores = f"{self.metric}: {self._scores('KAN', 'MLP', 'boosting')}"
+        if self.is_ahead("boosting", "KAN") and self.is_ahead("boosting", "MLP"):
+            later = "KANs need smoothness more than MLPs do (Hou et al., arXiv 2407.11075)."
+            steps = f"{scores}; steps suit trees, not smooth networks."
+            return [samples, Branch("data", "Smooth?", "no", "neither", steps, later)]
+        return [samples, Branch("data", "Smooth?", "yes", "either", f"{scores}; steps are not needed.")]
 
     def _accuracy(self) -> list[Branch]:
-        best = max(score for score in (self.kan.score, self.mlp.score) if not math.isnan(score))
-        sums = self.models["additive KAN"].score >= best - max(NOTABLE_DIFFERENCE, self.kan.error)
-        network = not sums and not self.is_ahead("MLP", "KAN")
-        if sums:
+        # Whether mixing inputs helps at all, and whether it helps a KAN.
+        best = float(np.fmax(self.kan.score, self.mlp.score))
+        advice = "KAN"
+        if self.models["additive KAN"].score >= best - max(SETTINGS.notable, self.kan.error):
             answer = "yes, a sum of functions of one input each"
             reason = "nothing is gained by mixing inputs"
-        elif network:
+        elif not self.is_ahead("MLP", "KAN"):
             answer = "yes, functions of sums of functions"
             reason = "a small KAN with hidden nodes is enough"
         else:
             answer = "none that a small KAN could use"
             reason = "the MLP gains from mixing inputs, the KAN does not"
-        compositional = Branch(
-            "accuracy",
-            "Compositional structure?",
-            answer,
-            "KAN" if sums or network else "either",
+            advice = "either"
+        measured = (
             f"{self.metric}: {self._scores('additive KAN', 'KAN', 'MLP')}: {reason}; strongest interaction of two "
-            f"inputs {percent_text(self.strongest_pair)} of the variation.",
+            f"inputs {percent_text(self.strongest_pair)} of the variation."
         )
-        curved = self.is_ahead("KAN", "linear") or self.is_ahead("MLP", "linear")
-        complicated = Branch(
-            "accuracy",
-            "Complicated function?",
-            "yes" if curved else "no, nearly linear",
-            "KAN" if curved else "either",
-            f"{self.metric}: {self._scores('linear', 'KAN', 'MLP')}.",
-            EQUAL_PARAMETERS if curved else "",
-        )
+        compositional = Branch("accuracy", "Compositional structure?", answer, advice, measured)
+        # Whether a straight function would do.
+        scores = f"{self.metric}: {self._scores('linear', 'KAN', 'MLP')}."
+        complicated = Branch("accuracy", "Complicated function?", "no, nearly linear", "either", scores)
+        if self.is_ahead("KAN", "linear") or self.is_ahead("MLP", "linear"):
+            equal = (
+                "KANbeFair (arXiv 2407.16674): at equal parameters MLPs were ahead on all tasks but symbolic formulas."
+            )
+            complicated = replace(complicated, answer="yes", advice="KAN", later=equal)
         continual = Branch(
             "accuracy",
             "Continual learning?",
             "cannot be decided from a table",
             "either",
             "The guide recommends a KAN where data come piece by piece in one dimension.",
-            FORGETS,
+            "KANbeFair (arXiv 2407.16674) found that KANs forget more than MLPs when classes are learned one after "
+            "another.",
         )
         return [compositional, complicated, continual]
 
     def _interpretability(self) -> list[Branch]:
+        # The fewest inputs that carry nearly all of the influence on the output of the KAN.
         share = np.sort(self.importance)[::-1].cumsum() / max(float(self.importance.sum()), ABOVE_ZERO)
-        needed = int(np.searchsorted(share, INFLUENCE_SHARE) + 1)
-        low = needed <= MOST_INPUTS
-        dimension = Branch(
-            "interpretability",
-            "Dimension?",
-            "low" if low else "high",
-            "KAN" if low else "neither",
-            f"{min(needed, len(share))} of {len(share)} inputs carry {percent_text(INFLUENCE_SHARE)} of "
-            f"the influence on the "
-            "KAN’s output.",
+        needed = int(np.searchsorted(share, SETTINGS.influence) + 1)
+        carried = (
+            f"{min(needed, len(share))} of {len(share)} inputs carry {percent_text(SETTINGS.influence)} of the "
+            "influence on the KAN’s output."
         )
-        level = Branch(
-            "interpretability",
-            "Qualitative or quantitative?",
-            "a formula can be tried" if low else "qualitative at best",
-            "KAN" if low else "either",
+        readable = (
             "Effects of single inputs can be read off either model; functions on edges and formulas only off a KAN "
-            f"({counted(self.kan.parameters, 'parameter')} here).",
+            f"({counted(self.kan.parameters, 'parameter')} here)."
         )
+        dimension = Branch("interpretability", "Dimension?", "high", "neither", carried)
+        level = Branch("interpretability", "Qualitative or quantitative?", "qualitative at best", "either", readable)
+        if needed <= SETTINGS.most_inputs:
+            dimension = replace(dimension, answer="low", advice="KAN")
+            level = replace(level, answer="a formula can be tried", advice="KAN")
         return [dimension, level]
 
     def _efficiency(self) -> list[Branch]:
+        # A small KAN is worth it where only a larger MLP is as good.
         little = self.models["small MLP"]
-        smaller = self.kan.parameters < self.mlp.parameters and not self.is_ahead("MLP", "KAN")
-        needed = smaller and self.is_ahead("KAN", "small MLP")
-        answer = "then the KAN" if needed else "no gain from a KAN"
-        if smaller and not needed:
-            better = self.is_ahead("small MLP", "KAN")
-            if better:
+        answer = "no gain from a KAN"
+        advice = "either"
+        if self.kan.parameters < self.mlp.parameters and not self.is_ahead("MLP", "KAN"):
+            if self.is_ahead("KAN", "small MLP"):
+                answer = "then the KAN"
+                advice = "KAN"
+            elif self.is_ahead("small MLP", "KAN"):
                 answer = "then a small MLP"
             else:
                 answer = "an MLP of the KAN’s size does as well"
-        small = Branch(
-            "efficiency",
-            "Small model wanted?",
-            answer,
-            "KAN" if needed else "either",
+        sizes = (
             f"{self.metric}: KAN of {counted(self.kan.parameters, 'parameter')} {number_text(self.kan.score, 3)}, "
             f"MLP of {little.parameters:,} {number_text(little.score, 3)}, "
-            f"of {self.mlp.parameters:,} {number_text(self.mlp.score, 3)}.",
-            SMALL_MLP,
+            f"of {self.mlp.parameters:,} {number_text(self.mlp.score, 3)}."
         )
-        ratio = self.kan.seconds / max(self.mlp.seconds, 1e-9)
-        slower = ratio > 1.2  # smaller differences of wall time are not reproducible
-        fast = Branch(
-            "efficiency",
-            "Fast training wanted?",
-            "then the MLP" if slower else "either, by the measured seconds",
-            "MLP" if slower else "either",
+        compact = (
+            "CompactNet (SHI-Labs) reached the paper's accuracy on the knot table with MLPs of 78 to 122 parameters."
+        )
+        small = Branch("efficiency", "Small model wanted?", answer, advice, sizes, compact)
+        seconds = (
             f"KAN {seconds_text(self.kan.seconds)} with its search, MLP {number_text(self.mlp.seconds, 3)} with its "
-            "starts.",
-            "" if slower else "The guide recommends an MLP; with second-order methods a KAN need not be slower.",
+            "starts."
         )
+        fast = Branch("efficiency", "Fast training wanted?", "then the MLP", "MLP", seconds)
+        if self.kan.seconds / max(self.mlp.seconds, 1e-9) <= SETTINGS.slower:
+            later = "The guide recommends an MLP; with second-order methods a KAN need not be slower."
+            fast = replace(fast, answer="either, by the measured seconds", advice="either", later=later)
         return [small, fast]

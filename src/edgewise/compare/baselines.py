@@ -27,14 +27,7 @@ try:
 except ImportError as error:  # pragma: no cover - the environment of the tests has it
     raise missing_extra("scikit-learn", "sklearn", "Comparing with other models") from error
 
-# Settings are chosen by five folds up to this number of rows x outputs; above, by a single part of one seventh, which
-# is certain enough and costs less.
-FOLDS = 5
-CHEAP = 2_000
-HELD_BACK = 7
-FEWEST_ROWS = 10  # with fewer nothing can be held back, and the first setting of each model is taken
-RIDGE_STRENGTHS = tuple(10.0**k for k in range(-4, 5))  # strengths of ridge regression: where scores change
-LOGISTIC = (0.01, 0.1, 1.0, 10.0, 100.0)  # inverse strengths of logistic regression: where scores change
+CHEAP = 2_000  # rows x outputs up to which settings are chosen by five folds; above, one part is certain enough
 ReportShare = Callable[[float], None]
 """Receives the share of one model's work that is done, from 0 to 1."""
 
@@ -50,64 +43,21 @@ Settings = dict[str, float]
 
 @dataclass(frozen=True)
 class BaselineResult:
-    """Result of one model on the test rows.
+    """Result of one model on the test rows."""
 
-    Parameters
-    ----------
-    name : str
-        Name of the model, as "linear".
-    score : float
-        R² or accuracy; NaN where the fit failed.
-    metrics : dict
-        All measures: r2, rmse and mae, or accuracy, balanced_accuracy and log_loss.
-    parameters : int
-        Learned numbers: coefficients and intercepts; for trees two per split (column, threshold) and one per leaf.
-    seconds : float
-        Wall time.
-    settings : dict
-        The chosen settings.
-    error : float
-        Standard error of the score from the choice of the test rows.
-    notes : tuple of str
-        Sentences on problems of the fit.
-    prediction : ndarray of shape (N_test,), optional
-        Predictions for the test rows.
-    losses : ndarray of shape (N_test,), optional
-        Of classes, the log loss of each test row.
-
-    Examples
-    --------
-    >>> result = BaselineResult("linear", 0.9, {"R²": 0.9}, parameters=3, seconds=0.01, settings={}, error=0.02)
-    >>> result.score, result.notes
-    (0.9, ())
-    """
-
-    name: str
-    score: float
-    metrics: dict[str, float]
-    parameters: int
-    seconds: float
-    settings: Settings
-    error: float = math.nan
-    notes: tuple[str, ...] = ()
-    prediction: np.ndarray | None = field(default=None, compare=False, repr=False)
-    losses: np.ndarray | None = field(default=None, compare=False, repr=False)
+    name: str  # as "linear"
+    score: float  # R² or accuracy; NaN where the fit failed
+    metrics: dict[str, float]  # r2, rmse and mae, or accuracy, balanced_accuracy and log_loss
+    parameters: int  # coefficients and intercepts; for trees two per split (column, threshold) and one per leaf
+    seconds: float  # wall time
+    settings: Settings  # the chosen ones
+    error: float = math.nan  # standard error of the score from the choice of the test rows
+    notes: tuple[str, ...] = ()  # sentences on problems of the fit
+    prediction: np.ndarray | None = field(default=None, compare=False, repr=False)  # (N_test,); None where it failed
+    losses: np.ndarray | None = field(default=None, compare=False, repr=False)  # (N_test,), log losses of classes
 
     def beside(self, observed: np.ndarray, prediction: np.ndarray, task: str) -> ModelResult:
-        """Return the row of a comparison with a KAN, whose predictions of the same rows are given.
-
-        Parameters
-        ----------
-        observed, prediction : ndarray of shape (N_test,)
-            Targets of the test rows, and predictions of the KAN.
-        task : str
-            "regression" or "classification".
-
-        Returns
-        -------
-        ModelResult
-            With the standard error of the difference between both scores.
-        """
+        """Return the row of a comparison with a KAN, whose predictions of the same rows (N_test,) are given."""
         name = TITLES[self.name, task]
         if self.prediction is None:
             return ModelResult(name, None, remark="could not be fitted")
@@ -151,7 +101,9 @@ def iterate_baselines(
     Yields
     ------
     BaselineResult
-        A model that cannot be fitted has the score NaN and a note.
+        With the attributes name, score (NaN where the fit failed), error (its standard error), metrics (a dict),
+        parameters (a number), seconds, settings (the chosen ones), notes (sentences on problems), prediction and, of
+        classes, losses.
 
     Raises
     ------
@@ -168,13 +120,16 @@ def iterate_baselines(
     """
     check_progress(progress)
     data = SplitTable.checked(X_train, y_train, X_test, y_test, task, seed)
-    for name, learner in (LEARNERS if learners is None else learners).items():
+    if learners is None:
+        learners = LEARNERS
+    for name, learner in learners.items():
         start = time.perf_counter()
 
         def report(share: float, name: str = name, start: float = start) -> None:
             if progress is not None:
                 progress(Progress(name, share, seconds=time.perf_counter() - start))
 
+        # Fit, predictions of the test rows and their measures; what fails gets a note, and the next model follows.
         report(0.0)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -191,9 +146,12 @@ def iterate_baselines(
         notes = sorted({f"{name}: {' '.join(str(one.message).split())[:200]}" for one in caught})
         value = metrics[MEASURED[task][0]]
         seconds = time.perf_counter() - start
-        losses = None if probabilities is None else row_losses(data.y_test, probabilities, data.classes)
-        found = name, value, metrics, parameters, seconds, settings, error, tuple(notes), prediction, losses
-        yield BaselineResult(*found)
+        losses = None
+        if probabilities is not None:
+            losses = row_losses(data.y_test, probabilities, data.classes)
+        yield BaselineResult(
+            name, value, metrics, parameters, seconds, settings, error, tuple(notes), prediction, losses
+        )
 
 
 @dataclass(frozen=True)
@@ -228,6 +186,7 @@ class SplitTable:
             )
         if min(len(X), len(X_test)) == 0:
             raise InputError(f"training and test must have at least one row each, got {len(X)} and {len(X_test)}")
+        # Inputs, and a numeric target, to mean 0 and variance 1 on the training rows; classes to their codes.
         even = np.ones(len(X))
         with np.errstate(invalid="ignore"):  # models say what they cannot be fitted to
             scaling = AffineScaling.standard(X, even)
@@ -250,17 +209,14 @@ class SplitTable:
         return 1 if len(self.classes) <= 2 else len(self.classes)
 
     def splits(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return pairs (rows to fit, rows to judge by); empty where there are too few rows.
-
-        Every class is among the rows to fit.
-        """
-        if len(self.X) < FEWEST_ROWS:
+        """Return pairs (rows to fit, with every class, and rows to judge by); none of fewer than ten rows."""
+        if len(self.X) < 10:
             return []
         labels = self.y if self.task == "classification" else None
         if len(self.X) * self.outputs <= CHEAP:
-            divided = folds(len(self.X), self.seed, labels=labels, parts=FOLDS)
+            divided = folds(len(self.X), self.seed, labels=labels, parts=5)
         else:
-            divided = folds(len(self.X), self.seed, labels=labels, parts=HELD_BACK)[:1]
+            divided = folds(len(self.X), self.seed, labels=labels, parts=7)[:1]
         return [(fold.train, fold.held) for fold in divided]
 
     def loss(self, model: Any, rows: np.ndarray) -> float:
@@ -281,26 +237,23 @@ class SplitTable:
 def fit_linear(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Settings]:
     """Fit ridge or logistic regression, its strength chosen on rows held back; return model, size and settings."""
     if data.task == "regression":
-        candidates = [{"alpha": alpha} for alpha in RIDGE_STRENGTHS[4:] + RIDGE_STRENGTHS[:4]]
+        candidates = [{"alpha": 10.0**power} for power in (0, 1, 2, 3, 4, -4, -3, -2, -1)]
     else:
-        candidates = [{"C": C} for C in sorted(LOGISTIC, key=lambda C: abs(math.log(C)))]
+        candidates = [{"C": C} for C in (1.0, 0.1, 10.0, 0.01, 100.0)]
 
     def make(settings: Settings) -> Any:
         if data.task == "regression":
             return Ridge(**settings)
         return LogisticRegression(**settings, max_iter=1000)
 
+    # The strength with the smallest held-out loss; the first, 1, where nothing can be held out.
     splits = data.splits()
-    losses: list[float] = []
-    for i, settings in enumerate(candidates if splits else ()):
-        losses.append(0.0)
+    losses = np.zeros(len(candidates))
+    for i, settings in enumerate(candidates):
         for k, (fit, judge) in enumerate(splits):
-            losses[-1] += data.loss(make(settings).fit(data.X[fit], data.y[fit]), judge)
+            losses[i] += data.loss(make(settings).fit(data.X[fit], data.y[fit]), judge)
             progress((i + (k + 1) / len(splits)) / (len(candidates) + 1))
-    if losses:
-        settings = candidates[int(np.argmin(losses))]
-    else:
-        settings = candidates[0]
+    settings = candidates[int(np.argmin(losses))]
     model = make(settings).fit(data.X, data.y)
     return model, int(np.size(model.coef_) + np.size(model.intercept_)), settings
 
@@ -311,9 +264,10 @@ def fit_boosting(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Set
         kind = HistGradientBoostingRegressor
     else:
         kind = HistGradientBoostingClassifier
-    # Its early stopping of large tables stratifies its split and so fails on a class with one row.
-    alone = data.task == "classification" and np.bincount(data.y).min() < 2
-    model = kind(random_state=data.seed, early_stopping=False if alone else "auto").fit(data.X, data.y)
+    early: bool | str = "auto"
+    if data.task == "classification" and np.bincount(data.y).min() < 2:
+        early = False  # its early stopping of large tables stratifies the split and so fails on a class with one row
+    model = kind(random_state=data.seed, early_stopping=early).fit(data.X, data.y)
     return model, tree_numbers(model), {}
 
 

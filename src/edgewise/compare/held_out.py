@@ -37,7 +37,7 @@ def held_out_comparison(
         raise InputError(f"compare needs a KANRegressor or a KANClassifier, got a {type(model).__name__}")
     targets = np.asarray(y)
     table = frame_table(X) if is_frame(X) else np.asarray(X)
-    if not isinstance(table, Table) and table.ndim != 2:
+    if isinstance(table, np.ndarray) and table.ndim != 2:
         raise InputError(
             f"X must be a frame or an array of shape (N, d), got {type(X).__name__} of shape {table.shape}"
         )
@@ -56,10 +56,13 @@ def held_out_comparison(
         if isinstance(table, Table) and model._is_named:
             table = table.select([name for name in model.encoder_.names if name in table.names])
     metric = MEASURED[task][0]
-    labels = np.unique(targets, return_inverse=True)[1] if task == "classification" else None
+    labels = None
+    unpredicted = np.full(len(targets), np.nan)
+    if task == "classification":
+        labels = np.unique(targets, return_inverse=True)[1]
+        unpredicted = targets
     blocks = block_codes(groups, len(targets))
     # Each fold: a copy of the model, and the others on the same inputs as numbers.
-    unpredicted = np.full(len(targets), np.nan) if labels is None else targets
     predictions: dict[str, np.ndarray] = {"KAN": unpredicted.copy()}
     losses = {"KAN": np.full(len(targets), np.nan)}
     others: dict[str, BaselineResult] = {}
@@ -88,6 +91,7 @@ def held_out_comparison(
                 seconds[one.name] = seconds.get(one.name, 0.0) + one.seconds
                 others[one.name] = one
             held[fold.held] = True
+    # Scores over the held-out rows of all folds.
     observed = targets[held]
     own = predictions["KAN"][held]
     ours = score(metric, observed, own)
@@ -107,4 +111,5 @@ def held_out_comparison(
     comparison = Comparison(models, kind.name, kind.is_share, kind.higher_is_better, where)
     if task == "regression":
         return comparison
-    return by_losses(comparison, [losses[name][held] if name not in failed else None for name in ("KAN", *others)])
+    known = {name: one[held] for name, one in losses.items() if name not in failed}
+    return by_losses(comparison, [known.get(name) for name in ("KAN", *others)])
