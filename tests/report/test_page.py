@@ -15,7 +15,7 @@ from edgewise.plot import confusion, effect_curves, network_diagram, training_hi
 from edgewise.report import Report
 from edgewise.report.comparison import Comparison, ModelResult
 from edgewise.report.content import ClassResult, FormulaRow, ReportContent, ReportFigure, TestTable
-from edgewise.report.page import page, write_report
+from edgewise.report.page import page
 
 EVIL = "<script>alert('x')</script>"
 VOID = {"meta", "br", "link", "img", "wbr", "input"}
@@ -198,13 +198,13 @@ def test_figures_and_tables_speak_to_those_who_cannot_see(report):
 
 
 def test_control_characters_and_half_letters_are_replaced(tmp_path):
-    write_report(ReportContent("a\x00b\ud800"), tmp_path / "report.html")
+    Report(ReportContent("a\x00b\ud800")).save(tmp_path / "report.html")
     assert "<h1>a\ufffdb\ufffd</h1>" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_file_that_cannot_be_written(tmp_path):
     with pytest.raises(FileError, match="there is no folder"):
-        write_report(ReportContent("x"), tmp_path / "missing" / "report.html")
+        Report(ReportContent("x")).save(tmp_path / "missing" / "report.html")
     assert list(tmp_path.iterdir()) == []
 
 

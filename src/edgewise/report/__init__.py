@@ -1,6 +1,6 @@
 """A report about one fit: a single HTML file that needs no other file, to read, print or send.
 
-`content.ReportContent` holds the texts, numbers and figures, and `page.write_report` writes them. `Comparison` sets the
+`content.ReportContent` holds the texts, numbers and figures, and `page.Report` lays them out. `Comparison` sets the
 model beside others in a table and one sentence, here as in `model.compare`.
 """
 

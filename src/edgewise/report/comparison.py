@@ -68,7 +68,10 @@ class Comparison:
     @property
     def own(self) -> ModelResult | None:
         """The KAN, if it has a score."""
-        return self.models[0] if self.models and self.models[0].known is not None else None
+        for model in self.models[:1]:
+            if model.known is not None:
+                return model
+        return None
 
     @property
     def sentences(self) -> list[str]:
@@ -76,12 +79,11 @@ class Comparison:
         own = self.own
         if own is None or own.score is None:
             return []
-        error = self.error_text(own)
-        spread = f" ({error})" if error else ""
+        spread = self.in_parentheses(own)
         score = f"On {self.rows} the {self.score_name} of the {own.name} is {self.score_text(own.score)}{spread}."
         if self.score_name == METRICS["r2"].name and own.score < 0:
             score += " Below 0 is worse than predicting the mean; a target with a long tail may need its logarithm."
-        return [score, self.verdict] if self.verdict else [score]
+        return [score, *filter(None, [self.verdict])]
 
     @property
     def verdict(self) -> str:
@@ -92,22 +94,22 @@ class Comparison:
         ahead, level, behind = self._places()
         if own is None or not ahead + level + behind:
             return ""
-        simpler = [one for one in level if (one.parameters or math.inf) < (own.parameters or 0)]
+        # A better model, the simplest one that is as good, or the KAN.
         if behind:
             best = max(behind, key=lambda one: -self._gain(one))
             return f"Verdict: use {self._with_score(best)} is {self._gap(best)} ahead of the {own.name}, beyond chance."
+        simpler = [one for one in level if (one.parameters or math.inf) < (own.parameters or 0)]
         if simpler:
             simplest = min(simpler, key=lambda one: one.parameters or math.inf)
             if not simplest.gap_error and not self._gain(simplest):
                 return f"Verdict: use {simplest.name}, which is simpler and as good on each row."
             chance = self._difference(BEYOND_CHANCE * (simplest.gap_error or 0.0))
-            place = "behind" if self._gain(simplest) > 0 else "ahead of"
-            reached = f"its {self.score_name} is {self._gap(simplest)} {place} that of the {own.name}"
-            difference = f"{reached}, and up to {chance} may be chance"
             if self.score_text(simplest.score) == self.score_text(own.score):
-                difference = (
-                    f"the {self.score_name} of both is {self.score_text(own.score)}, and up to {chance} may be chance"
-                )
+                reached = f"the {self.score_name} of both is {self.score_text(own.score)}"
+            else:
+                place = "behind" if self._gain(simplest) > 0 else "ahead of"
+                reached = f"its {self.score_name} is {self._gap(simplest)} {place} that of the {own.name}"
+            difference = f"{reached}, and up to {chance} may be chance"
             return f"Verdict: use {simplest.name}, which is simpler and as good within chance: {difference}."
         parts = []
         if ahead:
@@ -123,15 +125,17 @@ class Comparison:
         if self.decided_by is not None:
             return self.decided_by.better
         behind = self._places()[2]
-        return max(behind, key=lambda one: -self._gain(one)).name if behind else ""
+        if not behind:
+            return ""
+        return max(behind, key=lambda one: -self._gain(one)).name
 
     def _places(self) -> tuple[list[ModelResult], list[ModelResult], list[ModelResult]]:
         """Return the models that the KAN is ahead of beyond chance, level with, and behind; others have no error."""
         ahead: list[ModelResult] = []
         level: list[ModelResult] = []
         behind: list[ModelResult] = []
-        for model in self.models[1:] if self.own is not None else ():
-            if model.known is None or model.gap_error is None or not math.isfinite(model.gap_error):
+        for model in self.models[1:]:
+            if None in (self.own, model.known) or model.gap_error is None or not math.isfinite(model.gap_error):
                 continue
             gain = self._gain(model)
             if abs(gain) <= BEYOND_CHANCE * model.gap_error:
@@ -145,7 +149,9 @@ class Comparison:
     def _gain(self, model: ModelResult) -> float:
         """Return by how much the KAN is better than another model."""
         assert self.own is not None and self.own.score is not None and model.score is not None
-        return (self.own.score - model.score) * (1 if self.higher_is_better else -1)
+        if self.higher_is_better:
+            return self.own.score - model.score
+        return model.score - self.own.score
 
     def _gap(self, model: ModelResult) -> str:
         return self._difference(abs(self._gain(model)))
@@ -158,24 +164,26 @@ class Comparison:
     @property
     def head(self) -> tuple[str, ...]:
         """Titles of the columns of `table`."""
-        deciding = [] if self.decided_by is None else [self.decided_by.score_name]
-        return ("model", self.score_name, *deciding, "parameters", "seconds to fit")
+        if self.decided_by is None:
+            return ("model", self.score_name, "parameters", "seconds to fit")
+        return ("model", self.score_name, self.decided_by.score_name, "parameters", "seconds to fit")
 
     @property
     def order(self) -> list[ModelResult]:
-        """The models, the best first."""
+        """The models, the best first, and those without a score last."""
         sign = -1 if self.higher_is_better else 1
         return sorted(self.models, key=lambda one: (one.known is None, sign * (one.known or 0.0)))
 
     def table(self) -> list[tuple[str, ...]]:
         """Return the cells of the models in `order` as texts."""
         rows: list[tuple[str, ...]] = []
-        decided = self.decided_by
         for model in self.order:
-            deciding = [] if decided is None else [decided.score_text(decided.models[self.models.index(model)].score)]
+            cells = [model.name, self.score_with_error(model)]
+            if self.decided_by is not None:
+                deciding = self.decided_by.models[self.models.index(model)]
+                cells.append(self.decided_by.score_text(deciding.score))
             parameters = "–" if model.parameters is None else f"{model.parameters:,}"
-            score = self.score_with_error(model)
-            rows.append((model.name, score, *deciding, parameters, _seconds_text(model.seconds)))
+            rows.append((*cells, parameters, _seconds_text(model.seconds)))
         return rows
 
     def __str__(self) -> str:
@@ -209,7 +217,9 @@ class Comparison:
         if not self.is_share:
             return f"{text} ± {number_text(model.error, 2)}"
         ends = self._ends_text(model)
-        return f"{text} ({ends})" if ends else f"{text} ± {100 * model.error:.1f}"
+        if ends:
+            return f"{text} ({ends})"
+        return f"{text} ± {100 * model.error:.1f}"
 
     def error_text(self, model: ModelResult) -> str:
         """Return the standard error of the score of a model, or its interval, in words; "" where it is not known."""
@@ -218,6 +228,13 @@ class Comparison:
         if not self.is_share:
             return f"standard error {number_text(model.error, 2)}"
         return self._ends_text(model) or f"standard error {100 * model.error:.1f} percentage points"
+
+    def in_parentheses(self, model: ModelResult) -> str:
+        """Return what `error_text` does, in parentheses after a score."""
+        error = self.error_text(model)
+        if error:
+            return f" ({error})"
+        return ""
 
     def _ends_text(self, model: ModelResult) -> str:
         """Return Wilson's interval of a share that is no two standard errors away from 0 and 1, "" for others."""
@@ -231,7 +248,9 @@ class Comparison:
         if not self.is_share:
             return number_text(gap, 2)
         points = f"{100 * gap:.1f}"
-        return f"{points} percentage {'point' if points == '1.0' else 'points'}"
+        if points == "1.0":
+            return "1.0 percentage point"
+        return f"{points} percentage points"
 
 
 def by_losses(comparison: Comparison, losses: Sequence[np.ndarray | None]) -> Comparison:
@@ -240,6 +259,7 @@ def by_losses(comparison: Comparison, losses: Sequence[np.ndarray | None]) -> Co
     Shapes: losses (N,) of the rows for each model; None where they are not known. Shares of right rows differ beyond
     chance on many rows only.
     """
+    # Mean losses with the standard errors of them and of their differences from the first model, row by row.
     own = losses[0]
     models = []
     for model, rows in zip(comparison.models, losses, strict=True):
@@ -256,5 +276,8 @@ def by_losses(comparison: Comparison, losses: Sequence[np.ndarray | None]) -> Co
 def _seconds_text(seconds: float | None) -> str:
     if seconds is None:
         return "–"
-    digits = 2 if seconds < 1 else 1 if seconds < 100 else 0
-    return f"{seconds:,.{digits}f}"
+    if seconds < 1:
+        return f"{seconds:.2f}"
+    if seconds < 100:
+        return f"{seconds:.1f}"
+    return f"{seconds:,.0f}"

@@ -119,9 +119,10 @@ class TestTable:
 
 def formula_rows(front: Front, chosen: int | None = None) -> list[FormulaRow]:
     """Return the rows of a front of formulas, with the errors on held-out rows if there are any."""
-    place = front.best_place if chosen is None else chosen
+    if chosen is None:
+        chosen = front.best_place
     return [
-        FormulaRow(entry.formula.text(4), entry.complexity, front.r_squared(k), front.relative_error(k), k == place)
+        FormulaRow(entry.formula.text(4), entry.complexity, front.r_squared(k), front.relative_error(k), k == chosen)
         for k, entry in enumerate(front)
     ]
 
@@ -145,7 +146,7 @@ class ReportFigure:
 
 @dataclass(frozen=True)
 class ReportContent:
-    """Everything that `write_report` lays out; texts are plain, never HTML, and empty parts are left out."""
+    """Everything that a report lays out; texts are plain, never HTML, and empty parts are left out."""
 
     title: str  # heading of the page
     summary: Sequence[str] = ()  # sentences about the fit; those of the comparison are added automatically

@@ -7,7 +7,6 @@ follow behind folds, which open with a click and are all printed.
 from __future__ import annotations
 
 import html
-import math
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -17,21 +16,14 @@ from importlib.resources import files
 from string import Template
 from typing import Literal
 
+import numpy as np
+
 from edgewise.escaping import html_text
 from edgewise.files import write_bytes
 from edgewise.presentation import column_texts, counted, enumeration, number_text, percent_text, r2_text
 from edgewise.report.content import FIGURE_TEXTS, ReportContent, ReportFigure, TestTable
 from edgewise.report.vector import inline_svg
 from edgewise.report.wording import HEADLINE_SYMBOLS, cautions, method_sentence
-
-OPENING_FINDINGS = 5  # findings on the first page; all of them stand with the inputs
-OPENING_PAIRS = 2  # sentences on pairs of inputs there besides
-OPENING_MODELS = 4  # models on the first page; a longer comparison is folded
-NO_PAIRS = "The model is a sum of curves of single inputs, or what pairs add to it is too small to be told from chance."
-NO_FORMULAS = "No formula was searched for: model.fit_equations(X, y) does so."
-COMPARE_TEXT = "model.compare(X, y) sets the model beside a linear one and gradient boosting, on held-out rows."
-NOTEBOOK_HEIGHT = 640  # pixels of a report in a notebook (about a screen, with a scroll bar)
-
 
 BREAKS = re.compile(r"(?<=[*/(])(?![*])")  # places in a formula where a line may break
 
@@ -60,7 +52,9 @@ class Report:
     @cached_property
     def html(self) -> str:
         """The page."""
-        return page(self.content) if self.layout == "page" else tabs(self.content)
+        if self.layout == "tabs":
+            return tabs(self.content)
+        return page(self.content)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the report as one self-contained HTML file, whole or not at all.
@@ -83,49 +77,44 @@ class Report:
     def _repr_html_(self) -> str:
         # In a frame of its own, so that the styles of the page and of the notebook stay apart.
         inner = html.escape(self.html)
-        style = f"width:100%;height:{NOTEBOOK_HEIGHT}px;border:1px solid rgba(128,128,128,.4)"
+        style = "width:100%;height:640px;border:1px solid rgba(128,128,128,.4)"  # about a screen high
         frame = f'<iframe title="{html_text(self.content.title)}" srcdoc="{inner}" style="{style}" sandbox=""></iframe>'
         # A notebook of someone else leaves out frames until the reader trusts it: something must stand there.
         note = "A notebook that is not trusted shows no frame above; save(&quot;report.html&quot;) writes its page."
         return f"{frame}<br><small>{note}</small>"
 
 
-def write_report(content: ReportContent, path: str | os.PathLike[str]) -> None:
-    """Write the report as one self-contained HTML file, whole or not at all."""
-    Report(content).save(path)
-
-
 def page(content: ReportContent) -> str:
     """Return the report as HTML."""
     drawn = _Figures(content)
-    comparison = _comparison(content)
-    few = len(content.comparison.models) <= OPENING_MODELS
+    # Of a comparison of more than four models the first page has the sentences alone.
+    table = _comparison(content)
+    folded_table = ""
+    if len(content.comparison.models) > 4:
+        folded_table = table
+        table = ""
     chosen = _headline(content)
     # The first findings and the joint effects of inputs stand on the first page, the others below.
-    shown = [*content.findings[:OPENING_FINDINGS], *content.joint[:OPENING_PAIRS]]
-    later = [*content.findings[OPENING_FINDINGS:], *content.joint[OPENING_PAIRS:]]
-    method = html_text(method_sentence(content))
-    if method:
-        quoted = f"<blockquote>{method}</blockquote>"
-    else:
-        quoted = ""
+    shown = [*content.findings[:5], *content.joint[:2]]
+    later = [*content.findings[5:], *content.joint[2:]]
+    method = _wrapped("blockquote", html_text(method_sentence(content)))
     opening = [
         ("What was learned", [_list(shown), chosen]),
-        ("How good it is", [_paragraph([*content.comparison.sentences, *content.errors]), comparison if few else ""]),
+        ("How good it is", [_paragraph([*content.comparison.sentences, *content.errors]), table]),
         ("What to distrust", [_list(cautions(content))]),
         ("What each input does", drawn.of("learned")),
         ("The motion", drawn.of("motion")),
     ]
     folded = [
         *((title, [_texts(table)]) for title, table in content.tables),
-        ("The result in detail", ["" if few else comparison, *drawn.of("result"), _classes(content)]),
+        ("The result in detail", [folded_table, *drawn.of("result"), _classes(content)]),
         (f"Every {content.class_kind}", _each_class(content, drawn)),
         ("The inputs", [_inputs(content), _list(later), *drawn.of("inputs"), _tests(content)]),
         ("The formulas", [_formulas(content), _list(content.formulas[1:]), *drawn.of("formulas")]),
         ("The network", drawn.of("network")),
         ("The data", [_facts(content.data), _split(content), _list(content.notes)]),
         ("The training", [_facts(content.training), *drawn.of("training")]),
-        ("For a method section, and to repeat the fit", [quoted, _repeat(content), _facts(content.versions)]),
+        ("For a method section, and to repeat the fit", [method, _repeat(content), _facts(content.versions)]),
     ]
     parts = [
         f'<section aria-labelledby="s{n}">\n<h2 id="s{n}">{title}</h2>\n{inner}\n</section>'
@@ -134,10 +123,10 @@ def page(content: ReportContent) -> str:
     parts += [
         f"<details>\n<summary><h2>{title}</h2></summary>\n{inner}\n</details>" for title, inner in _filled(folded)
     ]
-    lines = [
-        f'<p class="abstract">{html_text(" ".join(content.summary))}</p>' if content.summary else "",
-        _strip(content),
-    ]
+    lines = []
+    if content.summary:
+        lines.append(f'<p class="abstract">{html_text(" ".join(content.summary))}</p>')
+    lines.append(_strip(content))
     lines += [f"<p>{html_text(paragraph)}</p>" for paragraph in content.background]
     return _filled_template(content.title, lines, parts)
 
@@ -147,26 +136,28 @@ def tabs(content: ReportContent) -> str:
     drawn = _Figures(content)
     effects = ReportContent(content.title, figures=[one for one in content.figures if one.kind == "effects"])
     pairs = ReportContent(content.title, figures=[one for one in content.figures if one.kind == "pair"])
-    panels = _filled(
-        [
-            ("Curves", _Figures(effects).of("learned")),
-            ("Table", [_inputs(content), _list(content.findings), *drawn.of("inputs"), _tests(content)]),
-            ("Interactions", [_list(content.joint) or _paragraph([NO_PAIRS]), *_Figures(pairs).of("learned")]),
-            ("Formula", [_formulas(content) or _paragraph([NO_FORMULAS]), _list(content.formulas[1:])]),
-            (
-                "Comparison",
-                [
-                    _paragraph([*content.comparison.sentences, *content.errors]),
-                    _comparison(content),
-                    _list(cautions(content)),
-                    _paragraph([COMPARE_TEXT]),
-                ],
-            ),
-        ]
+    # The parts, or a sentence that says why one is empty or how to fill it.
+    joint = _list(content.joint) or _paragraph(
+        ["The model is a sum of curves of single inputs, or what pairs add to it is too small to be told from chance."]
     )
+    formulas = _formulas(content) or _paragraph(["No formula was searched for: model.fit_equations(X, y) does so."])
+    comparison = [
+        _paragraph([*content.comparison.sentences, *content.errors]),
+        _comparison(content),
+        _list(cautions(content)),
+        _paragraph(["model.compare(X, y) sets the model beside a linear one and gradient boosting, on held-out rows."]),
+    ]
+    panels = [
+        ("Curves", _Figures(effects).of("learned")),
+        ("Table", [_inputs(content), _list(content.findings), *drawn.of("inputs"), _tests(content)]),
+        ("Interactions", [joint, *_Figures(pairs).of("learned")]),
+        ("Formula", [formulas, _list(content.formulas[1:])]),
+        ("Comparison", comparison),
+    ]
+    # Radio buttons choose the section that the style sheet shows.
     buttons = []
     sections = []
-    for n, (title, inner) in enumerate(panels, start=1):
+    for n, (title, inner) in enumerate(_filled(panels), start=1):
         chosen = " checked" if n == 1 else ""
         buttons.append(f'<input type="radio" name="tab" id="tab{n}"{chosen}><label for="tab{n}">{title}</label>')
         sections.append(f'<section class="tab{n}" aria-label="{title}">\n{inner}\n</section>')
@@ -201,7 +192,9 @@ def _marked(sentence: str) -> str:
     parts = sentence.split("`")
     if len(parts) % 2 == 0:  # a lone backquote is a character like others
         return html_text(sentence)
-    return "".join(f"<code>{html_text(part)}</code>" if n % 2 else html_text(part) for n, part in enumerate(parts))
+    texts = [html_text(part) for part in parts]
+    texts[1::2] = [f"<code>{text}</code>" for text in texts[1::2]]
+    return "".join(texts)
 
 
 def _code(formula: str) -> str:
@@ -214,17 +207,17 @@ class _Figures:
     """The figures of a report as HTML, numbered in the order in which the page asks for them."""
 
     def __init__(self, content: ReportContent) -> None:
-        self._left = list(content.figures)
+        self._content = content
         self._number = 0
 
-    def of(self, section: str, group: str = "") -> list[str]:
-        """Return the figures of a section; those of one class if `group` names it."""
-        mine = [one for one in self._left if FIGURE_TEXTS[one.kind][0] == section and one.group == group]
-        return [self._html(one) for one in mine]
+    def of(self, section: str) -> list[str]:
+        """Return the figures of a section that are not about one class."""
+        figures = [one for one in self._content.figures if FIGURE_TEXTS[one.kind][0] == section]
+        return [self._html(one) for one in figures if not one.group]
 
     def of_class(self, name: str) -> list[str]:
         """Return all figures about one class."""
-        return [self._html(one) for one in self._left if one.group == name]
+        return [self._html(one) for one in self._content.figures if one.group == name]
 
     def _html(self, figure: ReportFigure) -> str:
         self._number += 1
@@ -241,13 +234,11 @@ class _Figures:
 def _table(caption: str, head: list[str], rows: list[list[str]], marked: Collection[int] = ()) -> str:
     """Return a table of cells that are HTML already; the first column names the rows, those in `marked` stand out."""
     top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
-    lines = [
-        ('<tr class="ours">' if n in marked else "<tr>")
-        + f'<th scope="row">{row[0]}</th>'
-        + "".join(f"<td>{cell}</td>" for cell in row[1:])
-        + "</tr>"
-        for n, row in enumerate(rows)
-    ]
+    lines = []
+    for n, row in enumerate(rows):
+        start = '<tr class="ours">' if n in marked else "<tr>"
+        cells = "".join(f"<td>{cell}</td>" for cell in row[1:])
+        lines.append(f'{start}<th scope="row">{row[0]}</th>{cells}</tr>')
     body = "\n".join(lines)
     return (
         f'<div class="wide"><table>\n<caption>{caption}</caption>\n<thead><tr>{top}</tr></thead>\n'
@@ -261,11 +252,15 @@ def _comparison(content: ReportContent) -> str:
         return ""  # the score stands in the sentence
     rows = []
     for model, cells in zip(comparison.order, comparison.table(), strict=True):
-        remark = f"<br><small>{html_text(model.remark)}</small>" if model.remark else ""
-        rows.append([html_text(cells[0]) + remark, *cells[1:]])
+        name = html_text(cells[0])
+        if model.remark:
+            name += f"<br><small>{html_text(model.remark)}</small>"
+        rows.append([name, *cells[1:]])
     better = "higher" if comparison.higher_is_better else "lower"
     caption = f"Every model had the same training and test rows. Best first: {better} is better"
-    caption += ", ± is one standard error." if any(one.error is not None for one in comparison.models) else "."
+    if any(one.error is not None for one in comparison.models):
+        caption += ", ± is one standard error"
+    caption += "."
     head = [html_text(title) for title in comparison.head]
     return _table(caption, head, rows, marked=[comparison.order.index(comparison.models[0])])
 
@@ -290,8 +285,10 @@ def _classes(content: ReportContent) -> str:
 def _inputs(content: ReportContent) -> str:
     if not content.inputs:
         return ""
-    sizes = [max(size, 0.0) if math.isfinite(size) else 0.0 for _, size in content.inputs]
-    top = max(sizes) or 1.0
+    # Bars as wide as the contributions, relative to the largest; none for a negative or unknown one.
+    contributions = np.array([size for _, size in content.inputs], dtype=np.float64)
+    sizes = np.where(np.isfinite(contributions), contributions, 0.0).clip(min=0.0)
+    top = sizes.max() or 1.0
     texts = column_texts([size for _, size in content.inputs])
     rows = [
         [html_text(name), text, f'<span class="bar" style="width:{100 * width / top:.1f}%"></span>']
@@ -306,7 +303,9 @@ def _inputs(content: ReportContent) -> str:
 
 
 def _tests(content: ReportContent) -> str:
-    return "" if content.tests is None else _texts(content.tests)
+    if content.tests is None:
+        return ""
+    return _texts(content.tests)
 
 
 def _texts(table: TestTable) -> str:
@@ -319,10 +318,7 @@ def _formulas(content: ReportContent) -> str:
         return ""
     rows = []
     for one in content.formula_rows:
-        if one.chosen:
-            mark = " <small>(chosen)</small>"
-        else:
-            mark = ""
+        mark = " <small>(chosen)</small>" if one.chosen else ""
         rows.append([f"{_code(one.text)}{mark}", f"{one.symbols:,}", percent_text(one.error), r2_text(one.r2)])
     chosen = [n for n, one in enumerate(content.formula_rows) if one.chosen]
     caption = (
@@ -373,39 +369,41 @@ def _split(content: ReportContent) -> str:
 
 
 def _repeat(content: ReportContent) -> str:
+    parts = []
     if content.command:
-        repeat = f"<pre><code>{html_text(content.command)}</code></pre>"
-    else:
-        repeat = ""
+        parts.append(f"<pre><code>{html_text(content.command)}</code></pre>")
     if content.seed is not None:
-        repeat += (
+        parts.append(
             f"\n<p>Seed {content.seed}; the same seed, versions and number of threads give the same model on the same "
             "machine.</p>"
         )
-    return repeat
+    return "".join(parts)
+
+
+def _wrapped(tag: str, inner: str) -> str:
+    """Return an element; nothing where it would be empty."""
+    if inner:
+        return f"<{tag}>{inner}</{tag}>"
+    return ""
 
 
 def _paragraph(sentences: Iterable[str]) -> str:
-    text = " ".join(sentences)
-    if text:
-        return f"<p>{html_text(text)}</p>"
-    return ""
+    return _wrapped("p", html_text(" ".join(sentences)))
 
 
 def _facts(facts: Mapping[str, object]) -> str:
     if not facts:
         return ""
 
-    def shown_value(value: object) -> object:
-        if isinstance(value, bool):
-            return "yes" if value else "no"
-        if isinstance(value, int):
-            return number_text(value)
-        return number_text(value) if isinstance(value, float) else value
-
     def shown(value: object) -> str:
-        several = value if isinstance(value, list | tuple) else [value]
-        return "<br>".join(html_text(shown_value(one)) for one in several)
+        match value:
+            case list() | tuple():
+                return "<br>".join(shown(one) for one in value)
+            case bool():
+                return "yes" if value else "no"
+            case int() | float():
+                return html_text(number_text(value))
+        return html_text(value)
 
     rows = "\n".join(f"<div><dt>{html_text(name)}</dt><dd>{shown(value)}</dd></div>" for name, value in facts.items())
     return f"<dl>\n{rows}\n</dl>"
@@ -413,6 +411,4 @@ def _facts(facts: Mapping[str, object]) -> str:
 
 def _list(sentences: Iterable[str]) -> str:
     items = "\n".join(f"<li>{_marked(sentence)}</li>" for sentence in sentences)
-    if items:
-        return f"<ul>\n{items}\n</ul>"
-    return ""
+    return _wrapped("ul", items and f"\n{items}\n")

@@ -5,28 +5,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from edgewise.escaping import html_text
 from edgewise.plot.style import render
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_POINTS = 2000  # a scatter of more points is drawn as pixels inside the vector figure
-
-_HEAD = re.compile(r"<svg[^>]*>", re.DOTALL)
-_TAG = re.compile(r"<[^>]*>", re.DOTALL)
-_REFERENCE = re.compile(r'(\bid="|href="#|url\(#)')
-_PATH = re.compile(r'(?<= d=")[^"]*')
-_LONG = re.compile(r"(\.\d\d)\d+")
-
 
 def inline_svg(figure: Figure, prefix: str, alt: str) -> str:
     """Return the figure as an <svg> element for an HTML page, its ids starting with `prefix`, described by `alt`."""
     from matplotlib.collections import PathCollection  # after `edgewise.plot`, which names the extra that has it
 
-    crowds = [one for one in figure.findobj(PathCollection) if np.size(one.get_offsets()) > 2 * _POINTS]
+    # A scatter of more than 2,000 points is drawn as pixels inside the vector figure.
+    crowds = [one for one in figure.findobj(PathCollection) if len(one.get_offsets()) > 2000]
     before = [crowd.get_rasterized() for crowd in crowds]
     try:
         for crowd in crowds:
@@ -37,8 +28,9 @@ def inline_svg(figure: Figure, prefix: str, alt: str) -> str:
             crowd.set_rasterized(rasterized)
     text = text[text.index("<svg") :]
     text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)
-    text = _TAG.sub(lambda tag: _REFERENCE.sub(rf"\g<1>{prefix}-", tag[0]), text)
-    text = _PATH.sub(lambda path: _LONG.sub(r"\1", path[0]), text)
+    # Ids and references to them start with the prefix, and coordinates of paths have two decimals.
+    text = re.sub(r"<[^>]*>", lambda tag: re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", tag[0]), text)
+    text = re.sub(r'(?<= d=")[^"]*', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), text)
     # The removed style sheet sets round joins; in a page it would act on everything.
     width, height = figure.get_size_inches() * 72
     head = (
@@ -46,4 +38,4 @@ def inline_svg(figure: Figure, prefix: str, alt: str) -> str:
         f'aria-label="{html_text(alt)}" viewBox="0 0 {width:g} {height:g}" width="{width * 4 / 3:.0f}" '
         f'style="stroke-linejoin:round;stroke-linecap:butt">'
     )
-    return re.sub(r"\n\s*", "\n", _HEAD.sub(lambda _: head, text, count=1)).strip()
+    return re.sub(r"\n\s*", "\n", re.sub(r"<svg[^>]*>", lambda _: head, text, count=1)).strip()

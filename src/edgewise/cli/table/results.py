@@ -44,7 +44,7 @@ from edgewise.plot import formula_front
 from edgewise.presentation import counted
 from edgewise.report.comparison import Comparison, ModelResult, by_losses
 from edgewise.report.content import ReportContent, ReportFigure, formula_rows
-from edgewise.report.page import write_report
+from edgewise.report.page import Report
 from edgewise.tables import Table
 
 INTERRUPTED = "The training was interrupted; the model is the best one up to then."
@@ -115,7 +115,7 @@ class FitResults:
             "predictions.csv": lambda path: write_bytes(path, predictions.encode()),
         }
         if content is not None:
-            files["report.html"] = lambda path: write_report(content, path)
+            files["report.html"] = Report(content).save
         # Last, since this file marks a folder with complete results.
         files["metrics.json"] = lambda path: write_bytes(path, (json.dumps(summary, indent=2) + "\n").encode())
         folder.write(files, keep=("report.html",) if report == "keep" else ())
