@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from edgewise.escaping import html_text
 from edgewise.plot.style import render
 
@@ -17,7 +19,7 @@ def inline_svg(figure: Figure, prefix: str, alt: str) -> str:
     from matplotlib.collections import PathCollection  # after `edgewise.plot`, which names the extra that has it
 
     # A scatter of more than 2,000 points is drawn as pixels inside the vector figure.
-    crowds = [one for one in figure.findobj(PathCollection) if len(one.get_offsets()) > 2000]
+    crowds = [one for one in figure.findobj(PathCollection) if np.size(one.get_offsets()) > 2 * 2000]
     before = [crowd.get_rasterized() for crowd in crowds]
     try:
         for crowd in crowds:
