@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import DOMAINS, Domain, Piece
-from edgewise.pde.domains.sampling import accepted_points, unit_points
+from edgewise.pde.domains.domain import DOMAINS, Curve, Domain, Piece
+from edgewise.pde.domains.sampling import accepted_points, bisected, unit_points
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,12 @@ class _Composite(Domain):
         self.second = second
         self.coordinates = first.coordinates
         self.bounds = self._bounds()
+        # Volume by quasi-random points of the box.
         box = self.bounds[:, 0] + self.size * unit_points(DOMAINS.quadrature_points, self.dimension, "sobol", 1)
         self.volume = float(self.size.prod()) * float(self.contains(box).double().mean())
         if not self.volume:
             raise InputError("the domain must have a volume and a boundary, got an empty one")
+        # Pieces of both boundaries, as far as they remain.
         taken = {piece.name for piece in first.pieces}
         pieces = [self._remaining_part(piece, piece.name, 1, False) for piece in first.pieces]
         for piece in second.pieces:
@@ -68,6 +70,10 @@ class _Composite(Domain):
         """The part of a piece that bounds the whole domain: the domain lies on one side of its points only."""
         # Points of the piece that bound the whole domain.
         step = DOMAINS.off_boundary_step * float(self.size.max())
+        if second:
+            other = self.first
+        else:
+            other = self.second
 
         def kept(x: Tensor, normal: Tensor) -> Tensor:
             real = (self.level(x + step * normal) > 0) & (self.level(x - step * normal) < 0)
@@ -90,7 +96,6 @@ class _Composite(Domain):
         x, normal = piece.sample(DOMAINS.quadrature_points, "grid", 0)
         remaining = kept(x, side * normal)
         share = float(remaining.double().mean())
-        other = self.first if second else self.second
         off = other.level(x[remaining]).abs()
         if share < DOMAINS.least_share and not (off > COMBINED.touching * step).any():
             return None  # nothing, or a point where the two boundaries touch
@@ -116,7 +121,7 @@ class _Composite(Domain):
 
 
 def _kept_spans(
-    curve: Callable[[Tensor], tuple[Tensor, Tensor]],
+    curve: Curve,
     spans: Sequence[tuple[float, float]],
     kept: Callable[[Tensor, Tensor], Tensor],
     other: Domain,
@@ -126,20 +131,23 @@ def _kept_spans(
     found = list[tuple[float, float]]()
     for first, last in spans:
         count = max(2, math.ceil(COMBINED.span_places * (last - first)))
+        # Places between which the curve enters or leaves once at most.
         share = first + (last - first) * (torch.arange(count, dtype=torch.float64) + 0.5) / count
         states = kept(*curve(share))
         number = (states[1:] != states[:-1]).nonzero()[:, 0]
         start = share[number]
         end = share[number + 1]
-        levels = [other.level(curve(each)[0]) for each in (start, end)]
         # Where the other boundary is crossed, its level is zero there, to rounding.
+        levels = [other.level(curve(each)[0]) for each in (start, end)]
         is_crossed = (levels[0] * levels[1] < 0) & (torch.minimum(*(each.abs() for each in levels)) > least)
-        for _ in range(COMBINED.span_bisections):
-            middle = (start + end) / 2
-            x, normal = curve(middle)
-            same = torch.where(is_crossed, other.level(x) * levels[0] > 0, kept(x, normal) == states[number])
-            start = torch.where(same, middle, start)
-            end = torch.where(same, end, middle)
+
+        def is_before(
+            share: Tensor, is_crossed: Tensor = is_crossed, level: Tensor = levels[0], state: Tensor = states[number]
+        ) -> Tensor:
+            x, normal = curve(share)
+            return torch.where(is_crossed, other.level(x) * level > 0, kept(x, normal) == state)
+
+        start, end = bisected(start, end, is_before, COMBINED.span_bisections)
         ends = [first, *((start + end) / 2).tolist(), last]
         are_kept = [bool(states[0]), *states[number + 1].tolist()]
         found += [pair for pair, is_kept in zip(pairwise(ends), are_kept, strict=True) if is_kept]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from edgewise.outcomes import check_time
 from edgewise.pde.domains.domain import DOMAINS, Domain
-from edgewise.pde.domains.sampling import gauss_legendre
+from edgewise.pde.domains.sampling import bisected, gauss_legendre
 from edgewise.settings import ABOVE_ZERO
 
 Inside = Callable[[Tensor], Tensor]
@@ -67,9 +67,17 @@ class CutRule:
         parted: tuple[Tensor, Tensor] | None = None,
         pieces: Inside | None = None,
     ):
-        # Cells, and Gauss-Legendre's rule in the angle a.
         self._pieces = pieces
         self._level = level
+        if cells.shape[1] < 3:
+            self._probes = _places(CUT.cell_steps)
+            self._bisections = CUT.bisections
+            self._golden_steps = CUT.closest
+        else:
+            self._probes = _places(CUT.slice_steps)
+            self._bisections = CUT.slice_bisections
+            self._golden_steps = CUT.closest // 2
+        # Cells, and Gauss-Legendre's rule in the angle a.
         self._low = cells[..., 0]
         self._width = cells[..., 1] - cells[..., 0]
         x = self._low.clone()
@@ -91,8 +99,10 @@ class CutRule:
             share = (begin[:, None] + (end - begin)[:, None] * dense).flatten()
             weight = (self._width[cell[line], axis] * (end - begin))[:, None] * own
             weights = (weights[line][:, None] * weight).flatten()
-            x, cell = (each[line].repeat_interleave(nodes, 0) for each in (x, cell))
-            x[:, axis] = self._low[cell, axis] + self._width[cell, axis] * share
+            x = x[line].repeat_interleave(nodes, 0)
+            cell = cell[line].repeat_interleave(nodes, 0)
+            self._move_(x, cell, axis, share)
+        # No line meets the domain, or the rule along the last coordinate.
         if not len(x):
             self.x = x
             self.weights = weights
@@ -103,6 +113,10 @@ class CutRule:
             return
         self._along(x, cell, weights, order[-1], nodes)
 
+    def _move_(self, x: Tensor, cell: Tensor, axis: int, share: Tensor) -> None:
+        """Move points (m, n) in cells along an axis to shares (m,) of their cells."""
+        x[:, axis] = self._low[cell, axis] + self._width[cell, axis] * share
+
     def _levels(self, x: Tensor) -> Tensor:
         if len(x):
             return torch.cat([self._level(part) for part in x.split(CUT.most_probes)])
@@ -110,29 +124,26 @@ class CutRule:
 
     def _states(self, x: Tensor, cell: Tensor, axes: Sequence[int]) -> Tensor:
         """Numbers (m,) that are the same where lines along the last coordinate cross the boundary in the same way."""
-        steps = CUT.cell_steps if x.shape[1] < 3 else CUT.slice_steps
         if len(axes) == 1:
             places, states = (torch.cat(each) for each in zip(*self._probed(x, cell, axes[0]), strict=True))
         else:
             states = self._at_places(x, cell, axes)
+        # States that follow one another, as a number in a system whose base is a prime.
         changed = states[:, 1:] != states[:, :-1]
         later = states[:, 1:].long() + 1
         if self._pieces is not None and len(axes) == 1:
+            # The piece of the boundary that is crossed counts, too.
             line, place = changed.nonzero(as_tuple=True)
             moved = x[line]
-            own = cell[line]
-            axis = axes[0]
-            start = places[line, place]
-            end = places[line, place + 1]
             before = states[line, place]
-            for _ in range(CUT.piece_bisections):
-                middle = (start + end) / 2
-                moved[:, axis] = self._low[own, axis] + self._width[own, axis] * middle
-                same = (self._levels(moved) <= 0) == before
-                start = torch.where(same, middle, start)
-                end = torch.where(same, end, middle)
+
+            def is_before(share: Tensor) -> Tensor:
+                self._move_(moved, cell[line], axes[0], share)
+                return (self._levels(moved) <= 0) == before
+
+            bisected(places[line, place], places[line, place + 1], is_before, CUT.piece_bisections)
             later[line, place] += 2 * self._pieces(moved)
-        powers = torch.tensor([CUT.state_base**k % (2**61 - 1) for k in range(steps + 2)])
+        powers = torch.tensor([CUT.state_base**k % (2**61 - 1) for k in range(len(self._probes) + 1)])
         return states[:, 0] + (changed * later * powers[changed.cumsum(1)]).sum(1)
 
     def _probed(self, x: Tensor, cell: Tensor, axis: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -141,8 +152,7 @@ class CutRule:
         The last places are those where a line comes closest to the boundary between two others on one side: it may
         cross it twice there.
         """
-        steps, rounds = (CUT.cell_steps, CUT.closest) if x.shape[1] < 3 else (CUT.slice_steps, CUT.closest // 2)
-        probes = _places(steps)
+        probes = self._probes
         golden = (math.sqrt(5) - 1) / 2
         for rows in torch.arange(len(x)).split(max(1, CUT.most_probes // len(probes))):
             check_time()
@@ -157,8 +167,9 @@ class CutRule:
             # Intervals without a change of sign that come near the boundary.
             left = torch.where(states[:, 1:] == states[:, :-1], size[:, 1:] + size[:, :-1], math.inf)
             least, number = left.min(1)
-            near = (least <= width / steps).nonzero()[:, 0]
-            own, sign = x[rows[near]], torch.where(states[near, number[near]], -1.0, 1.0)
+            near = (least <= width / (len(probes) - 1)).nonzero()[:, 0]
+            own = x[rows[near]]
+            sign = torch.where(states[near, number[near]], -1.0, 1.0)
             start = probes[number[near]]
             end = probes[number[near] + 1]
 
@@ -177,14 +188,18 @@ class CutRule:
             outer = start + golden * (end - start)
             below = height(inner)
             above = height(outer)
-            for _ in range(rounds if len(near) else 0):
+            for _ in range(self._golden_steps * bool(len(near))):
                 is_first = below < above
                 start = torch.where(is_first, start, inner)
                 end = torch.where(is_first, outer, end)
                 new = torch.where(is_first, end - golden * (end - start), start + golden * (end - start))
                 value = height(new)
-                inner, outer = torch.where(is_first, new, outer), torch.where(is_first, inner, new)
-                below, above = torch.where(is_first, value, above), torch.where(is_first, below, value)
+                closer = torch.where(is_first, inner, outer)
+                level = torch.where(is_first, below, above)
+                inner = torch.where(is_first, new, closer)
+                outer = torch.where(is_first, closer, new)
+                below = torch.where(is_first, value, level)
+                above = torch.where(is_first, level, value)
             extra = probes[-1].repeat(len(rows))
             extra[near] = torch.where(below < above, inner, outer)
             found = states[:, -1].clone()
@@ -195,73 +210,67 @@ class CutRule:
 
     def _at_places(self, x: Tensor, cell: Tensor, axes: Sequence[int]) -> Tensor:
         """States (m, places) of the rest of the coordinates at places along the first one."""
-        places = _places(CUT.cell_steps if x.shape[1] < 3 else CUT.slice_steps)
-        axis = axes[0]
-        count = len(places)
+        count = len(self._probes)
         parts = [torch.zeros(0, count, dtype=torch.int64)]
         for rows in torch.arange(len(x)).split(max(1, CUT.most_probes // count ** len(axes))):
-            moved, own = (each[rows].repeat_interleave(count, 0) for each in (x, cell))
-            moved[:, axis] = self._low[own, axis] + self._width[own, axis] * places.repeat(len(rows))
+            moved = x[rows].repeat_interleave(count, 0)
+            own = cell[rows].repeat_interleave(count, 0)
+            self._move_(moved, own, axes[0], self._probes.repeat(len(rows)))
             parts.append(self._states(moved, own, axes[1:]).reshape(-1, count))
         return torch.cat(parts)
 
     def _changes(self, x: Tensor, cell: Tensor, axes: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Numbers of rows, and shares of the first coordinate at which the state of the others changes."""
-        axis = axes[0]
-        places = _places(CUT.cell_steps if x.shape[1] < 3 else CUT.slice_steps)
         states = self._at_places(x, cell, axes)
         line, place = (states[:, 1:] != states[:, :-1]).nonzero(as_tuple=True)
-        start = places[place]
-        end = places[place + 1]
         before = states[line, place]
         moved = x[line]
-        own = cell[line]
-        for _ in range(CUT.bisections if x.shape[1] < 3 else CUT.slice_bisections):
-            middle = (start + end) / 2
-            moved[:, axis] = self._low[own, axis] + self._width[own, axis] * middle
-            same = self._states(moved, own, axes[1:]) == before
-            start = torch.where(same, middle, start)
-            end = torch.where(same, end, middle)
+
+        def is_before(share: Tensor) -> Tensor:
+            self._move_(moved, cell[line], axes[0], share)
+            return self._states(moved, cell[line], axes[1:]) == before
+
+        start, end = bisected(self._probes[place], self._probes[place + 1], is_before, self._bisections)
         return line, (start + end) / 2
 
     def _along(self, x: Tensor, cell: Tensor, weights: Tensor, axis: int, nodes: int) -> None:
         """Gauss-Legendre points on the parts inside of lines along an axis."""
-        low = self._low[cell, axis]
-        width = self._width[cell, axis]
+        # Places along the lines, with both ends of the cell, outside of which nothing counts.
         probed, states = (torch.cat(each) for each in zip(*self._probed(x, cell, axis), strict=True))
         outside = torch.zeros(len(x), 1, dtype=torch.bool)
         zero = x.new_zeros(len(x), 1)
         last_place = probed.shape[1]
         padded = torch.cat([outside, states, outside], 1)
         places = torch.cat([zero, probed, zero + 1], 1)
+        # Crossings where lines come in and go out, by bisection.
         ends = []
         for rises in (True, False):
             line, place = ((padded[:, 1:] != padded[:, :-1]) & (padded[:, 1:] == rises)).nonzero(as_tuple=True)
-            start = places[line, place]
-            end = places[line, place + 1]
+            share = places[line, place]
             is_inner = (place > 0) & (place < last_place)
-            start[place == 0], start[place == last_place] = 0.0, 1.0
-            moved = x[line[is_inner]]
-            a = start[is_inner]
-            b = end[is_inner]
+            share[place == 0] = 0.0
+            share[place == last_place] = 1.0
             own = line[is_inner]
-            for _ in range(CUT.bisections):
-                middle = (a + b) / 2
-                moved[:, axis] = low[own] + width[own] * middle
-                is_late = (self._levels(moved) <= 0) == rises
-                a = torch.where(is_late, a, middle)
-                b = torch.where(is_late, middle, b)
-            start[is_inner] = (a + b) / 2
-            ends.append((line, start, is_inner))
+            moved = x[own]
+
+            def is_before(place: Tensor, moved: Tensor = moved, own: Tensor = own, rises: bool = rises) -> Tensor:
+                self._move_(moved, cell[own], axis, place)
+                return (self._levels(moved) <= 0) != rises
+
+            start, end = bisected(share[is_inner], places[line, place + 1][is_inner], is_before, CUT.bisections)
+            share[is_inner] = (start + end) / 2
+            ends.append((line, share, is_inner))
+        # Gauss and Legendre's rule on the parts between them.
         (line, first, _), (_, last, _) = ends
-        at, own = gauss_legendre(nodes, 0.0, 1.0)
-        points = x[line][:, None].repeat(1, nodes, 1)
-        points[..., axis] = low[line][:, None] + width[line][:, None] * (first[:, None] + (last - first)[:, None] * at)
-        self.x, self.cell = points.flatten(0, 1), cell[line].repeat_interleave(nodes)
-        self.weights = ((weights[line] * width[line] * (last - first))[:, None] * own).flatten()
+        at, shares = gauss_legendre(nodes, 0.0, 1.0)
+        self.x = x[line].repeat_interleave(nodes, 0)
+        self.cell = cell[line].repeat_interleave(nodes)
+        self._move_(self.x, self.cell, axis, (first[:, None] + (last - first)[:, None] * at).flatten())
+        self.weights = ((weights[line] * self._width[cell[line], axis] * (last - first))[:, None] * shares).flatten()
+        # The crossings themselves, on the boundary.
         crossing, share = (torch.cat([each[k][each[2]] for each in ends]) for k in (0, 1))
         self.ends = x[crossing]
-        self.ends[:, axis] = low[crossing] + width[crossing] * share
+        self._move_(self.ends, cell[crossing], axis, share)
         self.end_weights = weights[crossing]
         self.end_cell = cell[crossing]
 
@@ -273,13 +282,14 @@ def _places(steps: int) -> Tensor:
 
 def _stretches(count: int, line: Tensor, place: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Numbers of lines, and shares at which the parts begin and end, of lines that are parted at some places."""
-    every = torch.arange(count)
-    line = torch.cat([every, line])
+    # Places in their order along each line, which begins at zero.
+    line = torch.cat([torch.arange(count), line])
     place = torch.cat([torch.zeros(count, dtype=torch.float64), place])
     order = torch.argsort(place, stable=True)
     order = order[torch.argsort(line[order], stable=True)]
     line = line[order]
     begin = place[order]
+    # Each part ends where the next begins, the last one at the end of the line.
     is_last = torch.ones(len(line), dtype=torch.bool)
     is_last[:-1] = line[1:] != line[:-1]
     end = torch.where(is_last, 1.0, begin.roll(-1))
@@ -287,15 +297,13 @@ def _stretches(count: int, line: Tensor, place: Tensor) -> tuple[Tensor, Tensor,
     return line[kept], begin[kept], end[kept]
 
 
-def mixed(inside: Inside, boxes: Tensor, numbers: Tensor) -> Tensor:
+def mixed(inside: Inside, boxes: Tensor) -> Tensor:
     """Cells (c, n, 2) of which a part lies inside, by a lattice of points, (c,)."""
-    places = torch.linspace(0, 1, CUT.lattice + 1, dtype=torch.float64).clamp(CUT.apart, 1 - CUT.apart)
-    lattice = torch.cartesian_prod(*[places] * boxes.shape[1]).reshape(-1, boxes.shape[1])
+    lattice = torch.cartesian_prod(*[_places(CUT.lattice)] * boxes.shape[1]).reshape(-1, boxes.shape[1])
     parts = []
-    for rows in numbers.split(max(1, CUT.most_probes // len(lattice))):
-        own = boxes[rows]
+    for own in boxes.split(max(1, CUT.most_probes // len(lattice))):
         x = own[:, None, :, 0] + (own[..., 1] - own[..., 0])[:, None] * lattice
-        parts.append(inside(x.flatten(0, 1)).reshape(len(rows), -1))
+        parts.append(inside(x.flatten(0, 1)).reshape(len(own), -1))
     states = torch.cat(parts)
     return states.any(1) & ~states.all(1)
 

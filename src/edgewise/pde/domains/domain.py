@@ -107,6 +107,10 @@ def is_space(name: str) -> bool:
     return name != TIME and not isinstance(name, ParameterName)
 
 
+Curve = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Maps shares of the length of a curve (b,) to points on it and outward normals there, (b, n) each."""
+
+
 @dataclass(frozen=True)
 class Piece:
     """A piece of the boundary of a domain."""
@@ -115,8 +119,7 @@ class Piece:
     measure: float  # length, area ...; 1 for a point
     # maps (count, how, seed) to points (count, n) and outward normals (count, n); one row where it is a point
     sample: Callable[[int, str, int], tuple[Tensor, Tensor]]
-    # for a curve, or a part of one: maps shares of its length (b,) to points and outward normals, (b, n) each
-    path: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+    path: Curve | None = None  # of which the piece is all or a part
     coordinate: str | None = None  # that is constant on the piece: of faces of boxes and moments of time
     is_initial: bool = False  # whether it is the first moment of a domain over time
     spans: tuple[tuple[float, float], ...] = ((0.0, 1.0),)  # shares of the curve that the piece has, smooth in each
@@ -138,7 +141,7 @@ class Piece:
         cls,
         name: str,
         length: float,
-        at: Callable[[Tensor], tuple[Tensor, Tensor]],
+        at: Curve,
         distance: Callable[[Tensor], Tensor] | None = None,
     ) -> Piece:
         """A curve of this length, given by its points at shares of the length."""

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from edgewise.pde.domains.cut_cells import CUT, CutRule, Inside, OnPlane, gradients, mixed
-from edgewise.pde.domains.domain import Domain, Piece
-from edgewise.pde.domains.sampling import gauss_legendre
+from edgewise.pde.domains.domain import Curve, Domain, Piece
+from edgewise.pde.domains.sampling import bisected, gauss_legendre
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.settings import ABOVE_ZERO
 
@@ -70,7 +70,8 @@ class Mesh:
 
     def interior(self) -> tuple[Tensor, Tensor]:
         """Points inside (N, n), and weights (N,)."""
-        x, weights = self._product(range(self.domain.dimension), self.of_each or self.per_interval)
+        dimension = self.domain.dimension
+        x, weights = self._product(range(dimension), self.of_each or [self.per_interval] * dimension)
         if not self.domain.is_box:
             inside = self.domain.contains(x)
             x = x[inside]
@@ -86,10 +87,11 @@ class Mesh:
         domain = self.domain
         dimension = self.domain.dimension
         has_formulas = dimension == 1 or all(piece.path is not None for piece in domain.pieces)
+        boxes = self._boxes(range(dimension))
         places, normals, pieces, parted = self._crossed_places()
         # Cells that the boundary cuts.
         counts = [len(points) - 1 for points in self.breakpoints]
-        x, weights = self._product(range(dimension), self.per_interval)
+        x, weights = self._product(range(dimension), [self.per_interval] * dimension)
         inside = domain.contains(x)
         cell = self.cells(x)
         share = torch.zeros(math.prod(counts), dtype=torch.float64).index_add_(0, cell, inside.double())
@@ -100,11 +102,11 @@ class Mesh:
         least = torch.ones_like(steep).scatter_reduce(0, at_cells[:, None].expand_as(normals), normals.abs(), "amin")
         is_cut = (steep > 0).any(1) | ((share > 0) & (share < 1))
         if not has_formulas:
-            is_cut |= mixed(domain.contains, self._boxes(range(dimension)), torch.arange(len(share)))
+            is_cut |= mixed(domain.contains, boxes)
         whole = inside & ~is_cut[cell]
         numbers = is_cut.nonzero()[:, 0]
         # Height directions of cut cells: coordinates by the steepness of the boundary along them.
-        boxes = self._boxes(range(dimension))[numbers]
+        boxes = boxes[numbers]
         flat = (steep[numbers] == 0).all(1)  # cells that no sample of the boundary has met
         steep[numbers[flat]] = gradients(domain, boxes[flat].mean(2)).abs()
         orders = steep[numbers].argsort(1)
@@ -122,17 +124,21 @@ class Mesh:
         parts = [(x[whole], weights[whole])]
         rules = []
         kinds = torch.cat([orders, is_creased[:, None]], 1)
-        for kind in kinds.unique(dim=0) if len(kinds) else ():
+        for kind in kinds.unique(dim=0):
             chosen = (kinds == kind).all(1).nonzero()[:, 0]
             order = kind[:-1]
             place = torch.full((len(numbers),), -1).index_put_((chosen,), torch.arange(len(chosen)))[of_parted]
             place[of_parted < 0] = -1
-            axis = int(order[0])
             own = boxes[chosen]
-            low, high = own[place, axis].unbind(-1)
-            corners = place[place >= 0], ((parted[:, axis] - low) / (high - low)).clamp(0, 1)[place >= 0]
+            # In the plane lines are parted where the boundary turns or enters a cell.
+            corners = None
+            if dimension == 2:
+                axis = int(order[0])
+                low, high = own[place, axis].unbind(-1)
+                shares = ((parted[:, axis] - low) / (high - low)).clamp(0, 1)
+                corners = place[place >= 0], shares[place >= 0]
             nearest = self._nearest if kind[-1] else None
-            rule = CutRule(domain.level, own, order.tolist(), nodes, corners if dimension == 2 else None, nearest)
+            rule = CutRule(domain.level, own, order.tolist(), nodes, corners, nearest)
             parts.append((rule.x, rule.weights))
             rules.append((rule, own, least[numbers[chosen], order[-1]], nearest, int(order[-1])))
         x, weights = (torch.cat(each) for each in zip(*parts, strict=True))
@@ -186,8 +192,8 @@ class Mesh:
                 for side in (1.0, -1.0):
                     on_plane = OnPlane(domain, axis, value, side)
                     boxes = self._boxes(others)
-                    are_cut = mixed(on_plane, boxes, torch.arange(len(boxes)))
-                    flat, shares = self._product(others, max(MESH.face_points, self.per_interval))
+                    are_cut = mixed(on_plane, boxes)
+                    flat, shares = self._product(others, [max(MESH.face_points, self.per_interval)] * dimension)
                     of_box = Mesh(domain, [self.breakpoints[other] for other in others]).cells(flat)
                     full = on_plane(flat) & ~are_cut[of_box]
                     rule = CutRule(on_plane.level, boxes[are_cut], range(dimension - 1), nodes)
@@ -209,7 +215,8 @@ class Mesh:
     def _nearest(self, x: Tensor) -> Tensor:
         """Numbers (b,) of the pieces of the boundary that are nearest to points (b, n)."""
         far = torch.full_like(x[:, 0], math.inf)
-        return torch.stack([piece.distance(x) if piece.distance else far for piece in self.domain.pieces]).argmin(0)
+        distances = [piece.distance or (lambda _: far) for piece in self.domain.pieces]
+        return torch.stack([distance(x) for distance in distances]).argmin(0)
 
     def _boxes(self, axes: Sequence[int]) -> Tensor:
         """Ends (c, n, 2) of all cells, of some coordinates."""
@@ -250,12 +257,13 @@ class Mesh:
                 for axis in range(2):  # a place where the boundary runs along an axis
                     signs = [piece.path(each)[1][:, axis] > 0 for each in (low, high)]
                     start, end, before = (each[signs[0] != signs[1]] for each in (low, high, signs[0]))
-                    for _ in range(CUT.bisections):
-                        middle = (start + end) / 2
-                        same = (piece.path(middle)[1][:, axis] > 0) == before
-                        start = torch.where(same, middle, start)
-                        end = torch.where(same, end, middle)
-                    parted.append(piece.path(start)[0])
+
+                    def is_before(
+                        share: Tensor, path: Curve = piece.path, axis: int = axis, before: Tensor = before
+                    ) -> Tensor:
+                        return (path(share)[1][:, axis] > 0) == before
+
+                    parted.append(piece.path(bisected(start, end, is_before, CUT.bisections)[0])[0])
                 parted += [piece.path(low)[0], piece.path(high)[0]]  # within the cells on both sides
         x = torch.cat(places)
         normal = torch.cat(normals)
@@ -272,7 +280,9 @@ class Mesh:
     def boundary(self, names: Sequence[str], seed: int) -> tuple[Tensor, Tensor, Tensor]:
         """Points on these pieces of the boundary (N, n), outward normals (N, n), and weights (N,)."""
         pieces = self.domain.named(names)
-        of_piece = self._on_face if self.domain.is_box else self._on_piece
+        of_piece = self._on_piece
+        if self.domain.is_box:
+            of_piece = self._on_face
         parts = [of_piece(piece, seed + number) for number, piece in enumerate(pieces)]
         x, normal, weights = (torch.cat(each) for each in zip(*parts, strict=True))
         return x, normal, weights / weights.mean()
@@ -281,15 +291,16 @@ class Mesh:
         """Gauss-Legendre points in every cell of a face of a box, with normals and weights."""
         axis, side = divmod(self.domain.pieces.index(piece), 2)
         others = [other for other in range(self.domain.dimension) if other != axis]
-        inner, weights = self._product(others, MESH.face_points)
+        inner, weights = self._product(others, [MESH.face_points] * self.domain.dimension)
         x = inner.new_empty(len(inner), self.domain.dimension)
-        x[:, others], x[:, axis] = inner, self.domain.bounds[axis, side]
+        x[:, others] = inner
+        x[:, axis] = self.domain.bounds[axis, side]
         normal = torch.zeros_like(x)
         normal[:, axis] = 2 * side - 1
         return x, normal, weights
 
-    def _product(self, axes: Sequence[int], count: int | Sequence[int]) -> tuple[Tensor, Tensor]:
-        counts = [count] * len(self.breakpoints) if isinstance(count, int) else count
+    def _product(self, axes: Sequence[int], counts: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Gauss-Legendre points in the cells of some axes, so many in an interval of each axis, and weights."""
         x = torch.zeros(1, 0, dtype=torch.float64)
         weights = torch.ones(1, dtype=torch.float64)
         for axis in axes:
@@ -413,7 +424,10 @@ def respaced(
     for _ in range(CUT.bisections):
         middle = (low + high) / 2
         fits = math.prod(n + more for n, more in zip(counts(math.exp(middle)), extra, strict=True)) <= wanted
-        low, high = (low, middle) if fits else (middle, high)
+        if fits:
+            high = middle
+        else:
+            low = middle
     new = []
     for points, load, count in zip(layer.breakpoints, loads, counts(math.exp(high)), strict=True):
         reached = torch.cat([load.new_zeros(1), load.cumsum(0)])
@@ -524,25 +538,27 @@ def _is_inside(layer: TensorLayer, domain: Domain, axis: int) -> Tensor:
 
 def _stretches_of(piece: Piece, breakpoints: Sequence[Tensor]) -> Tensor:
     """Shares of the length of a curve (see `Piece.path`) between which it crosses no line of the grid, (m, 2)."""
-    assert piece.path is not None
+    path = piece.path
+    assert path is not None
     spans = torch.tensor(piece.spans, dtype=torch.float64)
     crossings = [spans.flatten()]
     for low_end, high_end in spans.tolist():
         count = max(2, math.ceil(MESH.load_places * (high_end - low_end)))
         share = torch.linspace(low_end, high_end, count + 1, dtype=torch.float64)
-        x = piece.path(share)[0]
+        x = path(share)[0]
         for axis, points in enumerate(breakpoints):
             above = x[:, axis, None] > points
             number, line = (above[1:] != above[:-1]).nonzero(as_tuple=True)
-            low = share[number]
-            high = share[number + 1]
-            rises = above[number + 1, line]
-            for _ in range(CUT.bisections):
-                middle = (low + high) / 2
-                is_over = (piece.path(middle)[0][:, axis] > points[line]) == rises
-                low = torch.where(is_over, low, middle)
-                high = torch.where(is_over, middle, high)
-            crossings.append(high)
+
+            def is_before(
+                place: Tensor,
+                axis: int = axis,
+                crossed: Tensor = points[line],
+                rises: Tensor = above[number + 1, line],
+            ) -> Tensor:
+                return (path(place)[0][:, axis] > crossed) != rises
+
+            crossings.append(bisected(share[number], share[number + 1], is_before, CUT.bisections)[1])
     ends = torch.cat(crossings).sort().values
     pairs = torch.stack([ends[:-1], ends[1:]], 1)
     middle = pairs.mean(1)

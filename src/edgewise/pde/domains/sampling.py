@@ -11,7 +11,6 @@ from torch import Tensor
 from edgewise.errors import InputError
 
 HOW = ("sobol", "uniform", "grid")
-KEPT_LINE_RULES = 64  # rules on (-1, 1): quadrature asks for the same ones again and again
 
 
 def unit_points(count: int, dimension: int, how: str = "sobol", seed: int = 0) -> Tensor:
@@ -41,16 +40,29 @@ def accepted_points(
     `draw` maps a number to so many rows, or fewer where there are no more, and whether each is kept.
     """
     number = count
+    # The next number is that with which the share that is kept so far would suffice.
     while number * least_share <= count + 100:
         rows, keep = draw(number)
         kept = rows[keep]
         if len(kept) >= min(count, len(rows)):
-            return kept if how == "grid" else kept[:count]
+            if how == "grid":
+                return kept
+            return kept[:count]
         number = math.ceil(1.05 * number * count / max(len(kept), count / 10)) + 1
     return None
 
 
-@lru_cache(maxsize=KEPT_LINE_RULES)
+def bisected(start: Tensor, end: Tensor, is_before: Callable[[Tensor], Tensor], steps: int) -> tuple[Tensor, Tensor]:
+    """Brackets (m,) of changes after so many halvings; the function tells of places (m,) whether they lie before."""
+    for _ in range(steps):
+        middle = (start + end) / 2
+        before = is_before(middle)
+        start = torch.where(before, middle, start)
+        end = torch.where(before, end, middle)
+    return start, end
+
+
+@lru_cache(maxsize=64)  # quadrature asks for the same ones again and again
 def legendre_rule(count: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights on (-1, 1) of the rule of Gauss and Legendre, which are not to be changed."""
     return np.polynomial.legendre.leggauss(count)
