@@ -12,7 +12,7 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.pde.domains.combined import Intersection
-from edgewise.pde.domains.domain import Box, Domain, Piece
+from edgewise.pde.domains.domain import Box, Domain, Piece, shape_or_type
 from edgewise.pde.domains.sampling import unit_points
 
 
@@ -75,19 +75,23 @@ class _Negative(Domain):
     def __init__(self, function: Callable, box: Box):
         if not callable(function):
             raise InputError(f"function must be a function of coordinates, as lambda x, y: ..., got {function!r:.60}")
-        self.function, self.coordinates, self.bounds = function, box.coordinates, box.bounds
+        self.function = function
+        self.coordinates = box.coordinates
+        self.bounds = box.bounds
+        # Names of its arguments.
         names = inspect.signature(function).parameters
         unknown = [name for name in names if name not in (*box.coordinates, "points")]
         if unknown or not names:
             allowed = ", ".join((*box.coordinates, "points"))
-            raise InputError(f"function may take {allowed}, got {unknown[0] if unknown else 'no argument'!r}")
-        self._names, self._extent = tuple(names), float(box.size.max())
+            raise InputError(f"function may take {allowed}, got {[*unknown, 'no argument'][0]!r}")
+        self._names = tuple(names)
+        self._extent = float(box.size.max())
+        # Measure of the surface, by the share of points near it.
         near, _ = self._near_surface(SURFACE.points, "sobol", 1)
         strip = 2 * SURFACE.strip * self._extent
+        measure = 1.0  # of a point
         if box.dimension > 1:
             measure = box.volume * len(near) / SURFACE.points / strip
-        else:
-            measure = 1.0
         self.pieces = (Piece("level", measure, self._sample, distance=lambda x: self.level(x).abs()),)
         if not len(near):
             raise InputError("function must change its sign within the box, got no point near which it vanishes")
@@ -98,9 +102,9 @@ class _Negative(Domain):
             table = {**dict(zip(self.coordinates, points.unbind(1), strict=True)), "points": points}
             values = self.function(**{name: table[name] for name in self._names})
             if not isinstance(values, Tensor) or tuple(values.shape) != (len(x),) or not values.requires_grad:
-                came = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
                 raise InputError(
-                    f"function must return a differentiable tensor of shape (b,) = ({len(x)},), got {came}"
+                    f"function must return a differentiable tensor of shape (b,) = ({len(x)},), got "
+                    f"{shape_or_type(values)}"
                 )
             (gradient,) = torch.autograd.grad(values.sum(), points)
         return values.detach(), gradient
@@ -111,15 +115,18 @@ class _Negative(Domain):
 
     def _near_surface(self, drawn: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
         """Points of the surface (m, n) next to those of `drawn` points of the box that lie near it, and normals."""
-        how = "sobol" if how == "grid" else how
+        # Points of a strip around the surface.
+        how = how.replace("grid", "sobol")
         x = self.bounds[:, 0] + self.size * unit_points(drawn, self.dimension, how, seed)
         x = x[self.level(x).abs() < 3 * SURFACE.strip * self._extent]
-        start = x
-        for _ in range(SURFACE.steps if len(x) else 0):
-            values, gradient = self._value_and_gradient(x)
-            x = x - (values / gradient.square().sum(1).clamp(min=SURFACE.no_gradient**2))[:, None] * gradient
         if not len(x):
             return x, x
+        # Newton's method along the gradient.
+        start = x
+        for _ in range(SURFACE.steps):
+            values, gradient = self._value_and_gradient(x)
+            x = x - (values / gradient.square().sum(1).clamp(min=SURFACE.no_gradient**2))[:, None] * gradient
+        # Points that have arrived beside their start, within the box.
         values, gradient = self._value_and_gradient(x)
         size = gradient.norm(dim=1, keepdim=True).clamp(min=SURFACE.no_gradient)
         is_close = (x - start).norm(dim=1) < SURFACE.strip * self._extent
@@ -134,6 +141,7 @@ class _Negative(Domain):
             if len(x) >= count or (self.dimension == 1 and len(x)):
                 if self.dimension > 1:
                     return x[:count], normal[:count]
+                # Each point of a line once.
                 places = (x / (100 * SURFACE.on_surface * self._extent)).round()
                 first = [int((places == place).nonzero()[0, 0]) for place in places.unique()]
                 return x[first], normal[first]

@@ -14,7 +14,7 @@ from edgewise.errors import InputError
 from edgewise.pde.domains.domain import TIME, Domain, Piece, is_space
 from edgewise.pde.problem.conditions import Dirichlet, Initial, by_field
 from edgewise.pde.problem.dry_run import PROBE_SEEDS, PROBES, ROUNDING, DryRun
-from edgewise.pde.problem.evaluation import LATEST, EvaluationContext, Value, errors_named, value_at
+from edgewise.pde.problem.evaluation import EvaluationContext, Value, errors_named, value_at
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, Rule, integrals_by
 from edgewise.pde.problem.linearisation import Key, linearise, smooth_jet
@@ -43,6 +43,7 @@ class CheckSettings:
     # two wave numbers, in units of the coordinates, between which determinants grow by the power that is their order
     orders_between: tuple[float, float] = (2.0**12, 2.0**14)
     regular: float = 1e-8
+    latest: float = 1e-12  # of the time: a place of an integral that is later than its point by this is rounding
 
 
 CHECKS = CheckSettings()
@@ -77,9 +78,8 @@ def check_together(form: StrongForm, most_smoothed: int = 3) -> None:
     if form.smoothed_fields and not (
         form.observations and not form.hard.values and form.domain.dimension <= most_smoothed
     ):
-        if not form.observations:
-            what = "Observations"
-        else:
+        what = "Observations"
+        if form.observations:
             what = "conditions that are not hard, and at most 3 coordinates"
         raise InputError(f"UnknownField needs {what}, got a problem without")
     if form.has_integrals and form.hard.values:
@@ -101,10 +101,7 @@ def check_no_contradiction(conditions: Sequence, domain: Domain, fields: tuple[s
                 with errors_named(f"{type(condition).__name__} on {piece.name}"):
                     first, second = (value_at(each, domain.coordinates, x, "value") for each in (before, value))
                 if not torch.allclose(first, second):
-                    if isinstance(condition, Initial):
-                        rate = "; a rate is given as Initial(value, rate)"
-                    else:
-                        rate = ""
+                    rate = "; a rate is given as Initial(value, rate)" * isinstance(condition, Initial)
                     where = f"{name} one value on {piece.name!r}"
                     raise InputError(f"conditions must give {where}, got two different ones{rate}")
 
@@ -147,6 +144,7 @@ def conditions_by_place(form: StrongForm) -> Iterator[Conditions]:
     for axis, name in enumerate(domain.coordinates):
         if name not in form.periodic:
             places.append((f"along {name}", [axis], [each.name for each in domain.pieces if each.coordinate == name]))
+    # Orders of all fields together, and residuals of conditions.
     for where, axes, pieces in places:
         order = sum(form.equation_term.requirements.order(name, axes) for name in form.fields)
         ends = 1 if axes is whole else max(2, len(pieces))  # more than two where parts are cut out
@@ -192,6 +190,7 @@ def _order_of_determinant(form: StrongForm, axis: int) -> int | None:
     fields = len(form.fields)
     if len(term.requirements.sizes) != fields or form.has_integrals:
         return None
+    # The symbol at a point, for two numbers of waves along the axis.
     x = form.domain.interior(1, "sobol")
     jacobian = linearise(form, term, x, None, smooth_jet(form, term, x))[1]
     numbers = CHECKS.orders_between
@@ -235,11 +234,13 @@ def check_enough_conditions(form: StrongForm, field: str) -> None:
     if given < needed:
         raise InputError(
             f"conditions at the start must give {field} and its derivatives below order {needed}, got {given} "
-            f"of {needed}: add Initial(value{', rate' if needed > 1 else ''})"
+            f"of {needed}: add Initial(value{', rate' * (needed > 1)})"
         )
     # Boundary values: half of the order on each face, or all on the face at which a coordinate begins.
     whole = requirements.order(field, space)
-    for piece in domain.named(domain.boundary_names) if whole > 1 else ():
+    if whole < 2:
+        return
+    for piece in domain.named(domain.boundary_names):
         given = given_on([piece])
         needed = whole // 2
         order = whole
@@ -259,7 +260,9 @@ def check_enough_conditions(form: StrongForm, field: str) -> None:
             if (order == 1 and sum(faces) >= 1) or (order == 2 and not given and is_degenerate(piece)):
                 continue
         if given < needed and piece.coordinate not in form.periodic:
-            value = f"{{{field!r}: 0.0}}" if len(form.fields) > 1 else "0.0"
+            value = "0.0"
+            if len(form.fields) > 1:
+                value = f"{{{field!r}: 0.0}}"
             raise InputError(
                 f"conditions on {piece.name!r} must be {needed} for {field}, for an equation of order {order} in "
                 f"space, got {given}: add Dirichlet({value}, on={piece.name!r}){initial}"
@@ -291,14 +294,12 @@ def check_direction(form: StrongForm) -> None:
         field = _growing_waves(form, time, axis, direction, sizes)
         if field:
             end = ends[given.index(True)]
+            remedy = f"give {field} at both ends, renamed"
+            if order == 1:
+                remedy = f"give {field} at the other end of the time"
             raise InputError(
                 f"equation must not let short waves of {field} grow without bound away from {end!r}, where {field} is "
-                f"given, got highest derivatives by {name} of the wrong sign: change it, or "
-                + (
-                    f"give {field} at the other end of the time"
-                    if order == 1
-                    else f"give {field} at both ends, renamed"
-                )
+                f"given, got highest derivatives by {name} of the wrong sign: change it, or {remedy}"
             )
 
 
@@ -347,12 +348,14 @@ def _rates(
         symbol[index[time], :, row, field] += part * (1j * number) ** index[axis]
     # Fields without a rate are eliminated by as many residuals without one.
     is_moving = (symbol[order] != 0).any(0)
-    rows, columns = is_moving.any(1), is_moving.any(0)
+    rows = is_moving.any(1)
+    columns = is_moving.any(0)
     if int(rows.sum()) != int(columns.sum()) or (order == 2 and not bool(rows.all())):
         return None
     if bool((symbol[1:, :, ~rows] != 0).any()) or bool((symbol[1:, :, :, ~columns] != 0).any()):
         return None
-    static, moving = symbol[0], symbol[1:][:, :, rows][..., columns]
+    static = symbol[0]
+    moving = symbol[1:][:, :, rows][..., columns]
     rest = static[:, ~rows][..., ~columns]
     if not (_is_regular(moving[-1]) and _is_regular(rest)):
         return None
@@ -394,6 +397,7 @@ def needs_no_condition(form: StrongForm, face: tuple[int, int]) -> dict[tuple[in
     domain = form.domain
     if not domain.is_box:
         return {}
+    # Points at one and at two small distances from the face.
     near = CHECKS.near_face * float(domain.size[axis])
     x = domain.interior(CHECKS.face_probes, "sobol", 0).repeat(2, 1)
     x[:, axis] = domain.bounds[axis, end] + (1 - 2 * end) * near * torch.tensor([1.0, 2.0]).repeat_interleave(
@@ -405,6 +409,7 @@ def needs_no_condition(form: StrongForm, face: tuple[int, int]) -> dict[tuple[in
     for (number, field, index), leading in jacobian.items():
         if index != second:
             continue
+        # a and b near the face, and b - a' on it.
         a = leading[: CHECKS.face_probes]
         far = leading[CHECKS.face_probes :]
         b = jacobian.get((number, field, first), torch.zeros_like(leading)) * (1 - 2 * end)
@@ -434,7 +439,9 @@ def flow_through(form: StrongForm, face: tuple[int, int]) -> int:
     if along is None or rate is None:
         return 0
     signs = (along / rate).sign() * (2 * end - 1)
-    return int(signs[0]) if bool((signs == signs[0]).all()) else 0
+    if bool((signs != signs[0]).any()):
+        return 0
+    return int(signs[0])
 
 
 def integrates_past(form: StrongForm, x: Tensor, pieces: int = 32) -> bool:
@@ -450,16 +457,18 @@ def integrates_past(form: StrongForm, x: Tensor, pieces: int = 32) -> bool:
     # without bound makes of a solution.
     if time is None or any(axis != time for _, axis, number in term.requirements.integrals if number >= 0):
         return False
+    # Places of all integrals, none of which is later than its point.
     recorder = PlaceRecorder(x)
-    by_rule = list[Tensor]()
     calls = IntegralCalls(recorder)
     names = form.fields
     readers = {name: Field(lambda _: torch.ones_like(x[:, 0]), domain.coordinates, calls.of(name)) for name in names}
     numbers = {name: torch.full_like(x[:, 0], value) for name, value in form.coefficients.items()}
     term.residuals(EvaluationContext(domain.coordinates, x, readers, numbers))
-    latest = x[:, None, time] + LATEST * float(domain.size[time])
+    latest = x[:, None, time] + CHECKS.latest * float(domain.size[time])
     if not all(bool((places[..., time] <= latest).all()) for places in recorder.places.values()):
         return False
+    # Residuals by two rules on pieces of the time.
+    by_rule = list[Tensor]()
     first = float(domain.bounds[time, 0])
     size = float(domain.size[time])
     cuts = tuple(first + size * number / pieces for number in range(1, pieces))

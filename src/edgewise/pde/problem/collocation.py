@@ -96,10 +96,9 @@ class Sampling:
         """Points inside a domain."""
         if self.mesh is not None:
             return points_with(*self.mesh.interior())
-        if self.interior is None:
+        drawn = self.interior
+        if drawn is None:
             drawn = domain.interior(self.points, self.how, self.seed)
-        else:
-            drawn = self.interior
         if drawn.ndim != 2 or drawn.shape[1] != domain.dimension:
             raise InputError(f"interior must have shape (N, {domain.dimension}), got {tuple(drawn.shape)}")
         return points_with(drawn.double())
@@ -168,11 +167,13 @@ class Collocation(BlockProblem):
                 name: nn.Parameter(torch.tensor(value, dtype=torch.float64))
                 for name, value in form.coefficients.items()
             }
+        # Blocks of the equation, and of the conditions that do not hold by construction.
         soft = [term for term in form.condition_terms if not term.is_hard]
         blocks = [self.equation_block(self.sampling.inside(form.domain))]
         for number, (term, data) in enumerate(zip(soft, self.sampling.on_boundary(form.domain, soft), strict=True), 1):
             name = f"{term.label} {number} on {', '.join(term.pieces)}"
             blocks.append(block_of(name, form, term, data))
+        # Blocks of measured values.
         nothing = (0,) * form.domain.dimension
         for number, observed in enumerate(form.observations, 1):
             values = Requirements(
@@ -252,7 +253,10 @@ class Collocation(BlockProblem):
         if seed is None:
             seed = self.sampling.seed
         sampling = Sampling(points, boundary_points, how or self.sampling.how, seed, interior, mesh)
-        return Collocation(self.form, sampling, _copies(self.unknowns) if own_unknowns else self.unknowns)
+        unknowns = self.unknowns
+        if own_unknowns:
+            unknowns = _copies(unknowns)
+        return Collocation(self.form, sampling, unknowns)
 
     def with_unknowns(self, unknowns: Mapping[str, float | Tensor]) -> Collocation:
         """The same problem at the same points, with unknown coefficients of its own that start at these values.
@@ -320,14 +324,12 @@ def _copies(unknowns: Mapping[str, float | Tensor]) -> dict[str, nn.Parameter]:
         raise InputError(f'unknowns must be numbers by name, as {{"k": 1.0}}, got {type(unknowns).__name__}')
     copies = {}
     for name, value in unknowns.items():
-        if not isinstance(value, Tensor):
-            finite_number(value, f"unknown {name}")
         if isinstance(value, Tensor):
-            start = value.detach().clone()
+            is_fixed = isinstance(value, nn.Parameter) and not value.requires_grad
+            copies[name] = nn.Parameter(value.detach().clone(), requires_grad=not is_fixed)
         else:
-            start = torch.tensor(value, dtype=torch.float64)
-        is_fixed = isinstance(value, nn.Parameter) and not value.requires_grad
-        copies[name] = nn.Parameter(start, requires_grad=not is_fixed)
+            start = finite_number(value, f"unknown {name}")
+            copies[name] = nn.Parameter(torch.tensor(start, dtype=torch.float64))
     return copies
 
 

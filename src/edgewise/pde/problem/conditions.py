@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -11,12 +11,9 @@ from torch import Tensor
 from edgewise.checks import check_number, is_number
 from edgewise.errors import InputError
 from edgewise.ops.jet import multiply
-from edgewise.pde.domains.domain import TIME, Domain
+from edgewise.pde.domains.domain import DOMAINS, TIME, Domain
 from edgewise.pde.problem.evaluation import EvaluationContext, Value, residual_columns, value_at
 from edgewise.pde.problem.fields import Field, function_jet
-
-# Largest distance of observations from the domain, relative to its size: above the rounding of float32.
-OBSERVED_OUTSIDE = 1e-6
 
 Kind = TypeVar("Kind")
 FieldValues = Value | Mapping[str, Value]
@@ -50,17 +47,21 @@ class _OnPieces:
 
     on: str | Sequence[str] | None
     weight: float
+    has_normal_derivative: ClassVar[bool] = False  # so that it holds in space alone
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
 
     def pieces(self, domain: Domain) -> tuple[str, ...]:
         """Names of the pieces of the boundary on which the condition holds."""
-        on = self.on
-        names = (on,) if isinstance(on, str) or not isinstance(on, Iterable | None) else on
-        pieces = domain.named(domain.boundary_names if names is None else names)
+        names = self.on
+        if names is None:
+            names = domain.boundary_names
+        elif isinstance(names, str) or not isinstance(names, Iterable):
+            names = (names,)
+        pieces = domain.named(names)
         moment = next((piece.name for piece in pieces if piece.is_time_end), None)
-        if moment is not None and isinstance(self, Neumann | Robin):
+        if moment is not None and self.has_normal_derivative:
             raise InputError(
                 f"on of {type(self).__name__} must name pieces of the boundary in space, got {moment!r}: a rate of "
                 "change at the first moment is given by Initial(value, rate=...)"
@@ -188,6 +189,7 @@ class Robin(_OnPieces):
     0.5
     """
 
+    has_normal_derivative = True
     a: Value
     b: Value
     value: FieldValues = 0.0
@@ -234,6 +236,7 @@ class Neumann(_OnPieces):
     ('x=1',)
     """
 
+    has_normal_derivative = True
     value: FieldValues = 0.0
     on: str | Sequence[str] | None = None
     weight: float = 1.0
@@ -397,7 +400,7 @@ class Observations:
         """Raise an InputError unless the points and the field are those of a problem."""
         if self.x.shape[1] != domain.dimension:
             raise InputError(f"observations must have x of shape (N, {domain.dimension}), got {tuple(self.x.shape)}")
-        if float((domain.level(self.x.double()) / domain.size.max()).amax()) > OBSERVED_OUTSIDE:
+        if float((domain.level(self.x.double()) / domain.size.max()).amax()) > DOMAINS.far_outside:
             raise InputError("observations must have x in the domain of the equation, got points outside it")
         if (self.field is None and len(fields) > 1) or self.field not in (None, *fields):
             raise InputError(f"observations must name a field of {', '.join(fields)}, got {self.field!r}")
@@ -488,9 +491,7 @@ class HardConditions:
                     return torch.stack([self.domain.factor(x, pieces), given], 1)
 
                 parts.append(function_jet(factor_and_value, x, directions, order).permute(1, 2, 0))
-        if parts:
-            return torch.stack(parts, 1)
-        return None
+        return torch.stack(parts, 1) if parts else None
 
     def apply(self, jet: Tensor, hard_jets: Tensor | None, order: int) -> Tensor:
         """Jet of the fields from that of the network, (C, b, fields) both, and from `jets` at the same points."""
@@ -516,8 +517,7 @@ def by_field(value: FieldValues, fields: Sequence[str], label: str = "value") ->
             raise InputError(f"{label} must be given for fields among {', '.join(fields)}, got {list(value)}")
         return dict(value)
     if len(fields) > 1:
-        number = value if is_number(value) else 0.0
-        example = dict.fromkeys(fields, number)
+        example = dict.fromkeys(fields, value if is_number(value) else 0.0)
         raise InputError(
             f"{label} must say for which of the fields {', '.join(fields)}, as {example}, got {value!r:.60}; every "
             "argument of the equation is a field unless it is a coordinate or stands in coefficients="

@@ -65,10 +65,10 @@ class Requirements:
 
     def with_rule(self, rule: Rule) -> Requirements:
         """The same with integrals that are computed by another rule."""
-        points = {
-            key: count if key[2] < 0 else count // self.rule.multiple(key[1]) * rule.multiple(key[1])
-            for key, count in self.integrals.items()
-        }
+        points = dict(self.integrals)
+        for key, count in self.integrals.items():
+            if key[2] >= 0:  # a delay has one point that no rule chose
+                points[key] = count // self.rule.multiple(key[1]) * rule.multiple(key[1])
         return replace(self, integrals=points, rule=rule)
 
     @property
@@ -128,7 +128,10 @@ class DryRun:
         # period along the domain.
         plain = self._tried(WAVE)
         is_finite = bool(plain.sizes.isfinite().all())
-        others = (self._tried(trial) for trial in WAVE_TRIALS[1 : 3 if is_finite else None])
+        trials = WAVE_TRIALS[1:]
+        if is_finite:
+            trials = trials[:2]
+        others = (self._tried(trial) for trial in trials)
         other = next((each for each in others if bool(each.sizes.isfinite().all())), None)
         if other is None or (is_finite and not bool((plain.sizes > singular * other.sizes).any())):
             return plain
@@ -142,11 +145,9 @@ class DryRun:
 
         # Leaves: the wave of each derivative that the residuals ask for, and its values at the places of integrals.
         def values_elsewhere(key: IntegralKey, places: Tensor) -> Tensor:
+            is_delay = key[2] < 0
             if places.requires_grad:
-                if key[2] < 0:
-                    what = "a delay"
-                else:
-                    what = "the limits of an integral"
+                what = "a delay" if is_delay else "the limits of an integral"
                 raise InputError(f"{what} must not depend on fields or unknown coefficients")
             points = at_places(self.x, key[1], places)
             outside = domain.level(points.flatten(0, 1)).amax() / domain.size.max()
@@ -156,8 +157,11 @@ class DryRun:
                     f"{', '.join(domain.coordinates[axis] for axis in axes_of(key))}"
                 )
             values = _wave(domain, points, self.fields.index(key[0]), trial)
-            integrated.append(field_leaf(values) if key[2] < 0 else values.requires_grad_())
-            return integrated[-1]
+            values.requires_grad_()
+            if is_delay:
+                field_leaf(values)
+            integrated.append(values)
+            return values
 
         calls = IntegralCalls(values_elsewhere)
 
@@ -208,8 +212,10 @@ class DryRun:
         """Check that residuals are the same at each call and that those of a point depend on that point alone."""
         every_other = slice(None, None, 2)
         whole = self.values(trial)
-        normal = None if self.normal is None else self.normal[every_other]
-        part = replace(self, x=self.x[every_other], normal=normal).values(trial)
+        part_of = replace(self, x=self.x[every_other])
+        if self.normal is not None:
+            part_of = replace(part_of, normal=self.normal[every_other])
+        part = part_of.values(trial)
         rounding = torch.finfo(whole.dtype).eps ** 0.5 * float(whole.abs().amax())
         same_count = whole.shape[1] == part.shape[1]
         # The rounding is finite where the dry run was, unless the residuals are others at each call.
@@ -239,6 +245,7 @@ class DryRun:
 
             return torch.stack(self.residuals(self._context(derivative, calls)))
 
+        # The difference in units of its terms.
         parts = torch.stack([evaluate(1.0, 1.0), -evaluate(1.0, 0.0), -evaluate(0.0, 1.0), evaluate(0.0, 0.0)])
         sizes = parts.abs().sum(0).amax(1)  # of each residual: they may have different units
         return bool(sizes.isfinite().all()) and bool((parts.sum(0).abs().amax(1) <= ROUNDING * sizes).all())
@@ -269,7 +276,9 @@ def _wave(domain: Domain, x: Tensor, number: int, trial: Trial, index: Index | N
         index = (0,) * domain.dimension
     phase = x @ (2 * math.pi / domain.size) + 1.3 * number + 0.4 + sum(index) * math.pi / 2
     wave = trial.height * wave_scale(domain, index) * phase.cos()
-    return wave if any(index) else trial.level + wave
+    if any(index):
+        return wave
+    return trial.level + wave
 
 
 def place_words(coordinates: Sequence[str], x: Tensor, wrong: Tensor) -> str:

@@ -15,11 +15,9 @@ from torch import Tensor
 
 from edgewise.checks import is_function
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import TIME
+from edgewise.pde.domains.domain import TIME, shape_or_type
 from edgewise.pde.problem.fields import Field, Past
 
-LATEST = 1e-12  # a delayed moment that is later than its point by this share is rounding
-LONGEST_ORDER = 4  # letters of an unknown attribute that is taken for a derivative: the orders of equations
 # argument names for all coordinates (b, n) and for outward normals (b, n)
 POINTS = "points"
 NORMAL = "normal"
@@ -48,9 +46,11 @@ class EvaluationContext:
     def call(self, function: Callable, name: str) -> Any:
         """Call a function with the fields, coordinates, coefficients and normals that its arguments name."""
         table = {**coordinate_table(self.coordinates, self.x), **self.coefficients, **self.fields}
+        if self.normal is not None:
+            table[NORMAL] = self.normal
         if self.asked is not None:
             self.asked.update(argument_names(function, name))
-        return call_by_name(function, table if self.normal is None else {**table, NORMAL: self.normal}, name)
+        return call_by_name(function, table, name)
 
     def value(self, value: Value, name: str) -> Tensor:
         """A number, or a function of coordinates by their names, at the points: (b,)."""
@@ -78,11 +78,11 @@ def errors_named(name: str) -> Iterator[None]:
             raise InputError(
                 f"{name} may call fields only, as u(t - 1): derivatives such as u.t have no delay"
             ) from error
+        # An unknown attribute of up to four letters, the order of equations, is taken for a derivative.
+        missing = ""
         if isinstance(error, AttributeError) and isinstance(error.obj, Tensor):
             missing = str(error.name)
-        else:
-            missing = ""
-        if 0 < len(missing) <= LONGEST_ORDER:
+        if 0 < len(missing) <= 4:
             raise InputError(
                 f"{name} may take derivatives of fields only, got .{missing} of an expression: write it out, as "
                 "u * u.xx + u.x**2 for (u * u.x).x, or use diffusion"
@@ -122,30 +122,33 @@ def coordinate_table(coordinates: Sequence[str], x: Tensor) -> dict[str, Tensor]
 
 def value_at(value: Value, coordinates: Sequence[str], x: Tensor, name: str) -> Tensor:
     """A number, or a function of coordinates by their names, at the points x (b, n): (b,)."""
-    result: Any = call_by_name(value, coordinate_table(coordinates, x), name) if callable(value) else value
+    result: Any = value
+    if callable(value):
+        result = call_by_name(value, coordinate_table(coordinates, x), name)
     if isinstance(result, int | float | np.number | np.ndarray) and not isinstance(result, bool):
         result = torch.as_tensor(result, dtype=x.dtype)
     if not isinstance(result, Tensor) or tuple(result.shape) not in ((), (len(x),), (1,)):
-        came = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
-        raise InputError(f"{name} must be a number or a function that returns shape (b,), got {came}")
+        raise InputError(f"{name} must be a number or a function that returns shape (b,), got {shape_or_type(result)}")
     return result.to(x.dtype).expand(len(x))
 
 
 def residual_columns(result: Any, count: int, name: str) -> list[Tensor]:
     """The result of an equation, one residual (b,), several of them or (b, r), as a list of tensors (b,)."""
-    parts = list(result) if isinstance(result, tuple | list) else [result]
     residuals: list[Tensor] = []
-    for part in parts:
-        part = part.value if isinstance(part, Field) else part
-        shape = tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__
-        if isinstance(part, Tensor) and part.is_complex():
-            raise InputError(f"{name} must return real residuals, got {part.dtype}: return real and imaginary part")
-        if shape == (count,):
-            residuals.append(part)
-        elif isinstance(part, Tensor) and part.ndim == 2 and len(part) == count:
-            residuals += part.unbind(1)
-        else:
-            raise InputError(f"{name} must return residuals of shape (b,) = ({count},), got {shape}")
+    for part in result if isinstance(result, tuple | list) else [result]:
+        match part:
+            case Field():
+                residuals.append(part.value)
+            case Tensor() if part.shape == (count,):
+                residuals.append(part)
+            case Tensor() if part.ndim == 2 and len(part) == count:
+                residuals += part.unbind(1)
+            case _:
+                raise InputError(f"{name} must return residuals of shape (b,) = ({count},), got {shape_or_type(part)}")
+        if residuals and residuals[-1].is_complex():
+            raise InputError(
+                f"{name} must return real residuals, got {residuals[-1].dtype}: return real and imaginary part"
+            )
     if not residuals:
         raise InputError(f"{name} must return at least one residual, got none")
     return residuals
@@ -162,11 +165,11 @@ class EquationResiduals:
 
     def __call__(self, context: EvaluationContext) -> list[Tensor]:
         if self.history:
-            fields = {
-                name: each.with_past(self._past(self.history[name], context)) if name in self.history else each
-                for name, each in context.fields.items()
+            remembered = {
+                name: context.fields[name].with_past(self._past(history, context))
+                for name, history in self.history.items()
             }
-            context = replace(context, fields=fields)
+            context = replace(context, fields={**context.fields, **remembered})
         return residual_columns(context.call(self.equation, "equation"), len(context.x), "equation")
 
     def _past(self, history: Value, context: EvaluationContext) -> Past:
@@ -174,9 +177,10 @@ class EquationResiduals:
         axis = context.coordinates.index(TIME)
 
         def past(moments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            # Moments that are later by rounding are those of the point.
             moments = moments.to(context.x.dtype).expand(len(context.x))
             now = context.x[:, axis]
-            if bool((moments > now + LATEST * now.abs().amax()).any()):
+            if bool((moments > now + 1e-12 * now.abs().amax()).any()):
                 raise InputError(
                     "a delay must look back in time, as u(t - 1), got a later moment than that of the point"
                 )

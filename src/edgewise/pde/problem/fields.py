@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from math import factorial, prod
 from typing import Any
@@ -29,11 +30,6 @@ values (1, q, k)) -> (b, q)."""
 Past = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
 """Maps moments (b,) to those of them that the domain has, where they are not later than the first one, and the history
 there, (b,) each."""
-
-_COORDINATE = re.compile(r"[a-zA-Z]\d*")
-# Largest misfit of a combination of pure derivatives that equals a mixed one. The exact coefficients are ratios of
-# small integers, so the misfit is either at rounding (about 1e-15) or of size one; any value in between does.
-_EXACT = 1e-9
 
 
 class Field:
@@ -81,13 +77,11 @@ class Field:
 
     def times(self, factor: float) -> Field:
         """The field times a number, with all of its derivatives and integrals; its history stays as it is."""
+        product = Field(lambda index: factor * self._derivative(index), self._coordinates, past=self._past)
         elsewhere = self.elsewhere
-        return Field(
-            lambda index: factor * self._derivative(index),
-            self._coordinates,
-            None if elsewhere is None else lambda *places: factor * elsewhere(*places),
-            self._past,
-        )
+        if elsewhere is not None:
+            product.elsewhere = lambda *places: factor * elsewhere(*places)
+        return product
 
     @property
     def coordinates(self) -> tuple[str, ...]:
@@ -127,7 +121,7 @@ class Field:
     def __torch_function__(
         cls, function: Callable, types: Any, arguments: Sequence = (), options: Mapping | None = None
     ) -> Any:
-        return function(*_values(arguments), **{name: _values(option) for name, option in (options or {}).items()})
+        return function(*values_of(arguments), **{name: values_of(option) for name, option in (options or {}).items()})
 
     def __call__(self, *places: Any) -> Tensor:
         """Values at earlier moments, (b,), as u(t - 1): before the first one those of `Initial` there."""
@@ -138,7 +132,7 @@ class Field:
                 "u + integral(v, 0.0, 0.5) on x=0 for u(0.5), with a field v that is u.x; got "
                 f"u({', '.join(f'{type(each).__name__}' for each in places)})"
             )
-        moments = torch.as_tensor(_values(places[0]), dtype=torch.float64)
+        moments = torch.as_tensor(values_of(places[0]), dtype=torch.float64)
         known, is_history, history = self._past(moments)
         later = self.elsewhere(self._coordinates.index(TIME), known[:, None], True)[:, 0]
         return torch.where(is_history, history.to(later.dtype), later)
@@ -150,16 +144,16 @@ class Field:
         raise InputError("a field has no truth value, for it has many values: use torch.where(u > 0, ...)")
 
     def __lt__(self, other: Operand) -> Tensor:
-        return self.value < _values(other)
+        return self.value < values_of(other)
 
     def __le__(self, other: Operand) -> Tensor:
-        return self.value <= _values(other)
+        return self.value <= values_of(other)
 
     def __gt__(self, other: Operand) -> Tensor:
-        return self.value > _values(other)
+        return self.value > values_of(other)
 
     def __ge__(self, other: Operand) -> Tensor:
-        return self.value >= _values(other)
+        return self.value >= values_of(other)
 
     def __neg__(self) -> Tensor:
         return -self.value
@@ -168,34 +162,34 @@ class Field:
         return self.value.abs()
 
     def __add__(self, other: Operand) -> Tensor:
-        return self.value + _values(other)
+        return self.value + values_of(other)
 
     def __radd__(self, other: Operand) -> Tensor:
-        return _values(other) + self.value
+        return values_of(other) + self.value
 
     def __sub__(self, other: Operand) -> Tensor:
-        return self.value - _values(other)
+        return self.value - values_of(other)
 
     def __rsub__(self, other: Operand) -> Tensor:
-        return _values(other) - self.value
+        return values_of(other) - self.value
 
     def __mul__(self, other: Operand) -> Tensor:
-        return self.value * _values(other)
+        return self.value * values_of(other)
 
     def __rmul__(self, other: Operand) -> Tensor:
-        return _values(other) * self.value
+        return values_of(other) * self.value
 
     def __truediv__(self, other: Operand) -> Tensor:
-        return self.value / _values(other)
+        return self.value / values_of(other)
 
     def __rtruediv__(self, other: Operand) -> Tensor:
-        return _values(other) / self.value
+        return values_of(other) / self.value
 
     def __pow__(self, other: Operand) -> Tensor:
-        return self.value ** _values(other)
+        return self.value ** values_of(other)
 
     def __rpow__(self, other: Operand) -> Tensor:
-        return _values(other) ** self.value
+        return values_of(other) ** self.value
 
 
 Operand = Field | Tensor | float
@@ -203,10 +197,7 @@ Operand = Field | Tensor | float
 
 def derivative_names(text: str, coordinates: Sequence[str]) -> list[str]:
     """The coordinates by which "xx" or "xt" differentiates, one after the other."""
-    if isinstance(text, str):
-        names = _COORDINATE.findall(text)
-    else:
-        names = []
+    names = re.findall(r"[a-zA-Z]\d*", str(text))
     if "".join(names) != text or not set(names) <= set(coordinates):
         raise InputError(
             f"a derivative must be by {', '.join(coordinates)}, as {2 * coordinates[0]!r}, got {text!r:.40}"
@@ -214,11 +205,15 @@ def derivative_names(text: str, coordinates: Sequence[str]) -> list[str]:
     return names
 
 
-def _values(item: Any) -> Any:
+def values_of(item: Any) -> Any:
     """The argument with every field replaced by its values, within tuples and lists too."""
-    if isinstance(item, tuple | list):
-        return type(item)(_values(each) for each in item)
-    return item.value if isinstance(item, Field) else item
+    match item:
+        case Field():
+            return item.value
+        case tuple() | list():
+            return type(item)(values_of(each) for each in item)
+        case _:
+            return item
 
 
 def gradient(u: Field) -> Tensor:
@@ -371,9 +366,11 @@ def curl(*fields: Field) -> Tensor:
     _check_components("curl", fields, (2, 3))
     _check_components("curl", fields, (len(fields[0].space),))
     if len(fields) == 2:
-        (u, v), (x, y) = fields, fields[0].space
+        u, v = fields
+        x, y = u.space
         return v.derivative(x) - u.derivative(y)
-    (u, v, w), (x, y, z) = fields, fields[0].space
+    u, v, w = fields
+    x, y, z = u.space
     parts = [(w, y, v, z), (u, z, w, x), (v, x, u, y)]
     return torch.stack([a.derivative(p) - b.derivative(q) for a, p, b, q in parts], -1)
 
@@ -389,9 +386,9 @@ def _check_fields(name: str, fields: Sequence[Field]) -> None:
     for field in fields:
         if not isinstance(field, Field):
             note = "; derivatives of derivatives are written out, as u.xxxx + 2 * u.xxyy + u.yyyy"
+            came = type(field).__name__
             raise InputError(
-                f"{name} must be of fields of an equation or a condition, got {type(field).__name__}"
-                f"{note if isinstance(field, Tensor) else ''}"
+                f"{name} must be of fields of an equation or a condition, got {came}{note * isinstance(field, Tensor)}"
             )
 
 
@@ -402,12 +399,9 @@ def _check_components(name: str, fields: Sequence[Field], expected: tuple[int, .
         raise InputError(f"{name} takes {counts} fields, one per coordinate of space, got {len(fields)}")
 
 
-_FIELD_LEAF = "_edgewise_field_leaf"  # attribute of tensors that stand for fields in the dry run of an equation
-
-
 def field_leaf(values: Tensor) -> Tensor:
     """Values of a field or of a derivative as a leaf of a graph that `depends_on_fields` recognizes."""
-    setattr(values.requires_grad_(), _FIELD_LEAF, True)
+    values.requires_grad_().is_field_leaf = True
     return values
 
 
@@ -419,7 +413,7 @@ def depends_on_fields(result: Tensor, other_than: Sequence[Tensor]) -> bool:
         node = pending.pop()
         if node is None or node in known:
             continue
-        if hasattr(getattr(node, "variable", None), _FIELD_LEAF):
+        if getattr(getattr(node, "variable", None), "is_field_leaf", False):
             return True
         known.add(node)
         pending += [each for each, _ in node.next_functions]
@@ -446,11 +440,9 @@ class Stencil:
         self, jet: Tensor, coordinates: Sequence[str], elsewhere: Sequence[Elsewhere | None] | None = None
     ) -> list[Field]:
         """One field for each output of a jet (C, b, out), with `elsewhere` of each of them (see `Field`)."""
-        others = [None] * jet.shape[2] if elsewhere is None else elsewhere
-        return [Field(self._reader(jet, output), coordinates, other) for output, other in enumerate(others)]
+        others = elsewhere or [None] * jet.shape[2]
 
-    def _reader(self, jet: Tensor, output: int) -> Callable[[Index], Tensor]:
-        def derivative(index: Index) -> Tensor:
+        def derivative(output: int, index: Index) -> Tensor:
             recipe = self.recipes.get(index)
             if recipe is None:
                 raise InputError(
@@ -458,13 +450,14 @@ class Stencil:
                 )
             return _sum(jet[c, :, output] if factor == 1 else factor * jet[c, :, output] for c, factor in recipe)
 
-        return derivative
+        return [Field(partial(derivative, output), coordinates, other) for output, other in enumerate(others)]
 
 
 def stencil(indices: Iterable[Index], dimension: int) -> Stencil:
     """Stencil for derivatives by their multi-indices: pure ones along the axes, mixed ones by polarisation."""
     # Along a direction v the k-th derivative is the sum over |a| = k of k!/a! v^a times the derivative a, so a mixed
     # one is a combination of those along enough directions, as 2 u_xy = D^2_(1,1) u - D^2_(1,0) u - D^2_(0,1) u.
+    # Directions of all derivatives, of which later ones use those before.
     wanted = sorted(set(indices), key=lambda index: (sum(index), index))
     order = max((sum(index) for index in wanted), default=0)
     directions: list[Index] = []
@@ -473,14 +466,13 @@ def stencil(indices: Iterable[Index], dimension: int) -> Stencil:
         if sum(index):
             combinations[index] = _combination(index, directions)
             directions += [v for v, _ in combinations[index] if v not in directions]
+    # Components of the jet: values, then the derivatives of each direction by their order.
     recipes: dict[Index, tuple[tuple[int, float], ...]] = {index: ((0, 1.0),) for index in wanted if not sum(index)}
     for index, terms in combinations.items():
         recipes[index] = tuple((1 + directions.index(v) * order + sum(index) - 1, factor) for v, factor in terms)
-    if directions:
-        tensor = torch.tensor(directions, dtype=torch.float64).reshape(-1, dimension)
-    else:
-        tensor = None
-    return Stencil(tensor, order, recipes)
+    if not directions:
+        return Stencil(None, order, recipes)
+    return Stencil(torch.tensor(directions, dtype=torch.float64).reshape(-1, dimension), order, recipes)
 
 
 def _combination(index: Index, taken: list[Index]) -> list[tuple[Index, float]]:
@@ -520,9 +512,9 @@ def _combination(index: Index, taken: list[Index]) -> list[tuple[Index, float]]:
         """Least-norm factors of these columns that sum to the target, or None if there are none."""
         part = columns[:, list(chosen)]
         solution = torch.linalg.pinv(part) @ target
-        if float((part @ solution - target).abs().max()) < _EXACT:
-            return solution
-        return None
+        # Exact factors are ratios of small integers: the misfit is either at rounding or of size one.
+        is_exact = float((part @ solution - target).abs().max()) < 1e-9
+        return solution if is_exact else None
 
     # As few directions as give the derivative.
     count = next(n for n in range(1, len(candidates) + 1) if factors_of(range(n)) is not None)
@@ -543,7 +535,10 @@ def function_jet(function: Callable[[Tensor], Tensor], x: Tensor, directions: Te
     jet = seed_jet(x, directions, order)
     with torch.enable_grad():
         components = [function(x)]
-        for direction in () if len(jet) == 1 or directions is None else directions:
+        # Along each direction a chain of derivatives of each output.
+        if len(jet) == 1 or directions is None:
+            directions = x[:0]
+        for direction in directions:
             s = torch.zeros(len(x), dtype=x.dtype, device=x.device, requires_grad=True)
             columns = []
             for column in function(x + s[:, None] * direction).unbind(1):

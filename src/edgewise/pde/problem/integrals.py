@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
@@ -19,22 +20,26 @@ from torch import Tensor
 
 from edgewise.checks import check_count
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import Domain
+from edgewise.pde.domains.domain import Domain, shape_or_type
 from edgewise.pde.domains.sampling import gauss_legendre
-from edgewise.pde.problem.fields import Elsewhere, Field
+from edgewise.pde.problem.fields import Elsewhere, Field, values_of
 
 IntegralKey = tuple[str, int | tuple[int, ...], int]
 """Identity of an integral: field, axis (or axes), and number among the integrals of that field along that axis; delays,
 which have one point that no rule chose, have negative numbers."""
 
-# Default number of quadrature points of an integral: exact for polynomials up to degree 47, which leaves rounding only
-# for the smooth integrands of the library.
-INTEGRAL_POINTS = 24
-# The same of each coordinate of an integral over a domain: exact up to degree 23 on boxes, with 144 points in the
-# plane.
-AREA_POINTS = 12
 
-KEPT_RULES = 16  # of domains over which equations integrate
+@dataclass(frozen=True)
+class IntegralSettings:
+    """Points of an integral that gives no number of them."""
+
+    # On a line: exact for polynomials up to degree 47, which leaves rounding only for smooth integrands.
+    line: int = 24
+    # Of each coordinate of a domain: exact up to degree 23 on boxes, with 144 points in the plane.
+    domain: int = 12
+
+
+SETTINGS = IntegralSettings()
 
 
 class Rule(NamedTuple):
@@ -48,8 +53,10 @@ class Rule(NamedTuple):
 
     def multiple(self, axis: int | tuple[int, ...]) -> int:
         """Factor by which points of an integral along a coordinate, or several, exceed those that it was given."""
-        pieces = len(self.cuts) + 1 if axis == self.axis else 1
-        return pieces * self.factor ** (1 if isinstance(axis, int) else len(axis))
+        pieces = 1
+        if axis == self.axis:
+            pieces += len(self.cuts)
+        return pieces * self.factor ** len(as_axes(axis))
 
 
 GIVEN_RULE = Rule()  # as the equation gives it
@@ -145,24 +152,24 @@ def integral(
         raise InputError(f"integrand must be a function of u and s, (b, points) each, got {type(integrand).__name__}")
     if points is not None:
         check_count(points, "points")
-    axis, places, weights = _on_line(u, low, high, along, points) if over is None else _over(u, over, points)
-    if over is not None and (low, high, along) != (None, None, None):
-        raise InputError("integral must have either limits low and high or a domain `over`, got both")
+    if over is None:
+        axis, places, weights = _on_line(u, low, high, along, points)
+    else:
+        axis, places, weights = _over(u, over, points)
+        if (low, high, along) != (None, None, None):
+            raise InputError("integral must have either limits low and high or a domain `over`, got both")
     # The integrand of the field there.
     values = u.elsewhere(axis, places)
     places, weights = (each.to(values.dtype) for each in (places, weights))
-    lines = (places,) if over is None else places.unbind(2)
-    if integrand is None:
-        integrated = values
-    else:
+    integrated = values
+    if integrand is not None:
+        lines = places.reshape(*places.shape[:2], -1).unbind(2)
         integrated = integrand(values, *(line.expand(values.shape) for line in lines))
     # Quadrature.
-    if not isinstance(integrated, Tensor) or integrated.shape != values.shape:
-        if isinstance(integrated, Tensor):
-            came = tuple(integrated.shape)
-        else:
-            came = type(integrated).__name__
-        raise InputError(f"integrand must return shape (b, points) = {tuple(values.shape)}, got {came}")
+    if shape_or_type(integrated) != tuple(values.shape):
+        raise InputError(
+            f"integrand must return shape (b, points) = {tuple(values.shape)}, got {shape_or_type(integrated)}"
+        )
     return (integrated * weights).sum(1)
 
 
@@ -178,17 +185,22 @@ def _on_line(
     for name, limit in (("low", low), ("high", high)):
         if not isinstance(limit, int | float | Tensor | Field):
             raise InputError(f"{name} must be a number or a tensor of shape (b,), got {type(limit).__name__}")
-    low, high = (limit.value if isinstance(limit, Field) else limit for limit in (low, high))
-    nodes, weights = gauss_legendre((points or INTEGRAL_POINTS) * _rule.get().factor, 0.0, 1.0)
-    if _rule.get().is_graded:
+    start, end = (torch.as_tensor(values_of(each), dtype=torch.float64).reshape(-1, 1) for each in (low, high))
+    # Gauss and Legendre's rule on (0, 1).
+    rule = _rule.get()
+    nodes, weights = gauss_legendre((points or SETTINGS.line) * rule.factor, 0.0, 1.0)
+    if rule.is_graded:
         # Roots of the distance to an end are analytic in the new variable, and one over them, times its slope, too.
-        nodes, weights = nodes**2 * (3 - 2 * nodes), weights * 6 * nodes * (1 - nodes)
-    start, end = (torch.as_tensor(each, dtype=torch.float64).reshape(-1, 1) for each in (low, high))
+        weights = weights * 6 * nodes * (1 - nodes)
+        nodes = nodes**2 * (3 - 2 * nodes)
+    # The rule on each piece of the line between cuts.
     axis = u.coordinates.index(along)
     first = start.minimum(end)
     last = start.maximum(end)
-    cuts = torch.tensor(_rule.get().cuts if axis == _rule.get().axis else (), dtype=torch.float64)
-    edges = torch.cat([first, cuts.clamp(first, last), last], 1)[..., None]
+    edges = torch.cat([first, last], 1)[..., None]
+    if axis == rule.axis:
+        cuts = torch.tensor(rule.cuts, dtype=torch.float64)
+        edges = torch.cat([first, cuts.clamp(first, last), last], 1)[..., None]
     lengths = edges.diff(dim=1)
     return axis, (edges[:, :-1] + lengths * nodes).flatten(1), (lengths * weights).flatten(1) * (end - start).sign()
 
@@ -200,36 +212,45 @@ def _over(u: Field, over: Domain, points: int | None) -> tuple[tuple[int, ...], 
     unknown = [name for name in over.coordinates if name not in u.coordinates]
     if unknown:
         raise InputError(f"over must have coordinates of the domain, {', '.join(u.coordinates)}, got {unknown[0]}")
-    places, weights = _rule_of(over, (points or AREA_POINTS) * _rule.get().factor)
+    places, weights = _rule_of(over, (points or SETTINGS.domain) * _rule.get().factor)
     return tuple(map(u.coordinates.index, over.coordinates)), places[None], weights[None]
 
 
-@lru_cache(maxsize=KEPT_RULES)
+@lru_cache(maxsize=16)
 def _rule_of(over: Domain, points: int) -> tuple[Tensor, Tensor]:
     """Rule of a domain, which an equation asks for at each call."""
     return over.quadrature(points)
 
 
+def as_axes(axis: int | tuple[int, ...]) -> list[int]:
+    """The axes of an integral along a coordinate, or over several, as a list."""
+    return [axis] if isinstance(axis, int) else list(axis)
+
+
 def axes_of(key: IntegralKey) -> list[int]:
     """The axes of an integral as a list."""
-    return [key[1]] if isinstance(key[1], int) else list(key[1])
+    return as_axes(key[1])
 
 
 def at_places(x: Tensor, axis: int | tuple[int, ...], places: Tensor) -> Tensor:
     """The points x (b, n) with other values of one coordinate, (b, q) or (1, q), or of k, (1, q, k): (b, q, n)."""
     if len(places) not in (1, len(x)):
         raise InputError(f"low and high must be numbers or of shape (b,) = ({len(x)},), got ({len(places)},)")
-    axes = [axis] if isinstance(axis, int) else list(axis)
+    axes = as_axes(axis)
     # Places in the whole domain are the same for all points, and stand in memory once.
-    is_shared = len(places) == 1 and len(axes) == x.shape[1]
-    at = (x[:1] if is_shared else x)[:, None].repeat(1, places.shape[1], 1)
-    at[..., axis if isinstance(axis, int) else axes] = places.to(at.dtype)
+    rows = x
+    if len(places) == 1 and len(axes) == x.shape[1]:
+        rows = x[:1]
+    at = rows[:, None].repeat(1, places.shape[1], 1)
+    at[..., axes] = places.to(at.dtype).reshape(*places.shape[:2], -1)
     return at.expand(len(x), -1, -1)
 
 
 def once(rows: Tensor) -> Tensor:
     """The first row of a tensor whose rows are all the same one in memory, and all rows of others."""
-    return rows[:1] if rows.stride(0) == 0 else rows
+    if rows.stride(0) == 0:
+        return rows[:1]
+    return rows
 
 
 class IntegralCalls:
@@ -252,7 +273,9 @@ class IntegralCalls:
 
         def elsewhere(axis: int | tuple[int, ...], places: Tensor, is_delay: bool = False) -> Tensor:
             number = self._counts[field, axis, is_delay]
-            key = (field, axis, -1 - number if is_delay else number)
+            if is_delay:
+                number = -1 - number
+            key = (field, axis, number)
             self._counts[field, axis, is_delay] += 1
             self.points[key] = places.shape[1]
             return self._values(key, places)
@@ -304,6 +327,7 @@ class ValueReader:
         self._places = places
         self._fields = fields
         self._scales = scales
+        # Columns of the values of each integral, and of its recorded places.
         widths = {key: count * len(axes_of(key)) for key, count in points.items()}
         self._columns, self._recorded = (
             {

@@ -19,7 +19,7 @@ from torch import Tensor
 from edgewise.checks import is_number
 from edgewise.errors import InputError
 from edgewise.pde.domains.combined import Intersection
-from edgewise.pde.domains.domain import DOMAINS, Box, Domain, finite_number, is_space
+from edgewise.pde.domains.domain import DOMAINS, Box, Domain, finite_number, is_space, shape_or_type
 from edgewise.pde.domains.implicit import LevelSet
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.conditions import FieldValues, by_field, check_weight, of_kind
@@ -28,11 +28,9 @@ from edgewise.pde.problem.evaluation import EvaluationContext, Residuals, coordi
 from edgewise.pde.problem.fields import Field, Index, depends_on_fields, gradient, laplacian
 from edgewise.presentation import typed_text
 
-PART_POINTS = 2**14  # at which the parts of a domain are found: parts of a thousandth of it are seen
 # Distance from an interface, relative to the domain, within which a point is moved off it, and of the first of two
 # points from which coefficients of each side are extrapolated: far above rounding, and its square below it.
 BESIDE = 1e-9
-MOST_CONSTANTS = 64  # different values of a coefficient up to which they count as constants
 OTHER_SIDE = " beyond"  # after the name of a field: the one outside of the interface
 
 
@@ -98,6 +96,7 @@ class Interface:
         """The inner side as a domain; an InputError where it has no boundary in the domain of the equation."""
         on = self.on
         names = domain.coordinates
+        # A domain whose boundary is the interface.
         if isinstance(on, str):
             name, _, number = on.partition("=")
             name = name.strip()
@@ -118,6 +117,7 @@ class Interface:
             if not callable(on):
                 raise InputError(f'on of an Interface must be "x=0.5", a domain or a function, got {on!r:.60}')
             on = LevelSet(on, domain.ends)
+        # The same at every moment.
         for name in names:
             if not is_space(name) and name not in on.coordinates:
                 on = on * Box(**{name: domain.ends[name]})
@@ -154,7 +154,8 @@ class Parts:
     def _patterns(self) -> Tensor:
         """Patterns of the parts, in order; a bit of each is 1 inside an interface."""
         bounds = self.domain.bounds
-        x = bounds[:, 0] + self.domain.size * unit_points(PART_POINTS, len(bounds), "sobol", 1)
+        # Parts of a thousandth of the domain are seen.
+        x = bounds[:, 0] + self.domain.size * unit_points(DOMAINS.quadrature_points, len(bounds), "sobol", 1)
         return self._pattern(x[self.domain.contains(x)]).unique()
 
     @property
@@ -196,7 +197,8 @@ class _Part(Domain):
     def __init__(self, parts: Parts, number: int):
         self.parts = parts
         self.number = number
-        self.coordinates, self.bounds = parts.domain.coordinates, parts.domain.bounds
+        self.coordinates = parts.domain.coordinates
+        self.bounds = parts.domain.bounds
 
     def contains(self, x: Tensor) -> Tensor:
         return self.parts.domain.contains(x) & (self.parts.number(x) == self.number)
@@ -247,11 +249,10 @@ class InterfaceResiduals:
         ]
         if max(space.values()) < 2:
             return residuals
+        # Jumps of fluxes, less those that are given.
         inner, outer = (self._fluxes(context, side) for side in (-1, 1))
         jumps = self.interface.flux
-        if isinstance(jumps, list | tuple):
-            jumps = list(jumps)
-        else:
+        if not isinstance(jumps, list | tuple):
             jumps = [jumps] * len(inner)
         if len(jumps) != len(inner):
             raise InputError(f"flux of an Interface must be one for each of {len(inner)} equations, got {len(jumps)}")
@@ -268,13 +269,16 @@ class InterfaceResiduals:
         space = [axis for axis, name in enumerate(names) if is_space(name)]
         leaves: dict[tuple[str, Index], Tensor] = {}
 
+        true_fields = {name: context.fields[name + OTHER_SIDE * (side > 0)] for name in self.fields}
+
         # Fields with leaves in place of second derivatives.
         def beside(name: str) -> Field:
-            true = context.fields[name + (OTHER_SIDE if side > 0 else "")]
 
             def derivative(index: Index) -> Tensor:
                 if sum(index) < 2:
-                    return true.derivative(*(each for each, count in zip(names, index, strict=True) if count))
+                    return true_fields[name].derivative(
+                        *(each for each, count in zip(names, index, strict=True) if count)
+                    )
                 if (name, index) not in leaves:
                     leaves[name, index] = torch.ones_like(context.x[:, 0]).requires_grad_()
                 return leaves[name, index]
@@ -310,9 +314,9 @@ class InterfaceResiduals:
                     axes = [axis for axis in space for _ in range(index[axis])]
                     if len(axes) == 2 and bool((factor != 0).any()):
                         has_second = True
-                        true = context.fields[name + (OTHER_SIDE if side > 0 else "")]
                         for one, other in (axes, axes[::-1]):
-                            total = total + factor * normal[:, one] * true.derivative(names[other]) / 2
+                            slope = true_fields[name].derivative(names[other])
+                            total = total + factor * normal[:, one] * slope / 2
                 if has_second:
                     fluxes.append(total)
         return fluxes
@@ -381,9 +385,9 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
     >>> problem.form.order, problem.form.is_linear
     (2, True)
     """
-    # Coefficients that are fields or numbers.
     if not isinstance(u, Field):
         raise InputError(f"diffusion must be of a field of an equation, got {type(u).__name__}")
+    # Coefficients that are fields or numbers.
     if isinstance(coefficient, Field):
         return coefficient * laplacian(u) + (gradient(coefficient) * gradient(u)).sum(1)
     if not callable(coefficient):
@@ -402,17 +406,21 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
     with torch.enable_grad():
         points = u.points.detach().requires_grad_()
         table = coordinate_table(u.coordinates, points)
+        leaves = [points]
         if "value" in names:
             value = u.value
-            table["value"] = value.view_as(value) if value.requires_grad else value.detach().requires_grad_()
+            leaf = value.view_as(value)
+            if not value.requires_grad:
+                leaf = value.detach().requires_grad_()
+            table["value"] = leaf
+            leaves.append(leaf)
         unknown = [name for name in names if name not in table]
         if unknown:
             raise InputError(f"coefficient may take {', '.join(table)}, value, got an argument named {unknown[0]!r}")
         k = coefficient(**{name: table[name] for name in names})
-        if not isinstance(k, Tensor) or tuple(k.shape) not in ((), (len(points),)):
-            shape = tuple(k.shape) if isinstance(k, Tensor) else type(k).__name__
-            raise InputError(f"coefficient must return shape (b,) = ({len(points)},), got {shape}")
-        if depends_on_fields(k, [table["value"]] if "value" in names else []):
+        if shape_or_type(k) not in ((), (len(points),)):
+            raise InputError(f"coefficient must return shape (b,) = ({len(points)},), got {shape_or_type(k)}")
+        if depends_on_fields(k, leaves[1:]):
             raise InputError(
                 "coefficient must depend on fields by its argument `value`, that of the diffused field, alone, got one "
                 "that uses others: write k * laplacian(u) + (gradient(v) * gradient(u)).sum(1) for k = 1 + v"
@@ -424,7 +432,6 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
                 noted.append((k, torch.zeros_like(points)))
             return k * laplacian(u)
         # Gradient of the coefficient by the points, and slope by the value.
-        leaves = [points, *([table["value"]] if "value" in names else [])]
         slopes = torch.autograd.grad(k.sum(), leaves, create_graph=True, materialize_grads=True)
         if noted is not None:
             noted.append((k.detach(), slopes[0].detach()))
@@ -438,7 +445,9 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
     for name in u.space:
         slope = u.derivative(name)
         along = by_point[:, u.coordinates.index(name)]
-        total = total + (along + by_value[0] * slope if by_value else along) * slope
+        for each in by_value:
+            along = along + each * slope
+        total = total + along * slope
     return total
 
 
@@ -447,6 +456,6 @@ def _as_written(values: Tensor, dtype: torch.dtype) -> Tensor:
     if values.dtype != torch.float32 or dtype == torch.float32 or values.requires_grad:
         return values.to(dtype)
     constants, place = values.unique(return_inverse=True)
-    if len(constants) > MOST_CONSTANTS:
+    if len(constants) > 64:  # of a function, not of constants
         return values.to(dtype)
     return torch.tensor([float(str(each)) for each in constants.numpy()], dtype=dtype, device=values.device)[place]

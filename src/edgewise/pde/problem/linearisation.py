@@ -94,19 +94,20 @@ def _rows(
     """Residuals (N,) in units of the field, see `linearise`; names of arguments of functions are added to `asked`."""
     names = form.domain.coordinates
 
-    def ones(axis: int | tuple[int, ...], places: Tensor, is_delay: bool = False) -> Tensor:
+    def ones(jet: Jet, number: int, axis: int | tuple[int, ...], places: Tensor, is_delay: bool = False) -> Tensor:
         return x.new_ones(len(x), places.shape[1])
 
     def reader(number: int) -> Field:
-        return Field(lambda index: jet[number, index], names, partial(elsewhere, jet, number) if elsewhere else ones)
+        return Field(lambda index: jet[number, index], names, partial(elsewhere or ones, jet, number))
 
     fields = {name: reader(number) for number, name in enumerate(form.fields)}
     coefficients = {name: x.new_full((len(x),), value) for name, value in form.coefficients.items()}
     sizes = term.requirements.sizes
     with integrals_by(term.requirements.rule):
         every = term.residuals(EvaluationContext(names, x, fields, coefficients, normal, asked=asked))
-        numbers = range(len(sizes)) if residuals is None else residuals
-        return [every[number] / sizes[number] for number in numbers]
+        if residuals is None:
+            residuals = range(len(sizes))
+        return [every[number] / sizes[number] for number in residuals]
 
 
 def zero_jet(term: ResidualTerm, x: Tensor) -> dict[tuple[int, Index], Tensor]:

@@ -18,14 +18,10 @@ from edgewise.pde.problem.interfaces import Parts, sides_of, two_sided
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.train.blocks import BlockRole, Data, ResidualBlock
 
-# Names of the auxiliary values of collocation points, besides the outward normals (N, n) on a boundary: measured values
-# (N,) at points of observations, jets of factor and value of hard conditions (N, fields with a hard condition, 2, C),
-# and coordinates (N, q) of the quadrature points of all integrals along their axes.
-# On domains with interfaces also numbers (N, 1) of the parts, or (N, 2) of both sides of an interface.
-MEASURED = "measured"
-HARD_JETS = "hard_jets"
-PLACES = "places"
-SIDES = "sides"
+# Auxiliary values of collocation points by their names, besides the outward normals (N, n) on a boundary: "measured"
+# values (N,) at points of observations, "hard_jets" of factor and value of hard conditions (N, fields with a hard
+# condition, 2, C), and coordinates "places" (N, q) of the quadrature points of all integrals along their axes.
+# On domains with interfaces also numbers "sides" (N, 1) of the parts, or (N, 2) of both sides of an interface.
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,26 +48,25 @@ class BlockResiduals:
         names = self.hard.fields
         check_outputs(jet, names, self.parts)
         if self.parts is not None:
-            jet = self.parts.select(jet, part.auxiliary[SIDES].long(), len(names))
-            names = two_sided(names) if self.is_interface else names
-        own = self.hard.apply(jet[: self.plan.components], part.auxiliary.get(HARD_JETS), self.plan.order)
+            jet = self.parts.select(jet, part.auxiliary["sides"].long(), len(names))
+            if self.is_interface:
+                names = two_sided(names)
+        # Fields from the jet, with the values of their integrals.
+        own = self.hard.apply(jet[: self.plan.components], part.auxiliary.get("hard_jets"), self.plan.order)
         values = jet[self.plan.components :]
         integrals = self.requirements.integrals
-        if integrals:
-            places = part.auxiliary[PLACES]
-        else:
-            places = part.x[:, :0]
+        places = part.auxiliary.get("places", part.x[:, :0])
         scales = self.hard.domain.bounds.abs().amax(1)
         calls = IntegralCalls(ValueReader(values, places, integrals, self.hard.fields, scales))
         elsewhere = [calls.of(name) for name in names]
         fields = dict(zip(names, self.plan.fields(own, self.coordinates, elsewhere), strict=True))
-        normal, measured = (part.auxiliary.get(name) for name in (NORMAL, MEASURED))
+        normal, measured = (part.auxiliary.get(name) for name in (NORMAL, "measured"))
         context = EvaluationContext(self.coordinates, part.x, fields, unknowns or {}, normal, measured)
         with errors_named(self.name), integrals_by(self.requirements.rule):
             residuals = torch.stack(self.function(context), 1)
         calls.check(integrals)
         if self.part_sizes is not None:
-            return residuals / self.part_sizes.to(part.x.dtype)[part.auxiliary[SIDES][:, 0].long()]
+            return residuals / self.part_sizes.to(part.x.dtype)[part.auxiliary["sides"][:, 0].long()]
         return residuals / self.requirements.sizes.to(part.x.dtype)
 
     def integral_points(self, x: Tensor) -> Tensor:
@@ -100,20 +95,21 @@ class BlockResiduals:
 
 def _side_by_side(parts: list[Tensor]) -> Tensor:
     """Joined tensors (b, q, ...), without a copy of a single one, whose rows may stand in memory once."""
-    return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+    if len(parts) == 1:
+        return parts[0]
+    return torch.cat(parts, 1)
 
 
 def check_outputs(prediction: Tensor, fields: Sequence[str], parts: Parts | None) -> None:
     """Raise an InputError unless a model has an output for each field, on each part of a domain with interfaces."""
-    count = 1 if parts is None else parts.count
-    if prediction.shape[-1] != count * len(fields):
-        if count > 1:
-            where = f" on each of {count} parts"
-        else:
-            where = ""
+    wanted = len(fields)
+    where = ""
+    if parts is not None:
+        wanted *= parts.count
+        where = f" on each of {parts.count} parts"
+    if prediction.shape[-1] != wanted:
         raise InputError(
-            f"the model must have {count * len(fields)} outputs, for {', '.join(fields)}{where}, "
-            f"got {prediction.shape[-1]}"
+            f"the model must have {wanted} outputs, for {', '.join(fields)}{where}, got {prediction.shape[-1]}"
         )
 
 
@@ -135,15 +131,17 @@ def block_of(name: str, form: StrongForm, term: ResidualTerm, data: Data) -> Res
         term.part_sizes,
     )
     if parts is not None:
-        x = parts.beside(data.x) if term.role is BlockRole.EQUATION else data.x
+        x = data.x
+        if term.role is BlockRole.EQUATION:
+            x = parts.beside(x)
         sides = sides_of(parts, x, data.auxiliary.get(NORMAL), term.is_interface)
-        data = replace(data, x=x, auxiliary={**data.auxiliary, SIDES: sides.double()})
+        data = replace(data, x=x, auxiliary={**data.auxiliary, "sides": sides.double()})
     auxiliary = dict(data.auxiliary)
     hard_jets = form.hard.jets(data.x, plan.directions, plan.order)
     if hard_jets is not None:
-        auxiliary[HARD_JETS] = hard_jets
+        auxiliary["hard_jets"] = hard_jets
     if requirements.integrals:
-        auxiliary[PLACES] = residuals.integral_places(data.x)
+        auxiliary["places"] = residuals.integral_places(data.x)
     return ResidualBlock(
         name,
         replace(data, auxiliary=auxiliary),

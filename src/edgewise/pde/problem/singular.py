@@ -46,7 +46,6 @@ class SingularSettings:
 
 
 SINGULAR = SingularSettings()
-SINGULAR_KINDS = ("1", "log z", "log |z|", "K", "Y")
 # Exponents in files lie far above those of any solution, and low enough that a forged file takes no time.
 Terms = tuple[tuple[Annotated[float, Within(-1000.0, 1000.0)], Annotated[int, Within(0, 1000)], bool], ...]
 
@@ -76,7 +75,7 @@ class SingularFunctions:
 
     def fault(self, sizes: Mapping[str, int]) -> str:
         """Return what is wrong with functions from a file."""
-        if self.kind not in SINGULAR_KINDS:
+        if self.kind not in ("1", "log z", "log |z|", "K", "Y"):
             return "an unknown kind"
         is_bessel = self.kind in ("K", "Y")
         if is_bessel != (self.wave > 0) or not self.scale > 0:
@@ -90,14 +89,17 @@ class SingularFunctions:
 
         With D and E for the derivatives by z and conj(z), the derivative along a direction d is d D + conj(d) E.
         """
-        along = x.new_zeros(0, 2) if directions is None or not order else directions
+        # Directions along which there are derivatives, and the place relative to the point.
+        along = _directions(x, directions, order)
         unit = cmath.rect(1 / self.scale, -self.turn)
         away = x - self.point
         z = torch.complex(away[:, 0], away[:, 1]) * unit
         size = z.abs()
-        least = SINGULAR.inside_hole if self.is_hole else SINGULAR.at_corner
+        least = SINGULAR.at_corner
+        if self.is_hole:
+            least = SINGULAR.inside_hole
         z = torch.where(size < least, torch.where(size > 0, z / size, 1.0) * least, z)
-        most = order if len(along) else 0
+        most = order * bool(len(along))
         if self.wave:
             table = self._bessel_table(z, most)
         else:
@@ -107,6 +109,7 @@ class SingularFunctions:
         def part(values: Tensor) -> Tensor:
             return torch.where(is_imaginary, values.imag, values.real)
 
+        # The binomial theorem for (d D + conj(d) E)^k.
         parts = [part(table[0, 0])]
         for direction in along.tolist():
             step = complex(*direction) * unit
@@ -132,7 +135,8 @@ class SingularFunctions:
                 second = torch.zeros_like(a)
                 for exponent, taken, slope in ((a, k, by_z), (q, l, by_conjugate)):
                     for step in range(taken):
-                        first, second = first * (exponent - step), second * (exponent - step) + first * slope
+                        second = second * (exponent - step) + first * slope
+                        first = first * (exponent - step)
                 powers = z[:, None] ** -k * z[:, None].conj() ** -l
                 table[k, l] = (first * factor + second) * base * powers
         return table
@@ -148,8 +152,10 @@ class SingularFunctions:
         else:
             values = [torch.special.bessel_y0(at), torch.special.bessel_y1(at)]
             sign = -1.0
+        # Recurrence from order to order, upwards, in which both functions are stable.
         for n in range(1, max(numbers) + order):
             values.append(2 * n / at * values[n] + sign * values[n - 1])
+        # Derivatives by z and conj(z) lower and raise the order.
         every = torch.stack(values, 1)
         angle = z.angle()[:, None]
         number = torch.tensor(numbers)
@@ -163,6 +169,13 @@ class SingularFunctions:
                 sizes = factor * signs / on_circle * every[:-1, shifted.abs()]
                 table[k, l] = torch.polar(torch.ones_like(sizes), shifted * angle) * sizes
         return table
+
+
+def _directions(x: Tensor, directions: Tensor | None, order: int) -> Tensor:
+    """Directions (D, 2) along which a jet has derivatives, none where it has values alone."""
+    if directions is None or not order:
+        return x.new_zeros(0, 2)
+    return directions
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,6 +204,7 @@ def corners_of(domain: Domain) -> list[Corner]:
                 bend = float((along[1] - 2 * along[0]).norm())
                 if bend < SINGULAR.straight_to * float(along.norm()) and float(along.norm()):
                     ends.append((piece.name, x[0], along[0] / along[0].norm(), normal[0]))
+    # Pairs of ends at one place, the first of which has the domain on its left.
     corners = []
     for number, (name, point, first, normal) in enumerate(ends):
         if float(first[1] * normal[0] - first[0] * normal[1]) < 0:
@@ -264,7 +278,7 @@ class CornerFunctions:
         Each function is the product of a polynomial in the squared radius and the real or imaginary part of z^a.
         """
         # Polar coordinates around the corner.
-        along = x.new_zeros(0, 2) if directions is None or not order else directions
+        along = _directions(x, directions, order)
         jet = x.new_zeros(1 + len(along) * order, len(x), len(self.terms))
         near = ((x - self.corner).square().sum(1) < self.radius**2).nonzero()[:, 0]
         away = x[near] - self.corner
@@ -279,7 +293,8 @@ class CornerFunctions:
             factor = math.prod(exponent - k for k in range(derivative))
             left = exponent - derivative
             phase = left * angle + derivative * turned
-            return factor * square ** (left / 2) * (phase.sin() if is_sine else phase.cos())
+            wave = phase.sin() if is_sine else phase.cos()
+            return factor * square ** (left / 2) * wave
 
         share = square / self.radius**2
         inner = 1 - square / self.radius**2
@@ -291,10 +306,7 @@ class CornerFunctions:
             chebyshev = Chebyshev.basis(more, domain=[0, 1])
             for k in range(derivative + 1):
                 of_cut = (-1) ** k * math.perm(SINGULAR.cut_off, k) * inner ** (SINGULAR.cut_off - k)
-                if k < derivative:
-                    factor = chebyshev.deriv(derivative - k)
-                else:
-                    factor = chebyshev
+                factor = chebyshev.deriv(derivative - k)
                 total = total + math.comb(derivative, k) * of_cut * torch.from_numpy(factor(share.numpy()))
             return total / self.radius ** (2 * derivative)
 
