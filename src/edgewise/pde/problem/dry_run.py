@@ -128,10 +128,8 @@ class DryRun:
         # period along the domain.
         plain = self._tried(WAVE)
         is_finite = bool(plain.sizes.isfinite().all())
-        trials = WAVE_TRIALS[1:]
-        if is_finite:
-            trials = trials[:2]
-        others = (self._tried(trial) for trial in trials)
+        most = 2 if is_finite else len(WAVE_TRIALS)
+        others = (self._tried(trial) for trial in WAVE_TRIALS[1 : 1 + most])
         other = next((each for each in others if bool(each.sizes.isfinite().all())), None)
         if other is None or (is_finite and not bool((plain.sizes > singular * other.sizes).any())):
             return plain

@@ -401,7 +401,8 @@ def _check_components(name: str, fields: Sequence[Field], expected: tuple[int, .
 
 def field_leaf(values: Tensor) -> Tensor:
     """Values of a field or of a derivative as a leaf of a graph that `depends_on_fields` recognizes."""
-    values.requires_grad_().is_field_leaf = True
+    # A tensor has no such attribute by itself.
+    setattr(values.requires_grad_(), "is_field_leaf", True)  # noqa: B010
     return values
 
 

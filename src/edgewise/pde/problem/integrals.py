@@ -145,13 +145,14 @@ def integral(
     A kernel: `integral(u, 0, 1, lambda u, s: torch.exp(x[:, None] - s) * u)`; one over the unit square:
     `integral(u, over=Box(x=(0, 1), y=(0, 1)), integrand=lambda u, s, t: x[:, None] * s * t * u)`.
     """
-    # Points and weights of the rule.
     if not isinstance(u, Field) or u.elsewhere is None:
         raise InputError("integral must be of a field of an equation or a condition")
     if not (integrand is None or callable(integrand)):
         raise InputError(f"integrand must be a function of u and s, (b, points) each, got {type(integrand).__name__}")
     if points is not None:
         check_count(points, "points")
+    # Points and weights of the rule.
+    axis: int | tuple[int, ...]
     if over is None:
         axis, places, weights = _on_line(u, low, high, along, points)
     else:

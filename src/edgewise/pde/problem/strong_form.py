@@ -125,7 +125,9 @@ class StrongForm:
     @property
     def outputs(self) -> int:
         """Number of outputs of a network: one for each field on each part."""
-        return len(self.fields) * (1 if self.parts is None else self.parts.count)
+        if self.parts is None:
+            return len(self.fields)
+        return len(self.fields) * self.parts.count
 
     @cached_property
     def time(self) -> int | None:
@@ -136,8 +138,11 @@ class StrongForm:
         names = self.domain.coordinates
         needs = self.equation_term.requirements
         found = list[int]()
+        if TIME in self.periodic:
+            return None
         if TIME in names:
-            return None if TIME in self.periodic else names.index(TIME)
+            return names.index(TIME)
+        # Coordinates along which all fields evolve from conditions at the lower end.
         for axis, name in enumerate(names):
             ends = [piece.name for piece in self.domain.pieces if piece.coordinate == name]
             given = [[term for term in self.condition_terms if end in term.pieces] for end in ends]
@@ -179,7 +184,9 @@ class StrongForm:
     def smoothed_fields(self) -> tuple[str, ...]:
         """Fields that `UnknownField` names, and with these the measured fields that lack conditions."""
         unknown = [condition.field for condition in of_kind(self.conditions, UnknownField)]
-        for observed in self.observations if unknown else ():
+        if not unknown:
+            return ()
+        for observed in self.observations:
             name = observed.field or self.fields[0]
             try:
                 check_enough_conditions(self, name)
@@ -250,16 +257,13 @@ def strong_form_of(
 
     Arguments are those of `PDE`; it is tested whether the problem is linear unless that is known, `is_linear`.
     """
-    # Fields, numbers of coefficients and periodic coordinates.
     check_statement(domain, conditions, coefficients)
     check_weight(weight)
     conditions = tuple(conditions)
+    # Fields, numbers of coefficients and periodic coordinates.
     numbers = {name: finite_number(value, f"coefficient {name}") for name, value in (coefficients or {}).items()}
     fields = _field_names(equation, domain, numbers)
-    if solution is None:
-        known = None
-    else:
-        known = known_solution(solution, fields, domain)
+    known = None if solution is None else known_solution(solution, fields, domain)
     periodic = tuple(name for condition in of_kind(conditions, Periodic) for name in condition.coordinates)
     unknown = [name for name in periodic if name not in domain.coordinates]
     if unknown:
@@ -278,44 +282,43 @@ def strong_form_of(
 
     # Dry runs of the equation and of all conditions.
     initial_values = [by_field(each.value, fields) for each in initial]
+    first = -math.inf
     if initial_values:
         first = float(domain.bounds[domain.coordinates.index(TIME), 0])
-    else:
-        first = -math.inf
     residuals = EquationResiduals(
         equation, {name: value for each in initial_values for name, value in each.items()}, first
     )
     run = DryRun(residuals, fields, domain, numbers, probes(domain)[0])
     equation_term = _equation_term(run, parts, float(weight))
-    inner_sides = iter(() if parts is None else parts.inner)
+    inner_sides = iter(parts.inner if parts is not None else ())
     runs: list[tuple[ResidualTerm, DryRun]] = [(equation_term, run)]
     # Measured values and unknown fields have terms of their own.
     observations = of_kind(conditions, Observations)
     unknown_fields = of_kind(conditions, UnknownField)
-    for observed in observations:
-        observed.check(domain, fields)
-    for unknown_field in unknown_fields:
-        unknown_field.check(fields)
+    for measured in (*observations, *unknown_fields):
+        measured.check(domain, fields)
     # Other conditions hold on the boundary, or between parts.
     for condition in conditions:
-        if isinstance(condition, Interface):
-            surface = Surface(domain, next(inner_sides))
-            runs.append(_interface_term(condition, surface, equation_term, fields, numbers))
-        elif not isinstance(condition, Observations | UnknownField | Periodic):
-            runs.append(_condition_term(condition, domain, fields, numbers, periodic))
+        match condition:
+            case Observations() | UnknownField() | Periodic():
+                continue
+            case Interface():
+                surface = Surface(domain, next(inner_sides))
+                runs.append(_interface_term(condition, surface, equation_term, fields, numbers))
+            case _:
+                runs.append(_condition_term(condition, domain, fields, numbers, periodic))
     # The form, and checks of what belongs together.
-    terms = [term for term, _ in runs[1:]]
     check_coefficients_matter(runs, numbers)
     axes = range(domain.dimension)
     form = StrongForm(
         equation=equation,
         domain=domain,
-        conditions=tuple(conditions),
+        conditions=conditions,
         coefficients=numbers,
         fields=fields,
         solution=known,
         equation_term=equation_term,
-        condition_terms=tuple(terms),
+        condition_terms=tuple(term for term, _ in runs[1:]),
         hard=hard,
         periodic=periodic,
         order=max(term.requirements.order(name, axes) for term, _ in runs for name in fields),
@@ -355,8 +358,10 @@ def _equation_term(run: DryRun, parts: Parts | None, weight: float) -> ResidualT
         raise InputError("equation must return residuals that all depend on the solution")
     with errors_named("the equation"):
         run.check_pointwise(requirements.trial)
-    sizes = None if parts is None else _part_sizes(parts, run, requirements.sizes)
-    return ResidualTerm(BlockRole.EQUATION, "equation", run.residuals, requirements, weight, part_sizes=sizes)
+    term = ResidualTerm(BlockRole.EQUATION, "equation", run.residuals, requirements, weight)
+    if parts is None:
+        return term
+    return replace(term, part_sizes=_part_sizes(parts, run, requirements.sizes))
 
 
 def _check_values(
@@ -420,12 +425,11 @@ def _condition_term(
 
     A condition that names no piece holds on the boundary without the ends of periodic coordinates, where there is more.
     """
-    if isinstance(condition, type) or not callable(getattr(condition, "residuals", None)):
-        if isinstance(condition, type):
-            given = f"the class {condition.__name__}"
-        else:
-            given = type(condition).__name__
-        raise InputError(f"conditions must be Dirichlet, Neumann ..., got {given}")
+    if isinstance(condition, type):
+        raise InputError(f"conditions must be Dirichlet, Neumann ..., got the class {condition.__name__}")
+    if not callable(getattr(condition, "residuals", None)):
+        raise InputError(f"conditions must be Dirichlet, Neumann ..., got {type(condition).__name__}")
+    # Points of a dry run on its pieces, and its requirements there.
     pieces = condition.pieces(domain)
     if getattr(condition, "on", pieces) is None:
         pieces = tuple(each.name for each in domain.named(pieces) if each.coordinate not in periodic) or pieces
@@ -485,9 +489,8 @@ def _part_sizes(parts: Parts, run: DryRun, sizes: Tensor, points_of_part: int = 
     rows = []
     for part in range(parts.count):
         inside = x[number == part][:PROBES]
+        of_part = sizes
         if len(inside):
             of_part = replace(run, x=inside).requirements().sizes
-        else:
-            of_part = sizes
         rows.append(torch.where((of_part > 0) & of_part.isfinite(), of_part, sizes))
     return torch.stack(rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -28,12 +28,18 @@ from edgewise.train.jacobian import RowSource
 from edgewise.train.parameters import trainable_slots
 from edgewise.train.problems import BlockProblem
 
-# Energy, relative to the largest, below which a sum of splines hardly reaches into the domain, so that rounding alone
-# determines its eigenvalue: eigenvalues change by as much where it is left out.
-LEAST_ENERGY = 1e-13
-CORNER_CHUNK = 2**18  # numbers in the rows of one chunk, where there are also dense rows of these functions
+
+@dataclass(frozen=True)
+class MatrixSettings:
+    """Splines that are left out, and rows at once."""
+
+    # Energy, relative to the largest, below which a sum of splines hardly reaches into the domain, so that rounding
+    # alone determines its eigenvalue: eigenvalues change by as much where it is left out.
+    least_energy: float = 1e-13
+    corner_chunk: int = 2**18  # numbers in the rows of one chunk, where there are also dense rows of corner functions
 
 
+MATRICES = MatrixSettings()
 Matrices = tuple[list[Tensor], Callable[[Tensor], nn.Module]]
 """Matrices (P, P) at some values of the coefficient, and what makes a function of mean square 1 from a vector (P,)."""
 
@@ -47,12 +53,14 @@ def on_fitted_cells(
     layer = TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic)
     network = TensorNetwork(layer)
     (name,) = problem.form.coefficients
+    # Cells of the quadrature, graded towards corners with singular functions.
     finer = lines
     domain = problem.domain
     if corners and isinstance(domain, Polygon):
         halved = [torch.cat([line, (line[1:] + line[:-1]) / 2]) for line in lines]
         finer = [graded_to_corners(domain, axis, line, SETTINGS.integrated_octaves) for axis, line in enumerate(halved)]
     mesh = Mesh(domain, finer, degree + 1)  # points of each interval: exact for products of two splines
+    # The same problem with the coefficient fixed at each value.
     problems = [
         problem.with_unknowns(
             {name: nn.Parameter(torch.tensor(value, dtype=torch.float64), requires_grad=False)}
@@ -64,11 +72,13 @@ def on_fitted_cells(
     x, weights = mesh.interior()
 
     def function(vector: Tensor) -> nn.Module:
-        coef = space @ vector
-        coef, factors = coef[: layer.coef.numel()], coef[layer.coef.numel() :]
+        coef, factors = (space @ vector).tensor_split([layer.coef.numel()])
         one = TensorLayer(lines, len(problem.fields), degree=degree, periodic=periodic)
         one.coef = nn.Parameter(coef.reshape(one.coef.shape))
-        made = EnrichedNetwork(one, corners, factors) if corners else TensorNetwork(one)
+        made = TensorNetwork(one)
+        if corners:
+            made = EnrichedNetwork(one, corners, factors)
+        # The mean square over the domain is one.
         norm = (weights[:, None] * predict_in_batches(made, x).square()).sum(1).mean().sqrt()
         for each in made.unknowns():
             each.data /= norm
@@ -79,10 +89,12 @@ def on_fitted_cells(
 
 def on_cut_cells(problem: Collocation, lines: list[Tensor], values: list[float]) -> Matrices:
     """Galerkin's method with all splines that reach into the domain, whose boundary cuts cells."""
-    domain, (name,) = problem.domain, problem.form.coefficients
+    domain = problem.domain
+    (name,) = problem.form.coefficients
     degree = SETTINGS.cut_degree[domain.dimension - 1]
     periodic = [each in problem.form.periodic for each in domain.coordinates]
     axes = [SplineAxis(line.numpy(), degree, repeats) for line, repeats in zip(lines, periodic, strict=True)]
+    # Matrices of the weak form, from whose energy its reach into the domain is known.
     grid = CutGrid(problem.form, domain, axes, points_of_interval=degree + 1)
     forms = [replace(problem.form, coefficients={name: value}) for value in values]
     matrices = [torch.from_numpy(stationary(form, grid)[0].matrices[0].toarray()) for form in forms]
@@ -91,7 +103,7 @@ def on_cut_cells(problem: Collocation, lines: list[Tensor], values: list[float])
     energy = matrices[0] + share * mass * mass.diagonal().sum().sign()
     unit = energy.diagonal().abs().clamp(min=ABOVE_ZERO).rsqrt()
     sizes, directions = torch.linalg.eigh(unit[:, None] * (energy + energy.mT) / 2 * unit)
-    space = unit[:, None] * directions[:, sizes > LEAST_ENERGY * sizes[-1]]
+    space = unit[:, None] * directions[:, sizes > MATRICES.least_energy * sizes[-1]]
 
     def function(vector: Tensor) -> nn.Module:
         coef = (space @ vector).numpy()
@@ -121,16 +133,17 @@ def _projected(network: TensorNetwork, problem: Collocation, corners: list[Corne
     squares = torch.zeros(2, size, dtype=torch.float64)
     offset = 0
     slots = trainable_slots(network, alone)
-    source = RowSource(network, alone, slots, *([CORNER_CHUNK] if corners else []))
+    source = RowSource(network, alone, slots)
+    if corners:
+        source = RowSource(network, alone, slots, MATRICES.corner_chunk)
     for rows, _ in source.chunks():
         check_time()
         (run,) = rows.runs
         part = len(run.starts) // fields
         x = block.data.x[offset : offset + part]
         weight = block.data.weight
-        if weight is None:
-            roots = torch.ones(part, dtype=torch.float64)
-        else:
+        roots = torch.ones(part, dtype=torch.float64)
+        if weight is not None:
             roots = weight[offset : offset + part].sqrt()
         offset += part
         # Splines times residuals of splines.
@@ -189,6 +202,7 @@ def _fulfilling(network: TensorNetwork, problems: list[Collocation], norms: Tens
         if blocks:
             alone = BlockProblem(list(blocks), problem.unknowns)
             rows.append(RowSource(network, alone, trainable_slots(network, alone)).in_full()[0])
+    # Splines of energy norm 1 that have points inside the domain.
     seen = norms > SETTINGS.fulfilled * norms.max()  # other splines have no point inside the domain
     unit = torch.where(seen, 1 / norms, 0.0)
     free = seen.nonzero()[:, 0]
@@ -196,6 +210,7 @@ def _fulfilling(network: TensorNetwork, problems: list[Collocation], norms: Tens
     identity[free, torch.arange(len(free))] = unit[free]
     if not rows:
         return identity
+    # The null space of the conditions of all problems, by singular values.
     every = torch.cat(rows)
     every = torch.cat([every, every.new_zeros(len(every), len(norms) - every.shape[1])], 1)
     scaled = every[:, free] * unit[free]

@@ -30,12 +30,6 @@ from edgewise.pde.spectrum.matrices import on_cut_cells, on_fitted_cells
 from edgewise.presentation import typed_text
 from edgewise.settings import ABOVE_ZERO
 
-WITHOUT_EIGENVALUES = {
-    Feature.HARD_CONDITIONS: "a hard condition",
-    Feature.DELAYS: "a delay",
-    Feature.INTEGRALS: "an integral",
-}
-
 
 @dataclass(frozen=True)
 class SearchSettings:
@@ -271,8 +265,10 @@ class _Grids:
         unit = min(1.0, float(size.max()))  # for eigenvalues near zero; in SI units all may be small
         gaps = np.abs(level.values - last.values)
         self._change = float((gaps / np.maximum(size, max(unit, ABOVE_ZERO))).max())
-        self._worse = self._worse + 1 if self._least < self._change < SETTINGS.difference_of_rounding else 0
-        if not self._worse:
+        if self._least < self._change < SETTINGS.difference_of_rounding:
+            self._worse += 1
+        else:
+            self._worse = 0
             self.best = level
             self.errors = gaps
             self._least = self._change
@@ -316,16 +312,20 @@ def _check_problem(problem: Collocation) -> bool:
     (name, start), *_ = problem.form.coefficients.items()
     form = problem.form
     beside = strong_form_of(form.equation, domain, form.conditions, coefficients={name: start + 1.0})
-    if Feature.OBSERVATIONS in form.features:
-        came = "measured values"
-    else:
+    came = "measured values"
+    if Feature.OBSERVATIONS not in form.features:
         came = unsolved_by_zero(problem)
     if came or not (form.is_linear and beside.is_linear):
         fields = ", ".join(problem.fields)
         came = came or f"an equation or a condition that is not linear in {fields}"
         raise InputError(f"problem must be linear and homogeneous in {fields} for eigenvalues, got {came}")
     # Nothing that Galerkin's method of splines does not hold.
-    unfit = [words for feature, words in WITHOUT_EIGENVALUES.items() if feature in form.features]
+    without = {
+        Feature.HARD_CONDITIONS: "a hard condition",
+        Feature.DELAYS: "a delay",
+        Feature.INTEGRALS: "an integral",
+    }
+    unfit = [words for feature, words in without.items() if feature in form.features]
     if unfit:
         raise InputError(
             f"problem must have no integrals, no delays and no hard conditions for eigenvalues, got {unfit[0]}"
@@ -363,16 +363,12 @@ def _check_problem(problem: Collocation) -> bool:
     # Splines fulfil conditions without the coefficient on boxes and their like; cut cells hold one equation of order 2.
     pairs = zip(form.condition_terms, beside.condition_terms, strict=True)
     is_fixed = all(own.requirements.jacobian == other.requirements.jacobian for own, other in pairs)
+    is_of_cells = domain.is_box
     if isinstance(domain, Polygon):
         edges = domain.corners.roll(-1, 0) - domain.corners
-    else:
-        edges = None
-    is_of_cells = domain.is_box or (edges is not None and bool((edges == 0).any(1).all()))
+        is_of_cells = bool((edges == 0).any(1).all())
     if not (is_fixed and is_of_cells) and (len(problem.fields) > 1 or problem.form.order != 2):
-        if is_fixed:
-            where = f"on a {type(domain).__name__}"
-        else:
-            where = f"with {name} in a condition"
+        where = f"on a {type(domain).__name__}" if is_fixed else f"with {name} in a condition"
         raise InputError(
             f"problem must be one equation of second order for eigenvalues {where}, got {len(problem.fields)} of order "
             f"{problem.form.order}: others need a box, or a polygon with edges along the axes, and conditions without "
@@ -391,7 +387,9 @@ def _on_grid(
     """
     # Matrices A and B of A u = (s - c) B u, as differences at values of the coefficient; symmetric but for rounding.
     (start,) = problem.form.coefficients.values()
-    moved = [start, start + SETTINGS.far, *([start + 2 * SETTINGS.far] if is_first else [])]
+    moved = [start, start + SETTINGS.far]
+    if is_first:
+        moved.append(start + 2 * SETTINGS.far)
     if corners is None:
         (stiff, second, *beyond), function = on_cut_cells(problem, lines, moved)
     else:
@@ -441,6 +439,7 @@ def _on_grid(
 
 def _ritz_values(stiff: Tensor, mass: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor] | None:
     """Eigenvalues of stiff^-1 mass in a block Krylov space, their vectors, and its basis; None if stiff is singular."""
+    # Krylov's space of random vectors, with factors of the matrix.
     factor = torch.linalg.lu_factor(stiff)
 
     def applied(vectors: Tensor) -> Tensor:
@@ -458,6 +457,7 @@ def _ritz_values(stiff: Tensor, mass: Tensor, width: int) -> tuple[Tensor, Tenso
         # Twice is enough (W. Kahan, in B. Parlett, "The Symmetric Eigenvalue Problem", section 6.9).
         block = torch.linalg.qr(block - basis @ (basis.mT @ block))[0]
         basis = torch.cat([basis, block], 1)
+    # Ritz values in it.
     inverse, vectors = torch.linalg.eig(basis.mT @ applied(basis))
     is_finite = inverse.abs() > SETTINGS.rounding * inverse.abs().max()
     return inverse[is_finite], vectors[:, is_finite], basis
