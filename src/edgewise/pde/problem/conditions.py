@@ -451,8 +451,8 @@ class UnknownField:
 
     field: str
 
-    def check(self, domain: Domain, fields: Sequence[str]) -> None:
-        """Raise an InputError unless the field is one of a problem on a domain."""
+    def check(self, fields: Sequence[str]) -> None:
+        """Raise an InputError unless the field is one of a problem."""
         if self.field not in fields:
             raise InputError(f"UnknownField must name a field of {', '.join(fields)}, got {self.field!r:.40}")
 

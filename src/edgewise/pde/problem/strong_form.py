@@ -295,8 +295,10 @@ def strong_form_of(
     # Measured values and unknown fields have terms of their own.
     observations = of_kind(conditions, Observations)
     unknown_fields = of_kind(conditions, UnknownField)
-    for measured in (*observations, *unknown_fields):
-        measured.check(domain, fields)
+    for observed in observations:
+        observed.check(domain, fields)
+    for unknown_field in unknown_fields:
+        unknown_field.check(fields)
     # Other conditions hold on the boundary, or between parts.
     for condition in conditions:
         match condition:
