@@ -51,6 +51,11 @@ class Target:
             return ""
         return "classes that do not fit"
 
+    @property
+    def labels(self) -> tuple[int | str, ...]:
+        """Classes as an estimator receives them: fractions, whose digits a file may change, are text."""
+        return tuple(str(label) if isinstance(label, float) else label for label in self.classes)
+
     def known(self, table: Table) -> np.ndarray:
         """Return a mask of shape (n_rows,), True where the target is known; `encode` takes these rows only."""
         return ~missing(present(table, self.name))

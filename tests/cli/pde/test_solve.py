@@ -4,7 +4,6 @@ import json
 import re
 from contextlib import contextmanager
 from functools import partial
-from types import SimpleNamespace
 
 import pytest
 
@@ -155,7 +154,7 @@ def test_a_bar_shows_stage_loss_and_share_of_the_time(decay, monkeypatch):
     class Recorder(Screen):
         @contextmanager
         def progress(self, what):
-            yield SimpleNamespace(update=shown.append)
+            yield shown.append
 
     command.run_solve(SolveJob(str(decay), time_limit=1e-6, tolerance=1e-3), None, Recorder(quiet=True))
     assert shown and all(isinstance(each.stage, str) and each.share >= 1 and each.loss >= 0 for each in shown)

@@ -168,7 +168,7 @@ def interrupting(stage):
 
     @contextmanager
     def progress(screen, what):
-        yield Bar() if stage in what else None
+        yield Bar().update if stage in what else None
 
     return progress
 

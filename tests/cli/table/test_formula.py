@@ -3,7 +3,6 @@
 import csv
 import json
 from contextlib import contextmanager
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,7 +131,7 @@ def interrupt_when_there_is_a_formula(monkeypatch):
             if "best so far" in at.stage and "length" in at.stage:
                 raise KeyboardInterrupt
 
-        yield SimpleNamespace(update=update)
+        yield update
 
     monkeypatch.setattr(Screen, "progress", progress)
 

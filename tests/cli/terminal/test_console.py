@@ -28,8 +28,7 @@ def test_a_pipe_has_whole_sentences_and_no_codes():
 def test_progress_is_shown_on_a_terminal_only():
     shown, text = screen(True)
     with shown.progress("Training") as bar:
-        bar.update(Progress("stage one [x]", 0.25, 0.125, seconds=30.0))
-        bar._bars.refresh()
+        bar(Progress("stage one [x]", 0.25, 0.125, seconds=30.0))
     assert "Training: stage one [x]" in text() and "25 %" in text() and "0:30, at most 90 s more" in text()
     for terminal, quiet in ((False, False), (True, True)):
         shown, text = screen(terminal, quiet=quiet)

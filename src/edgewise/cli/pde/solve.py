@@ -42,7 +42,7 @@ def run_solve(
     screen.say(f"{equation.name}: {equation.statement}", style="bold")
     with errors_with_line(equation.file):
         start = time.perf_counter()
-        with screen.progress("Solving") as bar, collect_warnings():  # they are part of the message
+        with screen.progress("Solving") as report, collect_warnings():  # they are part of the message
 
             def show(progress: Progress) -> None:
                 """Show the share of the time limit if it is larger than that of the budget; nothing in a pipe."""
@@ -50,8 +50,8 @@ def run_solve(
                     share = 0.0
                 else:
                     share = progress.seconds / job.time_limit
-                if bar is not None:
-                    bar.update(replace(progress, share=max(progress.share, share)))
+                if report is not None:
+                    report(replace(progress, share=max(progress.share, share)))
 
             solution = solve_problem(
                 equation.problem,
@@ -67,10 +67,13 @@ def run_solve(
             screen.say("No files were written; --out FOLDER writes the solution, its figures and all numbers.")
             screen.result(results.facts() | {"wrote": None})
             return results
-        with screen.progress("Drawing the figures") as bar:
-            written = results.write(
-                folder, lambda activity: None if bar is None else bar.update(Progress(activity, share=0.5))
-            )
+        with screen.progress("Drawing the figures") as report:
+
+            def drawing(activity: str) -> None:
+                if report is not None:
+                    report(Progress(activity, share=0.5))
+
+            written = results.write(folder, drawing)
     if journal is not None and solution.stopped is not StopReason.INTERRUPTED:
         journal.remove()
     screen.always(f"Wrote {folder.path}: {', '.join(written)}.")
@@ -89,7 +92,8 @@ def _show(results: SolveResults, screen: Screen) -> None:
         screen.say(ended)
     if screen.quiet:
         parts = [f"residual {_two_digits(solution.residual)}"]
-        parts += [f"relative L2 error {_two_digits(errors[ALL].relative_l2)}"] if errors else []
+        if errors:
+            parts.append(f"relative L2 error {_two_digits(errors[ALL].relative_l2)}")
         parts += [f"{name} {typed_text(value)}" for name, value in solution.unknowns.items()]
         screen.always(f"{results.equation.name}: {', '.join(parts)}")
         return
@@ -105,27 +109,27 @@ def _show(results: SolveResults, screen: Screen) -> None:
         blank = [""] * (len(columns) - len(numbers))
         grid.add_row(Text(terminal_line(title)), *blank, *numbers, Text(explanation, style="dim"))
 
-    for key, (title, explanation) in ERROR_TITLES.items() if errors else ():
-        add_row(title, [_two_digits(getattr(one, key)) for one in errors.values()], explanation)
+    if errors:
+        for key, (title, explanation) in ERROR_TITLES.items():
+            add_row(title, [_two_digits(getattr(one, key)) for one in errors.values()], explanation)
     add_row("estimated relative error", [_two_digits(solution.error_estimate)], "the largest of all checks")
     add_row("residual", [_two_digits(solution.residual)], "at new points, scaled to the unit of the solution")
     for name, value in solution.unknowns.items():
         error = solution.standard_errors.get(name, math.nan)
+        origin = "estimated from the conditions"
         if solution.problem.form.observations:
             origin = "estimated from the data"
-        else:
-            origin = "estimated from the conditions"
         if f"Nothing determines the coefficient {name}:" in solution.trust:
             origin = "determined by nothing but the start"
         if math.isfinite(error):
-            known = f"standard error {typed_text(error, 2)}, "
-        else:
-            known = ""
-        add_row(name, [typed_text(value)], f"{known}{origin}")
+            origin = f"standard error {typed_text(error, 2)}, {origin}"
+        add_row(name, [typed_text(value)], origin)
     screen.say()
     screen.table(grid)
     screen.say()
 
 
 def _two_digits(value: float) -> str:
-    return typed_text(value, 2) if math.isfinite(value) else "-"
+    if math.isfinite(value):
+        return typed_text(value, 2)
+    return "-"

@@ -72,14 +72,16 @@ class FormulaList:
             judged = self.front.held_out_variance or variance
             held_out = f"{number_text(math.sqrt(entry.validation))} (R² {_r2(entry.validation, judged)})"
             first += f" and {held_out} on held-out rows"
-        differences = [
-            f"{number_text(math.sqrt(loss))} {place}" if math.isfinite(loss) else f"undefined somewhere {place}"
-            for loss, place in (
-                (entry.fresh, "at new inputs between the rows"),
-                (entry.outside, f"up to {percent_text(EXTRAPOLATED_SHARE)} outside the range of one input"),
-            )
-            if not math.isnan(loss)
-        ]
+        # The differences from a network, where there is one.
+        differences = []
+        for loss, place in (
+            (entry.fresh, "at new inputs between the rows"),
+            (entry.outside, f"up to {percent_text(EXTRAPOLATED_SHARE)} outside the range of one input"),
+        ):
+            if math.isfinite(loss):
+                differences.append(f"{number_text(math.sqrt(loss))} {place}")
+            elif math.isinf(loss):
+                differences.append(f"undefined somewhere {place}")
         if not differences:
             return [f"{first}."]
         return [f"{first}.", f"The root mean square difference from the network is {' and '.join(differences)}."]
@@ -185,7 +187,9 @@ class FormulaFile:
     @property
     def chosen(self) -> int:
         """Place of the chosen formula."""
-        return len(self.front) - 1 if self.front.chosen is None else self.front.chosen
+        if self.front.chosen is None:
+            return len(self.front) - 1
+        return self.front.chosen
 
     @property
     def formula(self) -> Formula:
@@ -201,8 +205,12 @@ class FormulaFile:
 
 
 def _r2(loss: float, variance: float) -> str:
-    return r2_text(1 - loss / variance if variance > 0 else math.nan)
+    if variance > 0:
+        return r2_text(1 - loss / variance)
+    return r2_text(math.nan)
 
 
 def _finite_root(loss: float) -> float | None:
-    return math.sqrt(loss) if math.isfinite(loss) else None
+    if math.isfinite(loss):
+        return math.sqrt(loss)
+    return None

@@ -133,9 +133,16 @@ class EncodedRows:
             except InputError as error:
                 raise InputError(f"{batch.name}: {error}") from error
             if target.task == "classification":
-                labels = np.array([str(c) if isinstance(c, float) else c for c in target.classes])
-                y = (labels.astype(object) if labels.dtype.kind == "U" else labels)[y]
+                y = labels_array(target.labels)[y]
             yield replace(batch, y=y)
+
+
+def labels_array(labels: Sequence[int | str]) -> np.ndarray:
+    """Return labels of classes as an array: whole numbers, or an object array of texts."""
+    array = np.array(labels)
+    if array.dtype.kind == "U":
+        return array.astype(object)
+    return array
 
 
 def with_target(table: Table, name: str, y: np.ndarray) -> Table:
@@ -151,8 +158,10 @@ def large_table(
     `share` is that of the test rows, `group` a column of labels: no group is divided. Raises InputError or FileError as
     `Batches`; also for a target or group that is no column, a target that has no values, and a single group.
     """
-    whole = None if target is None else large_file(data)
-    if whole is None or target is None:
+    if target is None:
+        return None
+    whole = large_file(data)
+    if whole is None:
         return None
     batches = Batches(whole.paths, target, group=group).with_known_targets()
     rows = whole.rows

@@ -39,22 +39,28 @@ class Model:
             return ()
         if self.response is None:
             return tuple(self.estimator.classes_.tolist())
-        return tuple(str(label) if isinstance(label, float) else label for label in self.response.classes)
+        return self.response.labels
 
     @property
     def encoder(self) -> InputEncoder | None:
         """Rules from columns to inputs of the network; None if the model was trained without names."""
-        return None if self.response is None else self.estimator.encoder_
+        if self.response is None:
+            return None
+        return self.estimator.encoder_
 
     @property
     def names(self) -> tuple[str, ...] | None:
         """Names of the inputs of the network; None if the model was trained without names."""
-        return None if self.encoder is None else self.encoder.formula_names
+        if self.encoder is None:
+            return None
+        return self.encoder.formula_names
 
     @property
     def target(self) -> str:
         """Name of the column that is predicted."""
-        return "prediction" if self.response is None else self.response.name
+        if self.response is None:
+            return "prediction"
+        return self.response.name
 
     @property
     def output_count(self) -> int:
@@ -64,7 +70,11 @@ class Model:
     @property
     def output_names(self) -> list[str] | None:
         """Names of the outputs: the classes or the target; None for several numbers."""
-        return [str(label) for label in self.labels] or ([self.target] if self.output_count == 1 else None)
+        if self.labels:
+            return [str(label) for label in self.labels]
+        if self.output_count == 1:
+            return [self.target]
+        return None
 
     def inputs(self, table: Table) -> tuple[Table, list[str]]:
         """Return the rows of a table as the estimator reads them, and sentences about rows unlike those of training."""
@@ -102,16 +112,15 @@ def open_model(path: Path | Written) -> Model:
                 f"model file {path} must have a target for its {type(estimator).__name__}, got one for {response.task}"
             )
     elif estimator._is_named:  # saved from Python, where it was fitted to a frame
-        if isinstance(estimator, KANClassifier):
-            labels = tuple(estimator.classes_.tolist())
-        else:
-            labels = ()
         names = estimator.target_names_
-        response = Target(
-            names[0] if len(names) == 1 else "prediction", "classification" if labels else "regression", labels
-        )
+        name = names[0] if len(names) == 1 else "prediction"
+        response = Target(name, "regression")
+        if isinstance(estimator, KANClassifier):
+            response = Target(name, "classification", tuple(estimator.classes_.tolist()))
     facts = extra.get("fit")
-    return Model(path, estimator, response, facts if isinstance(facts, dict) else {})
+    if not isinstance(facts, dict):
+        facts = {}
+    return Model(path, estimator, response, facts)
 
 
 def predict_rows(
@@ -146,13 +155,12 @@ def prediction_columns(
     """
     columns: dict[str, Sequence[object]] = {f"predicted {target}": prediction.tolist()}
     if not labels:
-        low, high = interval if interval is not None else (None, None)
         if digits is None:
-            digits = decimals(prediction, None if low is None or high is None else high - low)
+            digits = decimals(prediction, interval)
         columns = {f"predicted {target}": _rounded(prediction, digits)}
-        if low is not None and high is not None:
-            columns[f"low {100 * LEVEL:.0f} %"] = _rounded(low, digits)
-            columns[f"high {100 * LEVEL:.0f} %"] = _rounded(high, digits)
+        if interval is not None:
+            columns[f"low {100 * LEVEL:.0f} %"] = _rounded(interval[0], digits)
+            columns[f"high {100 * LEVEL:.0f} %"] = _rounded(interval[1], digits)
     if probabilities is not None:
         shares = [[typed_text(p) for p in column] for column in probabilities.T.tolist()]
         columns |= {f"p({label})": column for label, column in zip(labels, shares, strict=True)}
@@ -177,4 +185,6 @@ def rows_of_test(model: Model, source: Source) -> np.ndarray | None:
     if os.path.basename(str(facts.get("data"))) != os.path.basename(source.name):
         return None
     numbers = predicted_rows(model.path)
-    return numbers if len(numbers) == rows.get("test") else None
+    if len(numbers) != rows.get("test"):
+        return None
+    return numbers

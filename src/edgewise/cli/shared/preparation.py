@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from edgewise.cli.shared.folder import ResultFolder
-from edgewise.cli.shared.large import LargeTable, large_table, open_sampled
+from edgewise.cli.shared.large import LargeTable, labels_array, large_table, open_sampled
 from edgewise.cli.shared.opening import FORMULA_ENDINGS, Written, check_ending, find_written
 from edgewise.cli.shared.source import Source, column_at, open_source, select_columns
 from edgewise.cli.terminal.console import Screen
@@ -161,42 +161,55 @@ def prepare_table(job: TableJob) -> PreparedTable:
         source = open_source(job.data, job.delimiter)
     else:
         source = large.source
-    target = source.target if job.target is None else job.target
+    target = job.target or source.target
     if target is None:
         names = source.table.names
         shown = ", ".join(map(quoted, names[:MOST_NAMES]))
-        shown += f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        if len(names) > MOST_NAMES:
+            shown += f" and {len(names) - MOST_NAMES} more"
         raise InputError(f"--target must name the column to predict; {source.table.source} has {shown}")
     if large is None:
         table, group = _choose_columns(job, source, target)
     else:  # the rows of groups are read already, without their column
-        (table, _), group = _choose_columns(replace(job, group=None), source, target), job.group
+        table, _ = _choose_columns(replace(job, group=None), source, target)
+        group = job.group
     response, notes = learn_target(table, target, job.task)
     table = table.take(response.known(table))
     y = response.encode(table)
     labels = y if response.task == "classification" else None
+    groups = None
     if large is None:
-        if group is None:
-            groups = None
-        else:
+        if group is not None:
             groups = _group_codes(source.table, group, table.rows)
         train, test = split_rows(len(y), job.test, job.seed, labels=labels, groups=groups)
     else:
         groups = large.groups
         train = np.arange(large.training)
         test = np.arange(large.training, len(y))
-    classes: tuple[int | str, ...] = tuple(str(c) if isinstance(c, float) else c for c in response.classes)
     if labels is not None:
-        y = np.array(classes, dtype=object if isinstance(classes[0], str) else np.int64)[labels]
-    if job.id is None:
-        ids = None
-    else:
+        y = labels_array(response.labels)[labels]
+    ids = None
+    if job.id is not None:
         ids = column_at(source.table, job.id, table.rows, "--id")
-    frame = table.drop([target])
-    notes = [*([DECIMAL_COMMAS] if table.decimal == "," else []), *notes]
-    notes += [] if large is None else large.notes
-    rows = table.rows
-    return PreparedTable(source, response, classes, frame, y, rows, train, test, group, groups, ids, notes, large)
+    if table.decimal == ",":
+        notes = [DECIMAL_COMMAS, *notes]
+    if large is not None:
+        notes = [*notes, *large.notes]
+    return PreparedTable(
+        source=source,
+        response=response,
+        labels=response.labels,
+        frame=table.drop([target]),
+        y=y,
+        rows=table.rows,
+        train=train,
+        test=test,
+        group=group,
+        groups=groups,
+        ids=ids,
+        notes=notes,
+        large=large,
+    )
 
 
 def prepare_for_fit(job: FitJob, folder: ResultFolder | None, screen: Screen) -> PreparedTable:
@@ -244,20 +257,19 @@ def split_sentence(job: TableJob, prepared: PreparedTable) -> str:
     how = "chosen at random"
     if prepared.group:
         how = f"chosen by {prepared.group!r}, so that no group is divided"
-    elif prepared.labels:
+    elif prepared.labels and prepared.large is None:
         how = "chosen at random within each class"
     train = counted(prepared.training_rows, "training row")
     test = counted(len(prepared.test), "test row")
     if prepared.large is not None:
         test += f" of {counted(prepared.large.test_rows, 'held-out row')}"
-        how = how if prepared.group else "chosen at random"
     return f"{train} and {test}, {how} (seed {job.seed})"
 
 
 def _choose_columns(job: TableJob, source: Source, target: str) -> tuple[Table, str | None]:
     """Return the table with the inputs and the target, and the name of the group column."""
     table = source.table
-    group = source.group if job.group is None else job.group
+    group = job.group or source.group
     for option, name in (("--group", group), ("--target", target), ("--id", job.id)):
         if name is not None:
             select_columns(table, [name], option)
@@ -277,9 +289,12 @@ def _group_codes(table: Table, group: str, rows: np.ndarray) -> np.ndarray:
     """Return a number per row that is equal within a group; a row without a group label is a group of its own."""
     cells = column_at(table, group, rows, "--group").tolist()
     codes: dict[object, int] = {}
-    return np.array(
-        [codes.setdefault(("row", i) if c is None or c != c else c, len(codes)) for i, c in enumerate(cells)]
-    )
+    numbers = []
+    for row, cell in enumerate(cells):
+        is_missing = cell is None or cell != cell
+        label = ("row", row) if is_missing else cell
+        numbers.append(codes.setdefault(label, len(codes)))
+    return np.array(numbers)
 
 
 @contextmanager

@@ -28,8 +28,9 @@ def run_facts(command: str, job: Any, **files: str | None) -> dict[str, Any]:
     """
     facts = asdict(job) | {"command": command, "threads": torch.get_num_threads()}
     for name, path in files.items():
-        is_file = path is not None and Path(path).is_file()
-        facts[name] = hashlib.sha256(read_bytes(str(path))).hexdigest() if is_file else path
+        facts[name] = path
+        if path is not None and Path(path).is_file():
+            facts[name] = hashlib.sha256(read_bytes(path)).hexdigest()
     versions = {"edgewise": edgewise.__version__, "torch": torch.__version__, "numpy": np.__version__}
     return facts | {f"version of {name}": str(version) for name, version in versions.items()}
 
@@ -46,8 +47,10 @@ def unfinished_run(
             raise InputError("--resume needs --out, where the unfinished run is")
         yield None
         return
-    path = Path(out)
-    journal = Journal(path.with_name(f".{path.name}{FOLDER}") if is_file else path / FOLDER, facts, out)
+    place = Path(out) / FOLDER
+    if is_file:
+        place = Path(out).with_name(f".{Path(out).name}{FOLDER}")
+    journal = Journal(place, facts, out)
     if resume:
         parts = journal.resume()
         screen.say(
@@ -77,35 +80,32 @@ def unfinished_run(
 def each_once(journal: Journal | None, name: str, results: Iterator[BaselineResult]) -> Iterator[BaselineResult]:
     """Yield the results of a model, from the journal if they are there; keep them otherwise."""
     if journal is None:
-        known = None
-    else:
-        known = journal.recall(f"model {name}")
+        yield from results
+        return
+    known = journal.recall(f"model {name}")
     if known is not None:
         for number, facts in enumerate(known.facts["results"]):
+            given = facts | {"notes": tuple(facts["notes"]), "losses": known.arrays.get(f"losses {number}")}
+            # Numbers are in the arrays, labels in the facts.
             prediction = known.arrays.get(str(number), facts["prediction"])
-            given = facts | {
-                "notes": tuple(facts["notes"]),
-                "prediction": None if prediction is None else np.array(prediction),
-                "losses": known.arrays.get(f"losses {number}"),
-            }
+            if prediction is not None:
+                given["prediction"] = np.array(prediction)
             yield BaselineResult(**given)
         return
     made = []
     for result in results:
         made.append(result)
         yield result
-    if journal is None:
-        return
     stored = []
     arrays = {}
     for number, result in enumerate(made):
-        facts = asdict(result)
+        facts = asdict(result) | {"losses": None, "prediction": None}
         if result.losses is not None:
             arrays[f"losses {number}"] = result.losses
         prediction = result.prediction
         if prediction is not None and prediction.dtype.kind in "biuf":
             arrays[str(number)] = prediction
-        texts = prediction is not None and prediction.dtype.kind not in "biuf"
-        facts["prediction"] = prediction.tolist() if texts and prediction is not None else None
-        stored.append(facts | {"losses": None})
+        elif prediction is not None:
+            facts["prediction"] = prediction.tolist()
+        stored.append(facts)
     journal.keep(f"model {name}", Part({"results": stored}, arrays))

@@ -42,7 +42,9 @@ class Source:
     @property
     def n_rows(self) -> int:
         """Rows of the table."""
-        return self.table.n_rows if self.whole_rows is None else self.whole_rows
+        if self.whole_rows is None:
+            return self.table.n_rows
+        return self.whole_rows
 
 
 def open_source(data: str, delimiter: str | None = None) -> Source:
@@ -91,7 +93,7 @@ def finite_columns(table: Table, names: Sequence[str] | None, count: int, origin
     They are those of `names`, or all of the table in their order. InputError where one is missing or has a value that
     is no finite number; `origin` completes "the columns ..." in its message.
     """
-    chosen = table.names if names is None else names
+    chosen = tuple(names or table.names)
     missing = [name for name in chosen if name not in table.names]
     if missing:
         raise InputError(
@@ -106,19 +108,18 @@ def finite_columns(table: Table, names: Sequence[str] | None, count: int, origin
     return np.stack([table.columns[name] for name in chosen], axis=1)
 
 
-def decimals(values: np.ndarray, width: np.ndarray | None = None) -> int:
+def decimals(values: np.ndarray, interval: tuple[np.ndarray, np.ndarray] | None = None) -> int:
     """Return the number of decimals after which the rest of some numbers carries no information.
 
     That is a millionth of the median width of their intervals, and of the range of the numbers where they have none.
     """
     known = np.asarray(values, dtype=np.float64)
     known = known[np.isfinite(known)]
-    if width is not None:
-        scale = float(np.median(width))
+    scale = 0.0
+    if interval is not None:
+        scale = float(np.median(interval[1] - interval[0]))
     elif len(known):
         scale = float(np.ptp(known))
-    else:
-        scale = 0.0
     if not 0 < scale < math.inf:
         scale = float(np.abs(known).max(initial=0.0)) or 1.0
     return int(np.clip(SIGNIFICANT - 1 - math.floor(math.log10(scale)), 0, MOST_DECIMALS))
@@ -135,8 +136,8 @@ def columns_csv(rows: np.ndarray, columns: Mapping[str, Sequence[object]], *, ha
     writer = csv.writer(text, lineterminator="\n")
     if has_names:
         writer.writerow(csv_cells(columns))
-    safe = ([csv_cell(cell) if isinstance(cell, str) else cell for cell in cells] for cells in columns.values())
-    writer.writerows(zip(*safe, strict=True))
+    for cells in zip(*columns.values(), strict=True):
+        writer.writerow([csv_cell(cell) if isinstance(cell, str) else cell for cell in cells])
     return text.getvalue()
 
 
@@ -144,16 +145,17 @@ def write_csv(text: str) -> None:
     """Write CSV to stdout."""
     # A terminal would obey escape characters in names of classes; a pipe receives the bytes that a file would hold.
     output = standard_output()
-    output.write(printable_text(text, kept="\n") if output.isatty() else text)
+    if output.isatty():
+        text = printable_text(text, kept="\n")
+    output.write(text)
     output.flush()
 
 
 def predicted_rows(path: Path) -> np.ndarray:
     """Return the numbers of the test rows that are predicted in the folder of a model file; none where it has none."""
     predictions = beside(Path(path), "predictions.csv")
+    lines: list[bytes] = []
     if predictions.is_file():
         lines = read_bytes(predictions).splitlines()[1:]
-    else:
-        lines = []
     first = [line.split(b",", 1)[0] for line in lines]
     return np.array([int(cell) for cell in first if cell.isdigit()])  # a cell of several lines gives no number

@@ -42,7 +42,7 @@ def find_motion(job: MotionJob, screen: Screen) -> Motion:
     """Search, show the front of systems and what the data decide, and write the file --out."""
     source = open_sampled(job.data)
     screen.notes(source.notes)
-    with screen.progress("Equations of motion") as bar, _in_words_of_options(job):
+    with screen.progress("Equations of motion") as report, _in_words_of_options(job):
         motion = find_dynamics(
             job.time,
             source.table,
@@ -51,7 +51,7 @@ def find_motion(job: MotionJob, screen: Screen) -> Motion:
             inputs=job.inputs or None,
             order=job.order,
             time_limit=job.time_limit,
-            progress=None if bar is None else bar.update,
+            progress=report,
         )
     # The front, the choice with its constants, and what the data decide.
     screen.say("Systems from short to accurate; the arrow marks the chosen one.", style="bold")

@@ -50,9 +50,8 @@ def run_fit(
     # The training, or that of the run which --resume continues; its results are shown and written at once.
     stages = Stages(job, prepared, screen)
     screen.say(stages.plan)
-    if journal is None or folder is None:
-        trained = None
-    else:
+    trained = None
+    if journal is not None and folder is not None:
         trained = recalled_training(journal, prepared, folder)
     is_recalled = trained is not None
     if trained is None:
@@ -95,7 +94,7 @@ def run_fit(
         _write_again(results, folder, stages)
     if journal is not None and not stages.is_interrupted:
         journal.remove()
-    screen.result(metrics(results) | {"wrote": None if folder is None else str(folder.path)})
+    screen.result(metrics(results) | {"wrote": folder and folder.path})
     return results
 
 
@@ -106,8 +105,10 @@ class Stages:
         self.screen = screen
         self.is_interrupted = False
         self.planned = ["Training"]
-        self.planned += ["Formulas"] if job.formulas != 0 and not prepared.labels else []
-        self.planned += ["Comparison"] if COMPARED[job.compare] else []
+        if job.formulas != 0 and not prepared.labels:
+            self.planned.append("Formulas")
+        if COMPARED[job.compare]:
+            self.planned.append("Comparison")
         self.formula_limit = f"work of about {number_text(FORMULA_SECONDS)} seconds"
         if job.formulas is not None:
             self.formula_limit = f"at most {number_text(job.formulas)} seconds"
@@ -141,9 +142,11 @@ class Stages:
     @contextmanager
     def progress(self, stage: str) -> Iterator[ProgressCallback | None]:
         """Show the bar of a stage on a terminal; yield its callback, or None in a pipe."""
-        place = f"{self.planned.index(stage) + 1} of {len(self.planned)}"
-        with self.screen.progress(f"{place}, {stage}" if len(self.planned) > 1 else stage) as bar:
-            yield None if bar is None else bar.update
+        title = stage
+        if len(self.planned) > 1:
+            title = f"{self.planned.index(stage) + 1} of {len(self.planned)}, {stage}"
+        with self.screen.progress(title) as report:
+            yield report
 
 
 def _write_report(results: FitResults, folder: ResultFolder, stages: Stages) -> None:
@@ -163,12 +166,20 @@ def _write_report(results: FitResults, folder: ResultFolder, stages: Stages) -> 
 
 def _write_again(results: FitResults, folder: ResultFolder, stages: Stages) -> None:
     """Add the formulas and the comparison to the files; to the report only if nothing was interrupted."""
-    parts = ["formula"] if results.formulas is not None else []
-    added = " and the ".join([*parts, *(["comparison"] if results.baselines else [])])
-    kept = " but the report, which was written before them" if stages.is_interrupted else ""
+    parts = []
+    if results.formulas is not None:
+        parts.append("formula")
+    if results.baselines:
+        parts.append("comparison")
+    added = " and the ".join(parts)
     with stages.keeping(f"Interrupted; the files in the folder are those without the {added}."):
-        results.write(folder, report="keep" if stages.is_interrupted else "draw")
-        stages.screen.say(f"Added the {added} to the files in {folder.path}{kept}.")
+        if stages.is_interrupted:
+            results.write(folder, report="keep")
+            place = f"{folder.path} but the report, which was written before them"
+        else:
+            results.write(folder, report="draw")
+            place = str(folder.path)
+        stages.screen.say(f"Added the {added} to the files in {place}.")
 
 
 def _search_formulas(results: FitResults, stages: Stages, journal: Journal | None) -> FitResults:
@@ -207,13 +218,14 @@ def _compare(results: FitResults, stages: Stages, journal: Journal | None) -> Fi
         start = time.perf_counter()
 
         def show(progress: Progress) -> None:
+            if report is None:
+                return
             share = (models.index(progress.stage) + progress.share) / len(models)
             stage = TITLES[progress.stage, prepared.task]
             seconds = time.perf_counter() - start
-            if report is not None:
-                report(replace(progress, stage=stage, share=share, seconds=seconds))
+            report(replace(progress, stage=stage, share=share, seconds=seconds))
 
-        for one in compare_models(job, prepared, results.trained, None if report is None else show, journal):
+        for one in compare_models(job, prepared, results.trained, show, journal):
             baselines.append(one)
     stages.screen.notes([note for one in baselines for note in one.notes])
     return replace(results, baselines=baselines)
@@ -264,8 +276,9 @@ def comparison_table(comparison: Comparison) -> Grid:
     grid = Grid(box=None, padding=(0, 2), pad_edge=False)
     for place, title in enumerate(comparison.head):
         grid.add_column(title, justify="right" if place else "left", no_wrap=place > 0)
-    for model, cells in zip(comparison.order, comparison.table(), strict=True):
+    for model, (name, *cells) in zip(comparison.order, comparison.table(), strict=True):
         style = "bold" if model is comparison.models[0] else ""
-        name = f"{cells[0]} ({model.remark})" if model.remark else cells[0]
-        grid.add_row(*(Text(cell, style=style) for cell in (name, *cells[1:])))
+        if model.remark:
+            name = f"{name} ({model.remark})"
+        grid.add_row(*(Text(cell, style=style) for cell in (name, *cells)))
     return grid

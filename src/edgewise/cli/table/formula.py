@@ -44,8 +44,7 @@ def search_formulas(
         )
     else:
         screen.say(f"Searching for formulas for at most {number_text(job.time_limit)} seconds (--time-limit).")
-    with screen.progress("Formulas") as bar:
-        report = None if bar is None else bar.update
+    with screen.progress("Formulas") as report:
         if isinstance(read, PreparedTable):
             screen.notes(read.notes)
             budget = table_budget(job.time_limit)

@@ -42,21 +42,24 @@ def show_info(written: Written, screen: Screen) -> None:
     model = open_model(file)
     facts = {"file": facts.pop("file"), "model": model.estimator._shape_text()} | facts | _training_facts(model)
     screen.facts(facts)
-    inputs = model.fit_facts.get("inputs")
-    ranked = [
-        (one["name"], float(one["score"]))
-        for one in (inputs if isinstance(inputs, list) else ())
-        if isinstance(one, dict) and isinstance(one.get("score"), int | float) and isinstance(one.get("name"), str)
-    ]
+    # A file may have facts of any form: what is no name and number is passed over.
+    ranked = []
+    match model.fit_facts.get("inputs"):
+        case [*inputs]:
+            for one in inputs:
+                match one:
+                    case {"name": str(name), "score": int() | float() as size}:
+                        ranked.append((name, float(size)))
     if ranked:
         screen.say()
         screen.say("Strongest inputs", style="bold")
         screen.table(input_table(ranked, most=20))
+    columns: list[str] = []
     if model.encoder is not None:
+        columns = list(model.encoder.columns)
         screen.say()
         screen.say("Columns that a table for `edgewise predict` must have", style="bold")
         screen.notes([one.sentence for one in model.encoder.inputs], most=40)
-    columns = [] if model.encoder is None else list(model.encoder.columns)
     screen.result({"kind": "model", **facts, "file": str(file), "columns": columns, "fit": model.fit_facts})
 
 
@@ -80,27 +83,27 @@ def _training_facts(model: Model) -> dict[str, object]:
     stored = model.fit_facts
     facts: dict[str, object] = {}
     if model.encoder is not None:
-        if model.labels:
-            kind = f"{len(model.labels)} classes"
-        else:
-            kind = "a number"
-        facts["target"] = f"{model.target!r}, {kind}"
+        facts["target"] = f"{model.target!r}, a number"
         if model.labels:
             labels = [str(label) for label in model.labels]
-            facts["classes"] = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
-    facts["training"] = report.message if " step" in report.message else f"{report.steps} steps. {report.message}"
-    score = stored.get("score")
-    rows = stored.get("rows")
-    if isinstance(score, dict) and isinstance(score.get("value"), float) and isinstance(rows, dict):
-        metric = METRICS.get(str(score.get("name")))
-        name = score.get("name") if metric is None else metric.name
-        facts["test score"] = (
-            f"{name} {number_text(score['value'])} on {rows.get('test')} test rows, trained on "
-            f"{rows.get('training')} rows"
-        )
-    formulas = stored.get("formulas")
-    if isinstance(formulas, dict) and isinstance(formulas.get("rounded"), str):
-        facts["formula"] = f"{model.target} = {formulas['rounded']:.300}"
+            facts["target"] = f"{model.target!r}, {len(labels)} classes"
+            facts["classes"] = ", ".join(labels[:20])
+            if len(labels) > 20:
+                facts["classes"] = f"{facts['classes']} and {len(labels) - 20} more"
+    facts["training"] = report.message
+    if " step" not in report.message:
+        facts["training"] = f"{report.steps} steps. {report.message}"
+    match stored:
+        case {"score": {"value": float(value), **score}, "rows": {**rows}}:
+            name = str(score.get("name"))
+            if name in METRICS:
+                name = METRICS[name].name
+            facts["test score"] = (
+                f"{name} {number_text(value)} on {rows.get('test')} test rows, trained on {rows.get('training')} rows"
+            )
+    match stored:
+        case {"formulas": {"rounded": str(text)}}:
+            facts["formula"] = f"{model.target} = {text:.300}"
     if "command" in stored:
         facts["command"] = stored["command"]
     if "edgewise" in stored:

@@ -44,15 +44,20 @@ def write_predictions(
     not at all.
     """
     rows: _Rows
-    if written.kind is Kind.model:
-        rows = _ModelRows(written, is_whole=is_whole)
-    else:
-        rows = (_SolutionRows if written.kind is Kind.solution else _FormulaRows)(written, is_whole=is_whole)
+    match written.kind:
+        case Kind.model:
+            rows = _ModelRows(written, is_whole=is_whole)
+        case Kind.solution:
+            rows = _SolutionRows(written, is_whole=is_whole)
+        case _:
+            rows = _FormulaRows(written, is_whole=is_whole)
 
     # Values part by part, so that no more than one part is in memory.
     def predicted() -> Iterator[tuple[Table, Columns]]:
         for part in parts:
-            columns: Columns = {} if id is None else {id: column_at(part, id, part.rows, "--id").tolist()}
+            columns: Columns = {}
+            if id is not None:
+                columns[id] = column_at(part, id, part.rows, "--id").tolist()
             values = rows.columns(part)
             if id in values:
                 raise InputError(f"--id must name another column than those of the predictions, got {id!r}")
@@ -158,14 +163,18 @@ class _FormulaRows(_Rows):
 
     def columns(self, table: Table) -> Columns:
         X, notes = self.formulas.inputs(table)
-        self.notes += notes if self.is_whole else [f"{table.source}: {note}" for note in notes]
+        if not self.is_whole:
+            notes = [f"{table.source}: {note}" for note in notes]
+        self.notes += notes
         values = [value if math.isfinite(value) else math.nan for value in self.formulas.formula(X).tolist()]
         self.undefined += sum(map(math.isnan, values))
         return {f"predicted {self.formulas.target}": values}
 
     def say(self, screen: Screen) -> None:
-        undefined = [f"The formula is not defined in {self.undefined:,} of {counted(self.count, 'row')}."]
-        screen.notes([*self.notes, *(undefined if self.undefined else [])])
+        notes = list(self.notes)
+        if self.undefined:
+            notes.append(f"The formula is not defined in {self.undefined:,} of {counted(self.count, 'row')}.")
+        screen.notes(notes)
 
     def sentence(self) -> str:
         return f"{counted(self.count, 'value')} of {self.formulas.target!r}"
@@ -192,13 +201,14 @@ class _ModelRows(_Rows):
             if isinstance(estimator, KANRegressor) and has_intervals(estimator):
                 interval = estimator.predict_interval(rows, LEVEL)
         if self.digits is None and not model.labels:
-            self.digits = decimals(prediction, None if interval is None else interval[1] - interval[0])
+            self.digits = decimals(prediction, interval)
         columns = prediction_columns(model.target, prediction, probabilities, model.labels, interval, self.digits)
         check = estimator.check_rows(rows)
         self.flagged += int(check.flagged.sum())
         if check.flagged.any() or not self.is_whole:
             columns["outside"] = [check.remark(row) for row in range(table.n_rows)]
-        self.notes = notes if self.is_whole else []
+        if self.is_whole:
+            self.notes = notes
         known = _known(model, table, prediction)
         if known is not None:
             self.measured.add(*known)
@@ -245,10 +255,9 @@ def _known(model: Model, table: Table, prediction: np.ndarray) -> tuple[np.ndarr
         return None
     # Compared by code, since labels may be numbers in the table and text in the estimator.
     position = {label: i for i, label in enumerate(model.labels)}
+    predicted = prediction
     if model.labels:
         predicted = np.array([position[label] for label in prediction.tolist()])
-    else:
-        predicted = prediction
     if known.any():
         return (codes, predicted[known])
     return None

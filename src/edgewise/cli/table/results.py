@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from edgewise.cli.shared.preparation import FitJob, PreparedTable, split_sentenc
 from edgewise.cli.shared.source import Source, columns_csv
 from edgewise.cli.table.training import FitFormulas, TrainedModel
 from edgewise.cli.terminal.console import Screen
+from edgewise.cli.terminal.plain_values import plain
 from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier
@@ -106,7 +106,7 @@ class FitResults:
         """
         prepared = self.prepared
         trained = self.trained
-        content, summary = report_content(self) if report == "draw" else None, metrics(self)
+        summary = metrics(self)
         predictions = self.predictions_csv()
         stored = ("edgewise", "data", "command", "score", "metrics", "rows", "inputs", "formulas")
         extra = {"target": codec.plain(prepared.response), "fit": {key: summary[key] for key in stored}}
@@ -114,11 +114,11 @@ class FitResults:
             "model.safetensors": lambda path: save_estimator(trained.estimator, path, extra=extra),
             "predictions.csv": lambda path: write_bytes(path, predictions.encode()),
         }
-        if content is not None:
-            files["report.html"] = Report(content).save
+        if report == "draw":
+            files["report.html"] = Report(report_content(self)).save
         # Last, since this file marks a folder with complete results.
         files["metrics.json"] = lambda path: write_bytes(path, (json.dumps(summary, indent=2) + "\n").encode())
-        folder.write(files, keep=("report.html",) if report == "keep" else ())
+        folder.write(files, keep=("report.html",) * (report == "keep"))
         return list(files)
 
     def predictions_csv(self) -> str:
@@ -140,14 +140,19 @@ class FitResults:
 
 
 def metrics(results: FitResults) -> dict[str, object]:
-    """Return everything about the fit as plain JSON, with null for a number that is undefined."""
+    """Return everything about the fit as JSON has it, with None for a number that is undefined."""
     job = results.job
     prepared = results.prepared
     trained = results.trained
     estimator = trained.estimator
     config = trained.estimator.model_.config
-    compared: list[TrainedModel | BaselineResult] = [trained, *results.baselines]
-    return {
+    formulas = None
+    if results.formulas is not None:
+        formulas = results.formulas.facts()
+    # The models of the comparison: the KAN, whose settings are those of its search, then the others.
+    compared: list[tuple[TrainedModel | BaselineResult, dict[str, object]]] = [(trained, {})]
+    compared += [(one, dict(one.settings)) for one in results.baselines]
+    facts = {
         "edgewise": edgewise.__version__,
         "data": job.data,
         "command": job.command,
@@ -158,21 +163,21 @@ def metrics(results: FitResults) -> dict[str, object]:
         "split": {"seed": job.seed, "test": job.test, "group": prepared.group},
         "score": {
             "name": next(iter(trained.metrics)),
-            "value": _finite(trained.score),
-            "error": _finite(trained.error),
+            "value": trained.score,
+            "error": trained.error,
         },
-        "metrics": {name: _finite(value) for name, value in trained.metrics.items()},
+        "metrics": trained.metrics,
         "comparison": [
             {
                 "model": row.name,
-                "score": _finite(row.score),
-                "standard_error": _finite(row.error),
+                "score": row.score,
+                "standard_error": row.error,
                 "parameters": row.parameters,
                 "seconds": round(one.seconds, 3),
-                "metrics": {name: _finite(value) for name, value in one.metrics.items()},
-                "settings": dict(one.settings) if isinstance(one, BaselineResult) else {},
+                "metrics": one.metrics,
+                "settings": settings,
             }
-            for row, one in zip(compared_models(results).models, compared, strict=True)
+            for row, (one, settings) in zip(compared_models(results).models, compared, strict=True)
         ],
         "model": {
             "width": list(config.width),
@@ -187,25 +192,21 @@ def metrics(results: FitResults) -> dict[str, object]:
             "steps": estimator.report_.steps,
             "why": list(estimator.search_.sentences),
         },
-        "inputs": [{"name": name, "score": _finite(score)} for name, score in results.ranked_inputs()],
-        "formulas": None if results.formulas is None else results.formulas.facts(),
+        "inputs": [{"name": name, "score": score} for name, score in results.ranked_inputs()],
+        "formulas": formulas,
         "notes": results.notes,
         "versions": package_versions(),
     }
+    return cast("dict[str, object]", plain(facts))
 
 
 def compared_models(results: FitResults) -> Comparison:
     """Return the comparison on the test rows, the KAN first."""
     prepared = results.prepared
     trained = results.trained
-    own = ModelResult(
-        "KAN",
-        trained.score,
-        trained.estimator.parameter_count_,
-        trained.seconds,
-        trained.error,
-        "interrupted" if trained.interrupted else "",
-    )
+    remark = "interrupted" if trained.interrupted else ""
+    count = trained.estimator.parameter_count_
+    own = ModelResult("KAN", trained.score, count, trained.seconds, trained.error, remark)
     observed = prepared.y[prepared.test]
     others = [one.beside(observed, trained.prediction, prepared.task) for one in results.baselines]
     metric = METRICS[MEASURED[prepared.task][0]]
@@ -215,10 +216,6 @@ def compared_models(results: FitResults) -> Comparison:
         return comparison
     ours = row_losses(observed, trained.probabilities, np.array(prepared.labels, dtype=prepared.y.dtype))
     return by_losses(comparison, [ours, *(one.losses for one in results.baselines)])
-
-
-def _finite(value: float | None) -> float | None:
-    return float(value) if value is not None and math.isfinite(value) else None
 
 
 # The report
@@ -233,8 +230,12 @@ def report_content(results: FitResults) -> ReportContent:
     explanation = results.kept("explanation", lambda: explain_rows(results))
     drawn = report_figures(results, explanation)
     # What the command line knows beside the estimator: the table, the other models and the formulas.
-    source = prepared.source.table.source if prepared.large is None else job.data
-    rows = f", on {counted(prepared.training_rows, 'row')} of {source}"
+    source = prepared.source.table.source
+    if prepared.large is not None:
+        source = job.data
+    summary = [fit_sentence(estimator, f", on {counted(prepared.training_rows, 'row')} of {source}")]
+    if trained.interrupted:
+        summary.append(INTERRUPTED)
     given: dict[str, Any] = {}
     fronts = []
     if explanation is None:
@@ -255,7 +256,7 @@ def report_content(results: FitResults) -> ReportContent:
         explanation,
         fronts,
         title=f"{prepared.target}, predicted from {count}",
-        summary=[fit_sentence(estimator, rows), *([INTERRUPTED] if trained.interrupted else [])],
+        summary=summary,
         comparison=compared_models(results),
         figures=drawn,
         data={

@@ -89,9 +89,8 @@ def train_model(
     fits: list[RegressionFit] = []
     start = time.perf_counter()
     with collect_warnings() as notes:
-        if prepared.groups is None:
-            groups = None
-        else:
+        groups = None
+        if prepared.groups is not None:
             groups = prepared.groups[prepared.train]
         if groups is not None and (groups == groups[0]).all():
             groups = None  # the other one is for the test
@@ -105,7 +104,9 @@ def train_model(
     said = estimator.encoder_.notes
     others = [note for note in notes if not any(sentence in note for sentence in said)]
     trained = scored(prepared, estimator, time.perf_counter() - start, [*said, *others])
-    return replace(trained, fit=fits[0] if fits else None)
+    for fit in fits:  # none of classes and of tables in batches
+        trained = replace(trained, fit=fit)
+    return trained
 
 
 def scored(
@@ -193,13 +194,9 @@ class FitFormulas:
     def sentences(self) -> tuple[str, ...]:
         """Return the chosen formula, then sentences about its accuracy and its domain."""
         formulas = self.formulas
-        if math.isfinite(self.score):
-            score = number_text(self.score)
-        else:
-            score = "–"
         return (
             self.equation,
-            f"On the test rows the R² of this formula is {score}. {' '.join(formulas.accuracy)}",
+            f"On the test rows the R² of this formula is {number_text(self.score)}. {' '.join(formulas.accuracy)}",
             *formulas.domain,
             *formulas.notes,
             f"The search took {seconds_text(self.seconds)}; `edgewise formula` searches longer and "
@@ -212,7 +209,7 @@ class FitFormulas:
         return {
             "formula": formulas.best.formula.text(None),
             "rounded": formulas.best.formula.text(4),
-            "test_r2": self.score if math.isfinite(self.score) else None,
+            "test_r2": self.score,
             "seconds": round(self.seconds, 3),
             "domain": list(formulas.domain),
             "front": formulas.rows(),

@@ -17,7 +17,7 @@ from rich.text import Text
 from edgewise.cli.terminal.exit_codes import standard_output
 from edgewise.cli.terminal.plain_values import plain
 from edgewise.escaping import terminal_line
-from edgewise.outcomes import Progress
+from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.presentation import clock_text, column_texts
 
 BAR_WIDTH = 24  # characters
@@ -72,9 +72,11 @@ class Screen:
     def notes(self, sentences: Sequence[str], most: int = 12) -> None:
         """Print sentences as a list: at most so many, and how many more there are."""
         hidden = len(sentences) - most
-        shown = [*sentences[:most], *([f"... and {hidden} more."] if hidden > 0 else [])]
         if self.quiet:
             return
+        shown = [*sentences[:most]]
+        if hidden > 0:
+            shown.append(f"... and {hidden} more.")
         for sentence in shown:
             if self.console.is_terminal:
                 indented = Grid.grid(padding=(0, 1))
@@ -105,8 +107,8 @@ class Screen:
             yield
 
     @contextmanager
-    def progress(self, activity: str) -> Iterator[Bar | None]:
-        """Show a progress bar on a terminal; yield None in a pipe."""
+    def progress(self, activity: str) -> Iterator[ProgressCallback | None]:
+        """Show a progress bar on a terminal and yield what moves it; yield None in a pipe."""
         if self.quiet or not self.console.is_terminal:
             yield None
             return
@@ -118,7 +120,7 @@ class Screen:
             console=self.console,
             transient=True,
         ) as bars:
-            yield Bar(bars, activity)
+            yield Bar(bars, activity).update
 
 
 class Bar:

@@ -22,6 +22,8 @@ def plain(value: object) -> object:
         return plain(value.item())
     if isinstance(value, Enum):
         return plain(value.value)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    return str(value) if isinstance(value, Path) else value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
