@@ -9,12 +9,12 @@ TYPED = Path(__file__).parent / "typed"
 
 
 @pytest.mark.slow
-def test_a_program_with_types_passes_and_mistakes_are_reported(tmp_path):
+def test_a_program_with_types_passes_and_mistakes_are_reported():
     settings = [
         "--strict",
         "--config-file=",
         "--ignore-missing-imports",
-        f"--cache-dir={tmp_path}",
+        f"--cache-dir={TYPED.parents[1] / '.mypy_cache' / 'typed'}",
         "--follow-imports=silent",
     ]
     files = [TYPED / "example.py", TYPED / "mistakes.py"]

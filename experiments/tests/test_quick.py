@@ -1,15 +1,21 @@
-"""Every experiment in its quick form: rows of plain values, what they show, and a second run that measures nothing."""
+"""Experiments in their quick form: rows of plain values, what they show, and a second run that measures nothing."""
 
 import json
+import os
 
 import pytest
 
 from edgewise_experiments import experiments, load_experiment
 from edgewise_experiments.runner.store import Store
 
+# Their quick forms take longer than ten seconds each: they run at night.
+LONG = {"ablation", "anderson", "approximation-theory", "coverage", "equations", "formula-stages", "formulas"}
+LONG |= {"special-functions", "srbench", "tables"}
+NAMES = [name for name in experiments() if name not in LONG or "EDGEWISE_EXPERIMENTS" in os.environ]
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", experiments())
+@pytest.mark.parametrize("name", NAMES)
 def test_a_quick_run_shows_its_rows_and_resumes(name):
     experiment, store = load_experiment(name), Store(None)
     outcome = experiment.run(quick=True, store=store, seeds=(0,), progress=lambda update: None)

@@ -8,7 +8,7 @@ from edgewise.search import validation
 from edgewise.search.validation import canonical_rows
 from edgewise_experiments.tables.copies import copied, friedman
 
-ROWS, FRESH = 400, 20_000
+ROWS, FRESH = 300, 10_000
 
 
 def r2(prediction, y):
@@ -35,7 +35,7 @@ def test_copies_of_all_rows_are_no_further_rows(kind):
 
 # All other copies become their distinct rows before the fit, as above.
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["weights 1 to 5", "half doubled", "bootstrap"])
+@pytest.mark.parametrize("kind", ["weights 1 to 5", "bootstrap"])
 def test_copies_do_not_look_like_a_fit_without_noise(kind):
     X, mean, y = friedman(FRESH, 99)
     distances = []

@@ -34,7 +34,7 @@ QUICK = {"effort": "low"}
 
 @pytest.fixture(scope="module")
 def regressor():
-    return KANRegressor(**QUICK, hidden=(2,)).fit(X, Y)
+    return KANRegressor(**QUICK, hidden=()).fit(X, Y)
 
 
 @pytest.fixture(scope="module")

@@ -45,10 +45,8 @@ def assert_equal_to_rounding(path, model, x):
     ("width", "grid_size", "degree", "base", "dtype"),
     [
         ([2, 3], 5, 0, "silu", torch.float64),
-        ([2, 3], 60, 1, "zero", torch.float32),
-        ([2, 3], 5, 2, "identity", torch.float64),
-        ([2, 3, 1], 60, 3, "silu", torch.float64),
-        ([2, 3], 5, 5, "silu", torch.float32),
+        ([2, 3, 1], 60, 3, "identity", torch.float64),
+        ([2, 3], 5, 5, "zero", torch.float32),
     ],
 )
 def test_a_kan_in_onnxruntime(tmp_path, width, grid_size, degree, base, dtype):
@@ -64,9 +62,8 @@ def test_a_kan_in_onnxruntime(tmp_path, width, grid_size, degree, base, dtype):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("activation", ["silu", "tanh", "relu"])
-def test_an_mlp_in_onnxruntime(tmp_path, activation):
-    model = MLP([3, 5, 2], activation=activation, dtype=torch.float64)
+def test_an_mlp_in_onnxruntime(tmp_path):
+    model = MLP([3, 5, 2], activation="tanh", dtype=torch.float64)
     to_onnx(model, str(tmp_path / "m.onnx"))
     assert_equal_to_rounding(tmp_path / "m.onnx", model, points(3, torch.float64))
 

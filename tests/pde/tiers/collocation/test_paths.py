@@ -89,7 +89,7 @@ def test_a_path_leads_to_the_solution_that_newtons_method_finds():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("rate", "is_solvable"), [(6.808, True), (6.81, False), (6.85, False)])
+@pytest.mark.parametrize(("rate", "is_solvable"), [(6.808, True), (6.81, False)])
 def test_the_fold_on_a_square(rate, is_solvable):
     solution = solve(gas(rate, SQUARE))
     assert ("No solution was found" in solution.message) != is_solvable

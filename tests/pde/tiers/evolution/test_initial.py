@@ -88,7 +88,7 @@ def test_a_projection_keeps_mass_and_moments():
 
 @pytest.mark.slow
 def test_a_step_of_heat_is_that_of_the_error_function():
-    solution = solve(PDE(lambda u: u.t - u.xx, LINE, [Initial(step), Dirichlet(step)]), tolerance=1e-6)
+    solution = solve(PDE(lambda u: u.t - u.xx, LINE, [Initial(step), Dirichlet(step)]), tolerance=1e-4)
     error = relative_error(
         solution,
         lambda x, t: (1 + erf((x - 0.3) / np.sqrt(4 * t))) / 2,
@@ -96,7 +96,7 @@ def test_a_step_of_heat_is_that_of_the_error_function():
         np.linspace(0.005, 1, 50),
     )
     assert solution.stopped.value == "converged"
-    assert error < min(1e-6, 3 * solution.error_estimate)
+    assert error < min(1e-4, 3 * solution.error_estimate)
 
 
 @pytest.mark.slow
@@ -112,6 +112,6 @@ def test_a_step_that_a_flow_carries():
         Interval(-6, 6) * Time(0, 0.5),
         [Initial(lambda x: (x < 0).double()), Dirichlet(1.0, on="x=-6"), Dirichlet(0.0, on="x=6")],
     )
-    solution = solve(problem, tolerance=1e-5)
+    solution = solve(problem, tolerance=1e-3)
     error = relative_error(solution, exact, np.linspace(-6, 5, 401), np.linspace(0.005, 0.5, 40))
-    assert error < min(1e-5, 3 * solution.error_estimate)
+    assert error < min(1e-3, 3 * solution.error_estimate)
