@@ -23,7 +23,6 @@ from edgewise.pde import (
     Parameter,
     Periodic,
     Polygon,
-    Robin,
     Time,
     integral,
     laplacian,
@@ -263,22 +262,6 @@ MISTAKES = [
 def test_mistakes_get_one_sentence(make, message):
     with pytest.raises((InputError, AttributeError), match=message):
         make()
-
-
-@pytest.mark.parametrize("kind", [Dirichlet, Neumann, Initial])
-@pytest.mark.parametrize("weight", ["a", -1, NAN, None, True])
-def test_weights_of_conditions(kind, weight):
-    message = f"weight must be a number of at least 0, got {weight!r}"
-    points = torch.zeros(2, 1)
-    makers = (
-        lambda: kind(0.0, weight=weight),
-        lambda: Robin(1.0, 1.0, weight=weight),
-        lambda: Condition(lambda u: u, weight=weight),
-        lambda: Observations(points, points[:, 0], weight=weight),
-    )
-    for make in makers:
-        with pytest.raises(InputError, match=message):
-            make()
 
 
 def test_numbers_of_other_libraries_and_generators_are_accepted():

@@ -7,7 +7,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgewise.errors import InputError
 from edgewise.pde.domains.combined import Difference, Intersection, Union
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.implicit import LevelSet
@@ -104,17 +103,6 @@ def test_boundary_points_and_normals(domain, volume, around, how):
     assert bool((domain.level(x + step * normal) > 0).all())
     inwards = domain.level(x - step * normal)
     assert float((inwards < 0).double().mean()) > 0.98  # not at a corner
-
-
-def test_points_of_a_ball_of_many_dimensions_are_spread_evenly():
-    """Moments of a ball: the mean of r^2 is n / (n + 2), of a square of a coordinate of the sphere 1 / n."""
-    ball = Ball(coordinates=[f"x{k}" for k in range(8)])
-    x, (on, normal) = ball.interior(4096), ball.boundary(4096)
-    assert float(x.square().sum(1).mean()) == pytest.approx(0.8, rel=1e-3)
-    assert torch.allclose(x.square().mean(0), torch.full((8,), 0.1, dtype=x.dtype), rtol=0.05)
-    assert float(x.mean(0).abs().max()) < 0.01
-    assert torch.allclose(on.square().mean(0), torch.full((8,), 1 / 8, dtype=x.dtype), rtol=0.05)
-    assert torch.allclose(on, normal)
 
 
 @every_domain
@@ -260,8 +248,3 @@ def test_every_piece_is_sampled_by_its_length(domain):
     on_second = (x[:, :2] - torch.tensor(CENTERS[0], dtype=x.dtype)).norm(dim=1) < 0.2 + 1e-9
     share = float(weights[on_second].sum() / weights.sum())
     assert share == pytest.approx(float(lengths[2] / lengths.sum()), rel=1e-6)
-
-
-def test_the_box_of_a_level_set_is_given_by_names():
-    with pytest.raises(InputError, match="box must give the ends of each coordinate by name, got Box"):
-        LevelSet(lambda x, y: x + y, SQUARE)

@@ -34,12 +34,3 @@ def test_all_jumps_are_located():
 )
 def test_what_is_continuous_or_infinite_has_none(function):
     assert jumps(function) == []
-
-
-def test_a_jump_of_few_copies_is_none():
-    places = np.array([0.1, 0.2, 0.3])
-
-    def values(x):
-        return (x[:, None, None] > places).astype(float)
-
-    assert jumps_on_line(values, points_of_line(0.0, 1.0, 100), 1e-6) == []

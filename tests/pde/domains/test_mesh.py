@@ -9,7 +9,6 @@ from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.implicit import LevelSet
 from edgewise.pde.domains.mesh import Mesh, even_lines, graded_to_ends, grown, left_out, respaced
 from edgewise.pde.domains.shapes import Disk, LShape
-from edgewise.pde.domains.solids import Ball, Cylinder
 from edgewise.pde.layers.tensor_product import TensorLayer
 
 SQUARE = Box(x=(-1, 1), y=(0, 2))
@@ -43,18 +42,6 @@ def test_points_integrate_polynomials():
     assert torch.equal(normal[on_left], torch.tensor([[-1.0, 0.0]]).double().expand(int(on_left.sum()), 2))
     assert torch.equal(normal[~on_left], torch.tensor([[0.0, 1.0]]).double().expand(int((~on_left).sum()), 2))
     assert float((weights * on_left * x[:, 1] ** 3).mean()) == pytest.approx(2**4 / 4 / 4, rel=1e-12)
-
-
-def test_points_of_other_domains_lie_in_them():
-    lines = [torch.linspace(-1, 1, 6).double()] * 2
-    for domain in (Disk(), LShape()):
-        x, weights = Mesh(domain, lines).interior()
-        assert bool(domain.contains(x).all()) and 0.5 * 225 < len(x) < 225
-        assert float(weights.mean()) == pytest.approx(1)
-        x, normal, weights = Mesh(domain, lines).boundary(domain.boundary_names, seed=1)
-        assert float(domain.level(x).abs().max()) < 1e-12
-        assert torch.allclose(normal.norm(dim=1), torch.ones(len(x)).double())
-        assert float(weights.mean()) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("degree", [3, 5])
@@ -106,30 +93,7 @@ def cut(domain, count, points=5):
     return Mesh(domain, even_lines(domain, [count] * domain.dimension), points).cut()
 
 
-CUBE = Box(x=(-1, 1), y=(-1, 1), z=(-1, 1))
 ANGLE = math.acos(0.5)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("domain", "volume", "areas"),
-    [
-        (Ball(), 4 / 3 * math.pi, {"sphere": 4 * math.pi}),
-        (CUBE - Ball(0.5), 8 - math.pi / 6, {"sphere": math.pi, "x=1": 4}),
-        (CUBE - Ball(0.5, (1, 1, 1)), 8 - math.pi / 48, {"sphere": math.pi / 8, "x=1": 4 - math.pi / 16}),
-        (Cylinder(), math.pi, {"side": 2 * math.pi, "top": math.pi, "bottom": math.pi}),
-        (CUBE - Box(x=(0, 1), y=(0, 1), z=(0, 1)), 7, {"x=0": 1, "x=1": 3, "z=-1": 4}),
-        (Ball(1, (-0.5, 0, 0)) | Ball(1, (0.5, 0, 0)), 27 / 12 * math.pi, {"sphere": 3 * math.pi}),
-    ],
-)
-def test_solids_have_their_volumes_and_areas(domain, volume, areas):
-    """Balls, cylinders and what is made of them, also with faces in planes of the grid and edges within its cells."""
-    quadrature = cut(domain, 6 if "x=0" in areas else 5)
-    assert float(quadrature.weights.sum()) == pytest.approx(volume, rel=1e-6)
-    for name, area in areas.items():
-        x, normal, weights = quadrature.boundary[name]
-        assert float(weights.sum()) == pytest.approx(area, rel=1e-4)
-        assert bool((domain.level(x + 1e-6 * normal) > 0).all() and (domain.level(x - 1e-6 * normal) < 0).all())
 
 
 @pytest.mark.parametrize(

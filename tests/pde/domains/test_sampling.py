@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise.pde.domains.sampling import HOW, gauss_legendre, unit_points
 
 
@@ -22,22 +21,11 @@ def test_unit_points_fill_the_cube_evenly(how, dimension):
         assert not torch.equal(x, unit_points(1000, dimension, how, seed=5))
 
 
-def test_a_grid_of_a_square_number_has_just_that_many():
-    assert len(unit_points(100, 2, "grid")) == 100
-    assert len(unit_points(1000, 3, "grid")) == 1000
-    assert unit_points(7, 0, "uniform").shape == (1, 0)
-
-
 def test_global_randomness_is_left_alone():
     before = torch.random.get_rng_state()
     for how in HOW:
         unit_points(10, 2, how)
     assert torch.equal(torch.random.get_rng_state(), before)
-
-
-def test_unknown_how():
-    with pytest.raises(InputError, match=r"^how must be one of sobol, uniform, grid, got 'latin'$"):
-        unit_points(10, 2, "latin")
 
 
 def test_gauss_legendre_equals_numpys():

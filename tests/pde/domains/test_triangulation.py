@@ -2,13 +2,12 @@
 
 import itertools
 import math
-import re
 
 import numpy as np
 import pytest
 import torch
 
-from edgewise.errors import EdgewiseError, FileError, InputError, MissingExtraError
+from edgewise.errors import InputError, MissingExtraError
 from edgewise.pde import PDE, Box, Dirichlet, LShape, Neumann, Triangulation, laplacian, solve
 from edgewise.pde.domains.mesh import Mesh
 
@@ -97,12 +96,6 @@ def test_every_piece_is_sampled_by_its_measure():
     x, _ = CUBE.named(["bottom"])[0].sample(1800, "sobol", 0)
     squares = (x[:, :2] * 3).floor().long() @ torch.tensor([3, 1])
     assert squares.bincount().tolist() == pytest.approx([200] * 9, abs=12)
-
-
-def test_boundaries_of_the_plane_are_walked_in_order():
-    share = torch.linspace(0, 1, 501, dtype=torch.float64)[:-1]
-    x, _ = BENT.pieces[2].path(share)
-    assert float(x.diff(dim=0).norm(dim=1).max()) < 6 / 500 + 1e-9
 
 
 @pytest.mark.slow
@@ -215,30 +208,3 @@ def test_files_of_tetrahedra(ending, tmp_path):
     cube = Triangulation.from_file(str(path))
     assert cube.volume == pytest.approx(1)
     assert [(piece.name, piece.measure) for piece in cube.pieces] == [("boundary", pytest.approx(6))]
-
-
-@pytest.mark.parametrize(
-    ("cells", "message"),
-    [
-        ([("quad", [(0, 1, 2, 3)])], "must hold triangles or tetrahedra with straight edges alone, got quad$"),
-        ([("line", [(0, 1)])], "must hold triangles or tetrahedra with straight edges alone, got line$"),
-        ([("triangle", [(0, 1, 4)])], "must hold tetrahedra, or triangles in the plane, got a surface in space$"),
-    ],
-)
-def test_files_of_other_cells_get_one_sentence(cells, message, tmp_path):
-    meshio = pytest.importorskip("meshio")
-    points = [(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 1, 1)]
-    meshio.write_points_cells(tmp_path / "part.vtk", points, cells)
-    with pytest.raises(InputError, match=re.escape(str(tmp_path)) + ".* " + message):
-        Triangulation.from_file(tmp_path / "part.vtk")
-
-
-@pytest.mark.parametrize("name", ["part.msh", "part.vtk", "part.unheard", "part.xdmf"])
-def test_files_that_hold_no_mesh_get_one_sentence(name, tmp_path, capfd):
-    pytest.importorskip("meshio")
-    with pytest.raises(FileError, match=r"a file with a mesh was expected, got no such file$"):
-        Triangulation.from_file(tmp_path / name)
-    (tmp_path / name).write_text("no mesh at all\n")
-    with pytest.raises(EdgewiseError, match=r"a file with a mesh that meshio reads was expected, got another one$"):
-        Triangulation.from_file(tmp_path / name)
-    assert capfd.readouterr() == ("", "")

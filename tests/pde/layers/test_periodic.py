@@ -1,10 +1,8 @@
 """The periodic layer: same values one period on, and no parameters."""
 
-import pytest
 import torch
 from tests.ops.test_jet import numbers
 
-from edgewise.errors import InputError
 from edgewise.pde.layers.periodic import PeriodicLayer
 
 
@@ -20,9 +18,3 @@ def test_values():
     assert torch.allclose(layer(moved), y, atol=1e-12)
     assert layer(x.reshape(5, 1, 3)).shape == (5, 1, 4)
     assert not list(layer.parameters())
-
-
-@pytest.mark.parametrize("periods", [{}, {2: (0.0, 1.0)}, {0: (0.0, 0.0)}, {0: (0.0, float("inf"))}])
-def test_wrong_periods_get_one_sentence(periods):
-    with pytest.raises(InputError, match=r"^periods must hold"):
-        PeriodicLayer(2, periods)

@@ -7,9 +7,7 @@ from scipy.interpolate import NdBSpline
 from tests.ops.test_jet import numbers
 from tests.pde.layers.test_layer_contract import POINTS, tensor
 
-from edgewise.errors import InputError
 from edgewise.ops.jet import seed_jet
-from edgewise.pde.layers.tensor_product import TensorLayer
 
 
 @pytest.mark.parametrize("degree", [5, (3, 11)])
@@ -41,18 +39,3 @@ def test_a_periodic_input_repeats_with_all_derivatives():
     assert torch.allclose(jet[:, 0], jet[:, 1], rtol=1e-9, atol=1e-9)
     assert torch.allclose(jet[:, 2], jet[:, 3], rtol=1e-9, atol=1e-9)
     assert torch.allclose(jet[:, 2], jet[:, 4], rtol=1e-9, atol=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"breakpoints": []}, r"^breakpoints must be given for 1 to 4 inputs, got 0$"),
-        ({"degree": 12}, r"^degree must be 1 to 11, for all inputs or for each, got 12$"),
-        ({"breakpoints": [torch.zeros(3)]}, r"^breakpoints must be increasing, "),
-        ({"periodic": [True, False]}, r"^a periodic input must have 6 intervals or more, got 3$"),
-    ],
-)
-def test_wrong_arguments_get_one_sentence(arguments, message):
-    points = [torch.linspace(0, 1, 4), torch.linspace(0, 1, 4)]
-    with pytest.raises(InputError, match=message):
-        TensorLayer(**{"breakpoints": points, "out_features": 1, "degree": 5, **arguments})

@@ -207,22 +207,3 @@ def test_data_have_names_and_blocks_have_roles():
     assert initial.data.auxiliary["normal"].tolist()[0] == [0.0, -1.0]
     part = equation.data.select(slice(3, 5)).to(torch.float32)
     assert part.auxiliary["hard_jets"].shape == (2, 1, 2, 5) and part.auxiliary["hard_jets"].dtype == torch.float32
-
-
-def test_unknowns_of_ones_own_start_where_the_others_are_and_stay_fixed_where_they_are():
-    data = Observations(torch.ones(1, 1).double(), torch.ones(1).double())
-    problem = PDE(lambda u, k, a: u.t + k * u - a, Time(0, 1), [Initial(1.0), data], coefficients={"k": 2.0, "a": 0.0})
-    problem.unknowns["a"].requires_grad_(False)
-    with torch.no_grad():
-        problem.unknowns["k"].fill_(3.0)
-    own = problem.resampled(10, own_unknowns=True)
-    assert own.unknowns["k"] is not problem.unknowns["k"] and own.unknowns["k"].item() == 3.0
-    assert own.unknowns["k"].requires_grad and not own.unknowns["a"].requires_grad
-    assert problem.with_unknowns({"k": 5.0, "a": 1.0}).unknowns["k"].item() == 5.0
-
-
-def test_unknown_options_get_one_sentence():
-    with pytest.raises(InputError, match=r"^PDE has no option 'pints'; did you mean 'points'\?"):
-        PDE(lambda u: u.xx, Interval(0, 1), [Dirichlet(0.0)], pints=3)
-    with pytest.raises(InputError, match=r"^points must be an integer of at least 1, got 0$"):
-        PDE(lambda u: u.xx, Interval(0, 1), [Dirichlet(0.0)], points=0)

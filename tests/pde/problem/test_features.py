@@ -1,8 +1,6 @@
 """Features of given functions that are narrower than the points of a solve: found, resolved or doubted."""
 
 import math
-import re
-import time
 
 import numpy as np
 import pytest
@@ -80,42 +78,6 @@ def test_a_spot_of_a_plane_is_found_with_its_place_and_width(spot):
     assert [each.width for each in features] == pytest.approx([2e-3, 2e-3], rel=0.1)
 
 
-@pytest.mark.parametrize(
-    ("equation", "space", "conditions", "place"),
-    [
-        (
-            lambda u, x, y, z: laplacian(u) + torch.exp(-((x - 0.4) ** 2 + (y - 0.7) ** 2 + (z - 0.3) ** 2) / 2e-4),
-            Box(x=(0, 1), y=(0, 1), z=(0, 1)),
-            [Dirichlet(0.0)],
-            (0.4, 0.7, 0.3),
-        ),
-        (
-            lambda u: u.t - laplacian(u),
-            SQUARE * Time(0, 1),
-            [Dirichlet(0.0), Initial(lambda x, y: torch.exp(-((x - 0.4) ** 2 + (y - 0.7) ** 2) / 2e-6))],
-            (0.4, 0.7),
-        ),
-        (
-            lambda u: u.tt - u.xx,
-            Interval(0, 20) * Time(0, 1),
-            [Dirichlet(0.0), Initial(0.0, lambda x: torch.where((x - 6.123).abs() < 1e-3, 1.0, 0.0))],
-            (6.123,),
-        ),
-        (
-            lambda u: diffusion(u, lambda x, y: 1 - 0.9 * torch.exp(-((x - 0.4) ** 2 + (y - 0.7) ** 2) / 2e-6)),
-            SQUARE,
-            [Dirichlet(lambda x, y: x)],
-            (0.4, 0.7),
-        ),
-    ],
-    ids=["space", "initial values", "hammer", "coefficient"],
-)
-def test_spots_of_other_functions_are_found(equation, space, conditions, place):
-    features = narrow_features(PDE(equation, space, conditions).form)
-    assert [each.axis for each in features] == list(range(len(place)))
-    assert [each.place for each in features] == pytest.approx(place, abs=3e-3)
-
-
 def test_a_short_thin_curve_of_a_plane_is_no_spot_and_never_resolved_by_few_intervals():
     def curve(x, y):
         inside = ((x - y - 0.1).abs() < 1e-3) & ((x + y - 0.5).abs() < 0.05)
@@ -129,19 +91,6 @@ def test_a_short_thin_curve_of_a_plane_is_no_spot_and_never_resolved_by_few_inte
     assert np.array_equal(resolving(points, features, 0), points)
     assert missed_features(form, [points, points]) == list(features)
     assert not missed_features(form, [np.linspace(0, 1, 1001)] * 2)
-
-
-def test_what_depends_on_no_place_is_not_looked_at():
-    looked = []
-
-    def equation(u):
-        looked.append(len(u.xx))
-        return laplacian(u) + 1
-
-    form = PDE(equation, SQUARE, [Dirichlet(0.0)]).form
-    looked.clear()
-    narrow_features(form)
-    assert max(looked) == 1
 
 
 def thin_layer(x):
@@ -163,18 +112,6 @@ def test_functions_need_no_value_at_the_ends():
         return u.xx + 1 / x.sqrt()
 
     assert solve(PDE(inside, LINE, [Dirichlet(0.0)])).error_estimate < 1e-8
-
-
-def test_a_time_limit_leaves_out_the_look_at_a_slow_function():
-    calls = []
-
-    def slow(u, x):
-        calls.append(len(x))
-        time.sleep(1e-6 * len(x))
-        return u.xx + torch.exp(-x)
-
-    assert solve(PDE(slow, LINE, [Dirichlet(0.0)]), time_limit=5).error_estimate < 1e-8
-    assert max(calls) < 2e5
 
 
 def test_breakpoints_resolve_a_feature():
@@ -205,35 +142,6 @@ def test_a_load_on_a_spot_of_a_plane_is_a_force_at_a_point(spot, mass):
     assert error < min(3 * solution.error_estimate, 1e-3)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("width", [1e-4, 2e-5])
-def test_a_narrow_load_bends_the_string(width):
-    """It was u = 0, with an estimate at rounding, or a crash."""
-    solution = solve(load(width))
-    x = np.array([[0.1], [0.4], [0.9]])
-    exact = np.where(x < PLACE, x * (1 - PLACE), PLACE * (1 - x))
-    assert np.abs(solution(x) - exact).max() < min(3 * solution.error_estimate, 1e-3)
-
-
-def test_a_load_along_a_line_of_a_plane_is_that_of_a_string():
-    """u = U(x) sin(pi y) with U'' - pi^2 U = -f(x), whose Green function is a product of two hyperbolic sines."""
-    width = 1e-3
-    middle = 0.4321
-
-    def load(x, y):
-        return torch.exp(-(((x - middle) / width) ** 2)) * torch.sin(torch.pi * y) / width
-
-    problem = PDE(lambda u, x, y: laplacian(u) + load(x, y), Box(x=(0, 1), y=(0, 1)), [Dirichlet(0.0)])
-    solution = solve(problem)
-    nodes = middle + width * np.linspace(-8, 8, 4001)
-    weights = np.exp(-(((nodes - middle) / width) ** 2)) / width
-    for x in (0.1, 0.43, 0.7):
-        low, high = np.minimum(x, nodes), np.maximum(x, nodes)
-        green = np.sinh(np.pi * low) * np.sinh(np.pi * (1 - high)) / (np.pi * np.sinh(np.pi))
-        exact = (green * weights).sum() * (nodes[1] - nodes[0])
-        assert float(solution(torch.tensor([[x, 0.5]], dtype=torch.float64))) == pytest.approx(exact, rel=1e-6)
-
-
 def test_a_narrow_bump_is_solved_to_the_tolerance():
     width = 2e-5
     bump = PDE(lambda u, x: u.xx + torch.exp(-(((x - PLACE) / width) ** 2)) / width, LINE, [Dirichlet(0.0)])
@@ -258,16 +166,3 @@ def test_a_short_impulse_is_not_stepped_over():
     solution = solve(impulse)
     exact = 5e3 * (math.exp(1e-4) - math.exp(-1e-4)) * math.exp(-(10 - place))
     assert float(solution([[10.0]])[0, 0]) == pytest.approx(exact, rel=1e-8)
-
-
-@pytest.mark.slow
-def test_a_feature_that_no_grid_resolves_is_doubted():
-    """A strip in the plane, where only networks were asked for."""
-    strip = PDE(
-        lambda u, x, y: laplacian(u) + torch.where((x - PLACE).abs() < 1e-4, 5e3, 0.0),
-        Box(x=(0, 1), y=(0, 1)),
-        [Dirichlet(0.0)],
-    )
-    solution = solve(strip, hidden=(3,), budget=1e-3)
-    assert re.search(r"The equation has a feature of width 0\.0001 near x = 0\.6122\d", solution.trust)
-    assert solution.error_estimate >= 1

@@ -106,11 +106,3 @@ def test_time_is_no_coordinate_of_space():
     assert torch.allclose(curl(u, v), v.x - u.y)
     with pytest.raises(InputError, match=r"^divergence takes 2 fields, one per coordinate of space, got 1$"):
         divergence(u)
-
-
-def test_function_jets_of_constants_and_polynomials():
-    x, directions = points(3, 2), torch.eye(2, dtype=torch.float64)
-    jet = function_jet(lambda x: torch.stack([x[:, 0] ** 2, torch.ones(len(x), dtype=x.dtype)], 1), x, directions, 3)
-    assert jet.shape == (7, 3, 2)
-    assert torch.allclose(jet[1:4, :, 0], torch.stack([2 * x[:, 0], torch.full((3,), 2.0).double(), 0 * x[:, 0]]))
-    assert jet[4:, :, 0].count_nonzero() == jet[1:, :, 1].count_nonzero() == 0

@@ -29,7 +29,6 @@ from edgewise.train.parameters import trainable_slots
 
 PI = math.pi
 LINE = Interval(0, 3)
-CUBE = Box(x=(-1, 1), y=(-1, 1), z=(-1, 1))
 
 
 def volterra(**settings):
@@ -45,14 +44,6 @@ def volterra(**settings):
 
 def known_field(x, function):
     return Field(lambda index: function(x), ("x", "y"), lambda axis, s: function(at_places(x, axis, s).unbind(2)))
-
-
-def test_an_integral_along_a_line():
-    x = torch.rand(5, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    u = known_field(x, lambda parts: parts[0] ** 2 * parts[1])
-    found = integral(u, 0.5, x[:, 1], lambda u, s: u * x[:, :1] * s, along="y")
-    assert torch.allclose(found, x[:, 0] ** 3 * (x[:, 1] ** 3 - 0.125) / 3, rtol=1e-12)
-    assert torch.allclose(integral(u, 0, 2, along="x"), 8 / 3 * x[:, 1], rtol=1e-12)
 
 
 def test_an_integral_over_a_box():
@@ -132,21 +123,6 @@ def test_limits_that_follow_values_are_an_error_and_no_wrong_solution(limit):
     )
     with pytest.raises(InputError, match=r"the limits of an integral of u \(axis 0\) are not those of its first call"):
         solve(problem, budget=0.01)
-
-
-def test_a_branch_that_swaps_two_integrals_of_one_field_is_an_error():
-    def swapped(u, x):
-        limits = (1.0, 3.0) if float(u.value.detach().sum()) < 100 else (3.0, 1.0)
-        first, second = (integral(u, 0.0, high) for high in limits)
-        one, three = (first, second) if limits[0] == 1.0 else (second, first)
-        return u.x - one + 2 * three
-
-    problem = PDE(swapped, LINE, [Dirichlet(0.0, on="x=0")], points=9)
-    block = problem.blocks()[0]
-    jet = torch.ones(50, 9, 1).double()
-    assert torch.allclose(block.residuals(jet, block.data) * problem.sizes, torch.full((9, 1), 6.0).double())
-    with pytest.raises(InputError, match="the same integrals at all points and for all values"):
-        block.residuals(100 * jet, block.data)
 
 
 @pytest.mark.parametrize("kind", ["spline", "KAN"])
@@ -246,9 +222,6 @@ def test_fredholm():
         solution=lambda x: x**2,
     )
     assert solve(problem, tolerance=1e-9).errors().relative_l2 < 1e-10
-
-
-SQUARE = Box(x=(0, 1), y=(0, 1))
 
 
 @pytest.mark.slow

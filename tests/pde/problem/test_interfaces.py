@@ -1,7 +1,6 @@
 """Interfaces: parts of a domain, their joints by value and flux, exact solutions of several kinds, and bad input."""
 
 import math
-import re
 
 import pytest
 import torch
@@ -21,8 +20,6 @@ from edgewise.pde import (
     integral,
     solve,
 )
-from edgewise.pde.problem.interfaces import Parts
-from edgewise.pde.solver.gridded import quadrature_of
 from edgewise.train import LevenbergMarquardt
 
 LINE, SQUARE = Interval(0, 1), Box(x=(-1, 1), y=(-1, 1))
@@ -75,14 +72,6 @@ def fields_between_ends(coefficient):
     return solve(PDE(lambda u, v: [diffusion(u, coefficient(u, v)), v.xx], LINE, ends))
 
 
-@pytest.mark.slow
-def test_a_coefficient_that_is_a_field():
-    """With k = v + 1 = w, u is log(1 + x) / log 2."""
-    ends = [Dirichlet({"u": 0.0, "w": 1.0}, on="x=0"), Dirichlet({"u": 1.0, "w": 2.0}, on="x=1")]
-    solution = solve(PDE(lambda u, w: [diffusion(u, w), w.xx], LINE, ends))
-    assert solution([[0.5]])[0, 0] == pytest.approx(math.log(1.5) / math.log(2), abs=1e-9)
-
-
 @pytest.mark.parametrize(
     "coefficient",
     [
@@ -117,36 +106,6 @@ def test_integrals_and_roots_beside_a_jump(on):
     assert solution.roots(-0.2) == pytest.approx([0.2 / (2 * b)])
 
 
-def test_quadratures_where_an_interface_cuts_a_square():
-    ring, sides = Parts(SQUARE, (Disk(0.5),)), Parts(SQUARE, (Box(x=(-1, 0.3), y=(-1, 1)),))
-    for domain, parts, inside, area, rounding in [
-        (SQUARE, sides, lambda x: x[:, 0] < 0.3, 2.6, 1e-12),
-        (SQUARE, ring, Disk(0.5).contains, math.pi / 4, 1e-3),
-        (Disk(0.5), ring, Disk(0.5).contains, math.pi / 4, 1e-12),
-    ]:
-        x, weights = quadrature_of(domain, parts)
-        assert float(weights @ inside(x).double()) == pytest.approx(area, rel=rounding)
-
-
-@pytest.mark.slow
-def test_a_straight_line():
-    def known(x, y):
-        return where(x < 0, torch.sin(x), torch.sin(x) / 10) * torch.cos(2 * y)
-
-    def k(x):
-        return where(x < 0, 1.0, 10.0)
-
-    problem = PDE(
-        lambda u, x, y: diffusion(u, k) + 5 * torch.sin(x) * torch.cos(2 * y),
-        SQUARE,
-        [Dirichlet(known), Interface("x=0")],
-        solution=known,
-    )
-    solution = solve(problem, tolerance=1e-7)
-    assert solution.errors().relative_l2 < 1e-7
-    assert "jumps" not in solution.trust
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("on", [Disk(0.5), lambda x, y: x**2 + y**2 - 0.25], ids=["disk", "function"])
 def test_a_circle(on):
@@ -164,17 +123,6 @@ def test_a_circle(on):
         solution=known,
     )
     assert solve(problem, tolerance=1e-7).errors().relative_l2 < 1e-7
-
-
-def test_parts_are_told_apart():
-    ring = Parts(SQUARE, (Disk(0.8), Disk(0.4)))
-    x = torch.tensor([[0.9, 0.9], [0.6, 0.0], [0.0, 0.1]], dtype=torch.float64)
-    assert ring.count == 3 and len(set(ring.number(x).tolist())) == 3
-    quarters = Parts(SQUARE, (Box(x=(-1, 0), y=(-1, 1)), Box(x=(-1, 1), y=(-1, 0))))
-    corners = torch.tensor([[a, b] for a in (-0.5, 0.5) for b in (-0.5, 0.5)], dtype=torch.float64)
-    assert quarters.count == 4 and len(set(quarters.number(corners).tolist())) == 4
-    on = torch.zeros(1, 2, dtype=torch.float64)
-    assert 0 < float((quarters.beside(on) - on).norm()) < 1e-6
 
 
 @pytest.mark.parametrize(
@@ -247,17 +195,3 @@ def test_bad_input_gets_one_sentence(make, message):
     with pytest.raises(InputError, match=message) as error:
         make()
     assert str(error.value).count(". ") == 0
-
-
-@pytest.mark.parametrize(
-    ("coefficient", "came"),
-    [
-        (lambda x: torch.eye(2), "a tensor of shape (2, 2)"),
-        (lambda x: x, "a tensor of shape (64,)"),
-        (lambda x: "a", "'a'"),
-    ],
-)
-def test_a_coefficient_of_diffusion_that_is_neither_number_nor_function(coefficient, came):
-    message = rf"^coefficient must be a number, a field or a function of coordinates, got {re.escape(came)}"
-    with pytest.raises(InputError, match=message):
-        PDE(lambda u, x: diffusion(u, coefficient(x)), Interval(0, 1), [Dirichlet(0.0)])

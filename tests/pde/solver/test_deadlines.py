@@ -4,7 +4,6 @@ import gc
 import math
 import signal
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -29,9 +28,7 @@ from edgewise.pde import (
 )
 from edgewise.pde.algebra import newton
 from edgewise.pde.solver import limits, record, training
-from edgewise.pde.solver.driver import Attempt, _better
 from edgewise.pde.solver.judging import correction, evidence
-from edgewise.pde.solver.limits import Ending
 from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers import least_squares
 from edgewise.pde.tiers.collocation import stationary
@@ -178,14 +175,6 @@ def test_nothing_begins_after_the_deadline(kind, begun, counted_seconds, monkeyp
     assert counted_seconds.now < before + LIMIT + GRACE + ENDING
 
 
-def test_a_limit_too_short_for_a_time_element_is_refused(counted_seconds, monkeypatch):
-    monkeypatch.setattr(limits, "RESERVE", replace(limits.RESERVE, first_grace=0.0))
-    with pytest.raises(InputError, match=r"^time_limit must be long enough to go beyond the first moment, t = 0, got "):
-        solve(burgers(), time_limit=1e-3)
-    with pytest.raises(InputError, match=r"^time_limit must be long enough for a solution on the first grid, got 0.0"):
-        solve(stationary_box(), time_limit=1e-3)
-
-
 @pytest.mark.slow
 def test_a_judgement_without_time_says_so(counted_seconds, monkeypatch):
     solution = solve(burgers(), time_limit=0.1)
@@ -248,11 +237,3 @@ def test_ctrl_c_keeps_what_there_is(kind, monkeypatch):
         signal.signal(signal.SIGPROF, before)
     assert solution.stopped is StopReason.INTERRUPTED
     assert "nterrupted" in solution.message
-
-
-def test_the_best_attempt_takes_the_clause_of_the_limit_that_ended_a_later_tier():
-    later = SimpleNamespace(count=1, tier=SimpleNamespace(is_better=lambda *_: False, no_better="no better"))
-    best = Attempt(SimpleNamespace(), Ending(StopReason.NO_PROGRESS, "time elements became too short"))
-    spent = Ending(StopReason.BUDGET, "A finer network has more than 1,000 parameters")
-    assert _better(best, later, spent).ending == spent
-    assert _better(best, later, Ending(StopReason.NO_PROGRESS)).ending == Ending(StopReason.NO_PROGRESS, "no better")

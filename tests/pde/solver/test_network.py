@@ -26,16 +26,6 @@ def test_periodic_networks_repeat_themselves():
     assert torch.allclose(jet[0], network(x), atol=1e-14)
 
 
-def test_halved_grids_hold_the_same_function_and_derivatives():
-    for problem in (HEAT, RING):
-        network = network_for(problem, (3, 2), 4, 5, seed=2)
-        fit_hidden_grids_(network, problem.train.x)
-        finer = refined(network, 2)
-        assert kan_of(finer).config.grid_size == (8, 8, 8)
-        x, directions = problem.train.x, torch.eye(2, dtype=torch.float64)
-        assert torch.allclose(finer.jet(x, directions, 3), network.jet(x, directions, 3), rtol=1e-9, atol=1e-10)
-
-
 def test_hidden_grids_move_when_activations_leave_or_shrink_and_else_stay():
     network = network_for(HEAT, (3,), 8, 5, seed=3)
     x = DOMAIN.bounds[:, 0] + DOMAIN.size * unit_points(200, 2)

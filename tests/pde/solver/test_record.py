@@ -16,14 +16,13 @@ from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.solver.messages import solution_of
 from edgewise.pde.solver.network import network_for, tensor_network
-from edgewise.pde.solver.record import Record, fall_of_integration
+from edgewise.pde.solver.record import Record
 from edgewise.pde.solver.time_integration import INTEGRATION, Watch, _level_of
-from edgewise.pde.solver.training import Patience, Trainer, solve_step_work
+from edgewise.pde.solver.training import solve_step_work
 from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 from edgewise.pde.tiers.level import Level
 from edgewise.settings import EQUATION_BUDGET_WORK
-from edgewise.train import LevenbergMarquardt
 
 PI = math.pi
 
@@ -102,28 +101,6 @@ def test_work_grows_with_parameters_and_points_and_is_limited():
     assert limits.work == 3 * small and limits.limit == 0.5 * EQUATION_BUDGET_WORK and limits.past_deadline
 
 
-def test_a_stage_that_would_not_end_in_time_is_foreseen():
-    problem = poisson()
-    trainer, network = Trainer(Limits(0.5, 1000.0), LevenbergMarquardt()), tensor_network(problem, 5, 5)
-    assert trainer.ends_in_time(1e30)  # before anything is trained no speed is known
-    trainer.train(network, problem, 1, Patience.patient())
-    assert trainer.ends_in_time(solve_step_work(network, problem)) and not trainer.ends_in_time(1e30)
-
-
-def test_a_later_pass_ends_where_the_budget_would_not_finish_it():
-    problem = poisson()
-
-    def watched(*calls):
-        record = Record(TimeElements(), problem, Limits(100 / EQUATION_BUDGET_WORK))
-        record.add(level(problem, 1.0, 1.0))
-        watch = Watch(record, 1e-9, COLLOCATION)
-        return [watch(share, 1, work) for share, work in calls], watch.is_out_of_reach, watch.looser
-
-    assert watched((0.1, 6.0), (0.2, 12.0)) == ([True, True], False, None)
-    assert watched((0.1, 6.0), (0.14, 12.0)) == ([True, True], False, None)  # a little too slow: paces vary
-    assert watched((0.1, 6.0), (0.11, 9.0), (0.12, 12.0)) == ([True, True, False], True, None)
-
-
 def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tolerance():
     problem = poisson()
 
@@ -140,11 +117,6 @@ def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tole
     slow = (0.001, 6.0), (0.002, 49.0), (0.009, 51.0)  # half of the budget for less than a hundredth of the time
     assert watched(INTEGRATION.most_loose_tolerance, *slow) == ([True, True, False], None, None)
     assert watched(1e-9, (0.001, 4.0), (0.002, 101.0)) == ([True, False], None, StopReason.BUDGET)
-
-
-def test_a_pass_is_believed_to_be_better_by_less_where_its_tolerance_is_less_sharp():
-    assert fall_of_integration(100.0) == fall_of_integration(1e4) == 20.0
-    assert fall_of_integration(10.0) == pytest.approx(math.sqrt(20.0)) and fall_of_integration(1.0) == 1.0
 
 
 @pytest.mark.slow

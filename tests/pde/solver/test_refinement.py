@@ -14,7 +14,7 @@ from edgewise.pde.solver.plan import Plan
 from edgewise.pde.solver.record import Record
 from edgewise.pde.solver.refinement import GradedGrids, TrainedNetworks
 from edgewise.pde.solver.training import linear_method
-from edgewise.pde.spaces.networks import SEPARABLE, TENSOR, SeparableNetwork, TensorNetwork, refined
+from edgewise.pde.spaces.networks import SEPARABLE, TENSOR, TensorNetwork, refined
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 
@@ -42,18 +42,6 @@ def grown(problem, shape, tolerance=1e-5, budget=1.0, **settings):
 def refinement_of(problem, shape, tolerance, budget, **settings):
     tier, kind = (LeastSquares(), GradedGrids) if shape == TENSOR else (Networks(), TrainedNetworks)
     return kind(problem, plan(shape, **settings), Record(tier, problem, Limits(budget)), tolerance)
-
-
-@pytest.mark.slow
-def test_in_three_dimensions_a_sum_is_a_sum_and_a_product_a_product():
-    problem = cube(3, lambda points: torch.sin(points).sum(1), lambda points: -torch.sin(points).sum(1))
-    solution = grown(problem, SEPARABLE)
-    assert type(solution.model).__name__ == "KAN" and solution.model.config.width == (3, 1)
-    assert solution.errors().relative_l2 < 1e-5
-    problem = cube(3, lambda points: torch.cos(points).prod(1), lambda points: -3 * torch.cos(points).prod(1))
-    solution = grown(problem, SEPARABLE)
-    assert isinstance(solution.model, SeparableNetwork)
-    assert solution.errors().relative_l2 < 1e-5
 
 
 def test_a_tensor_network_grows_to_its_limit():

@@ -11,15 +11,12 @@ from edgewise.outcomes import StopReason
 from edgewise.pde import (
     PDE,
     Box,
-    Condition,
     Dirichlet,
     Initial,
     Interval,
-    Neumann,
     Observations,
     Periodic,
     Time,
-    integral,
     laplacian,
     solve,
 )
@@ -193,18 +190,6 @@ def test_an_end_before_the_last_moment_and_a_value_in_the_message_have_the_units
     assert 0.6 < reached <= 2 / 3 + 1e-9
     t = torch.linspace(0, 0.6, 7, dtype=torch.float64)
     assert np.allclose(solution(t[:, None])[:, 0], size * (1 - 1.5 * t.numpy()) ** (2 / 3), rtol=1e-6)
-
-
-def test_integrals_and_normal_derivatives_keep_their_units():
-    """A mean that is given, and a slope: u'' = 2e-9 with u'(0) = 0 and the mean 5e-9 / 6."""
-    conditions = [
-        Neumann(0.0, on="x=0"),
-        Neumann(2e-9, on="x=1"),
-        Condition(lambda u: integral(u, 0.0, 1.0) - 5e-9 / 6, on="x=0"),
-    ]
-    solution = solve(PDE(lambda u: u.xx - 2e-9, Interval(0, 1), conditions))
-    x = np.linspace(0, 1, 5)
-    assert np.allclose(solution(x[:, None])[:, 0], 1e-9 * (x**2 + 0.5), rtol=1e-9)
 
 
 def test_a_peak_between_the_probes_gives_no_tiny_unit():

@@ -10,7 +10,6 @@ from torch import nn
 from edgewise.errors import EdgewiseWarning, InputError, MissingExtraError, SolutionWarning
 from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box, Interval, Time
-from edgewise.pde.domains.shapes import LShape
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Neumann
 from edgewise.pde.problem.fields import function_jet, laplacian
@@ -98,12 +97,6 @@ def test_errors_equal_integrals_by_hand():
         PLATE.errors(["v"])
 
 
-def test_errors_need_a_known_solution():
-    unknown = made(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), Off())
-    with pytest.raises(InputError, match=r"^solution must be given for every field to know errors$"):
-        unknown.errors()
-
-
 def test_arrays_lists_and_single_precision_in_and_out():
     x = torch.rand(7, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     expected = PLATE(x)
@@ -148,16 +141,6 @@ def test_quantities_of_a_solution():
         exact.integral(over=Box(x=(0, 2), y=(0, 1)))
     with pytest.raises(InputError, match=r"^field must be one of u, got 'v'$"):
         exact.extremes("v")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("domain", [Interval(0, 1), Time(0, 1), LShape()])
-def test_no_points_have_no_values(domain):
-    conditions = [Initial(1.0)] if domain.coordinates == ("t",) else [Dirichlet(1.0)]
-    equation = (lambda u: u.t + u) if domain.coordinates == ("t",) else (lambda u: laplacian(u) + 1)
-    solution = solve(PDE(equation, domain, conditions), tolerance=1e-3)
-    none = np.zeros((0, domain.dimension))
-    assert solution(none).shape == (0, 1) and solution.derivative(none, domain.coordinates[0]).shape == (0,)
 
 
 def test_roots_of_a_solution():

@@ -11,11 +11,9 @@ from edgewise.files import Journal
 from edgewise.files import journal as journal_module
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.problem.collocation import PDE
-from edgewise.pde.problem.conditions import Dirichlet, Initial, Observations, Periodic
+from edgewise.pde.problem.conditions import Dirichlet, Initial, Periodic
 from edgewise.pde.solver import refinement
-from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.solving import solve
-from edgewise.pde.spaces.networks import TimeElementNetwork
 from edgewise_experiments.problems.named_equations import named_equation
 
 PI = math.pi
@@ -29,25 +27,6 @@ def heat(**settings):
         solution=lambda x, t: torch.exp(-0.1 * PI**2 * t) * torch.sin(PI * x),
         **settings,
     )
-
-
-@pytest.mark.slow
-def test_heat_with_default_settings():
-    events = []
-    solution = solve(heat(), budget=0.02, tolerance=1e-7, progress=events.append)
-    assert isinstance(solution.model, TimeElementNetwork)
-    error = solution.errors()
-    assert error.relative_l2 < 1e-5
-    assert error.relative_l2 < 30 * solution.error_estimate
-    squares = squared_residuals(solution.model, solution.problem, _fresh(solution))
-    assert solution.residual == pytest.approx(float(squares.mean().sqrt()), rel=0.5)
-    assert [stage.parameters for stage in solution.stages] == sorted(stage.parameters for stage in solution.stages)
-    assert math.isnan(solution.stages[0].change)
-    assert events[-1].stage.endswith("time elements") and 0 < events[-1].share <= 1
-
-
-def _fresh(solution):
-    return solution.problem.domain.interior(500, seed=5)
 
 
 @pytest.mark.slow
@@ -72,28 +51,6 @@ def test_hidden_layers_and_periodic_coordinates(monkeypatch):
     assert solve(ring, budget=0.002, starts=1, grid_size=4, hidden=(2,)).errors().relative_l2 < 0.05
 
 
-def test_an_unknown_coefficient_from_data():
-    x = torch.linspace(0, 2, 30, dtype=torch.float64)[:, None]
-    problem = PDE(
-        lambda u, k: u.t + k * u,
-        Time(0, 2),
-        [Initial(1.0), Observations(x, torch.exp(-0.7 * x[:, 0]))],
-        coefficients={"k": 2.0},
-    )
-    solution = solve(problem, tolerance=1e-7)
-    assert solution.unknowns["k"] == pytest.approx(0.7, abs=1e-6)
-    assert float(problem.unknowns["k"].detach()) == 2.0
-
-
-def test_contradictory_conditions_are_refused_with_a_sentence():
-    with pytest.raises(InputError, match="conditions must give u one value on 'x=1', got two different ones"):
-        PDE(lambda u: u.xx, Interval(0, 1), [Dirichlet(0.0), Dirichlet(1.0, on="x=1")])
-    with pytest.raises(InputError, match=r"two different ones; a rate is given as Initial\(value, rate\)"):
-        PDE(lambda u: u.tt + u, Time(0, 1), [Initial(1.0), Initial(0.0)])
-    with pytest.raises(InputError, match=r"must have names, as Box\(x=\(0, 1\), y=\(0, 1\)\), got \(0, 1\)"):
-        Box((0, 1), (0, 1))
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -112,11 +69,6 @@ def test_wrong_settings_get_one_sentence(settings, message):
 def test_only_problems_can_be_solved():
     with pytest.raises(InputError, match=r"^problem must be a PDE, got Equation$"):
         solve(named_equation("heat"))
-
-
-def test_a_solution_is_shown_by_its_main_sentence():
-    solution = solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-4)
-    assert repr(solution) == f"<Solution for u: {solution.message}>"
 
 
 class Killed(Exception):

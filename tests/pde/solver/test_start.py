@@ -11,17 +11,13 @@ from edgewise.pde import (
     PDE,
     Dirichlet,
     Initial,
-    Interface,
     Interval,
     Observations,
-    Periodic,
     Time,
     UnknownField,
     other_solutions,
     solve,
 )
-
-PI = math.pi
 
 
 def bratu(strength):
@@ -48,18 +44,6 @@ def test_wrong_starts_get_one_sentence():
         solve(bratu(1.0), start=other)
     with pytest.raises(InputError, match=r"^start must be a solution, from solve, got int$"):
         solve(bratu(1.0), start=3)
-
-
-def test_a_start_has_the_periods_and_parts_of_the_problem():
-    square = [Dirichlet(1.0), Interface("x=0.5")]
-    start = solve(PDE(lambda u, x: u.xx - u + torch.sin(2 * PI * x), Interval(0, 1), [Periodic("x")]), grid_size=8)
-    with pytest.raises(
-        InputError, match=r"^start must have the periodic coordinates of the problem, \(\), got \('x',\)$"
-    ):
-        solve(bratu(1.0), start=start)
-    plain = solve(PDE(lambda u: u.xx + 1, Interval(0, 1), [Dirichlet(0.0)]))
-    with pytest.raises(InputError, match=r"^start must have as many fields on parts between interfaces"):
-        solve(PDE(lambda u: u.xx + u**2, Interval(0, 1), square), start=plain)
 
 
 @pytest.mark.slow

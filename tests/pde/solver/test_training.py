@@ -47,16 +47,6 @@ def test_little_damping_leaves_nothing_smooth_behind():
     assert errors[1] < 1e-8 and errors[1] < errors[0] / 10
 
 
-def test_an_interrupt_goes_on(monkeypatch):
-    def interrupted(*arguments, **settings):
-        raise KeyboardInterrupt
-
-    network, problem = decay()
-    monkeypatch.setattr("edgewise.train.methods.levenberg_marquardt.LevenbergMarquardtRun.step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train_network(network, problem, linear_method(100))
-
-
 def test_a_loss_that_is_no_number_is_infinite():
     network, problem = decay()
     with torch.no_grad():

@@ -10,7 +10,6 @@ from scipy.interpolate import BSpline
 from edgewise.pde import PDE, Dirichlet, Interval, Neumann
 from edgewise.pde.spaces.axis import SplineAxis, prolonged
 from edgewise.pde.spaces.blocks import RowBlock
-from edgewise.pde.tiers.collocation.stationary import graded
 
 LINE = Interval(0, 1)
 CLAMPED = [Dirichlet(0.0), Neumann(0.0)]
@@ -23,17 +22,6 @@ def test_tables_are_those_of_scipy():
     spline = BSpline(knots, np.eye(axis.count), 7)
     for order in range(5):
         np.testing.assert_allclose(axis.table(points, order), spline(points, nu=order), rtol=1e-9, atol=1e-12)
-
-
-def test_lengths_of_intervals_change_smoothly():
-    points = np.linspace(0, 1, 11)
-    for _ in range(6):
-        lengths = np.diff(points)
-        lengths[lengths.argmin()] /= 4
-        points = graded(points, lengths, False)
-    steps = np.diff(points)
-    assert points[0] == 0 and points[-1] == 1 and steps.min() < 1e-3
-    assert (np.maximum(steps[1:] / steps[:-1], steps[:-1] / steps[1:]) < 3).all()
 
 
 def test_fields_are_carried_to_other_breakpoints():

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import brentq
-from scipy.special import jv, jvp, mathieu_a, mathieu_b, yv
+from scipy.special import jv, jvp, yv
 
-from edgewise.errors import EdgewiseWarning, InputError, SolutionWarning
+from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.pde import (
     PDE,
     Annulus,
@@ -23,7 +23,6 @@ from edgewise.pde import (
     Neumann,
     Observations,
     Parameter,
-    Periodic,
     Polygon,
     Robin,
     Time,
@@ -88,13 +87,6 @@ def test_the_onset_of_convection_of_order_six():
         1e3,
     )
     assert float(eigenvalues(stated, count=3).values[0]) == pytest.approx(1707.762, abs=1e-3)
-
-
-@pytest.mark.slow
-def test_eigenvalues_of_mathieu():
-    stated = problem(lambda u, x, lam: u.xx + (lam - 10 * torch.cos(2 * x)) * u, STRING, [Periodic("x")], -6.0)
-    exact = sorted([mathieu_a(n, 5) for n in (0, 2, 4)] + [mathieu_b(n, 5) for n in (2, 4)])
-    assert np.allclose(eigenvalues(stated, count=5).values, exact, atol=1e-9)
 
 
 @pytest.mark.slow
@@ -241,16 +233,6 @@ def test_the_eigenvalue_may_stand_in_a_condition(equation, domain, conditions, e
     assert np.abs(found.values - exact).max() < 1e-9
 
 
-@pytest.mark.slow
-def test_conditions_with_the_eigenvalue_that_are_refused():
-    ends = [Condition(lambda u, lam, normal: normal[:, 0] * u.x - lam * u)]
-    with pytest.raises(InputError, match=r"^count must be at most about 2, as many as the finest grid has, got 3$"):
-        eigenvalues(problem(lambda u: u.xx - u, Interval(0, 1), ends, 0.4), count=3)
-    beam = [Dirichlet(0.0), Neumann(0.0, on="x=0"), Condition(lambda u, lam: u.xx - lam * u.x, on="x=1")]
-    with pytest.raises(InputError, match="one equation of second order for eigenvalues with lam in a condition, got 1"):
-        eigenvalues(problem(lambda u: u.xxxx, Interval(0, 1), beam, 0.4))
-
-
 @pytest.mark.parametrize(("height", "half"), [(2e4, 5e-4), (-2e4, 5e-4), (2e6, 5e-6)])
 def test_a_narrow_barrier_or_well_is_resolved(height, half):
     """Exact eigenvalues end with u(1) = 0 where u and u' go from part to part."""
@@ -271,26 +253,6 @@ def test_a_narrow_barrier_or_well_is_resolved(height, half):
     stated = problem(lambda u, x, lam: u.xx + (lam - potential(x)) * u, Interval(0, 1), [Dirichlet(0.0)])
     for value in eigenvalues(stated, count=3).values:
         assert at_the_end(value * (1 - 1e-8)) * at_the_end(value * (1 + 1e-8)) < 0
-
-
-@pytest.mark.slow
-def test_a_coefficient_that_no_grid_resolves_is_doubted():
-    def potential(x, y):
-        return 1e5 * torch.exp(-(((((x - 0.3) ** 2 + (y - 0.4) ** 2).sqrt() - 0.04) / 1e-3) ** 2))
-
-    square = Box(x=(0, 1), y=(0, 1))
-    stated = problem(lambda u, x, y, lam: laplacian(u) + (lam - potential(x, y)) * u, square, [Dirichlet(0.0)])
-    with pytest.warns(SolutionWarning, match="a feature of width .* near x = "):
-        found = eigenvalues(stated, count=1, tolerance=1e-2)
-    assert found.trust.startswith("Not to be trusted: The equation has a feature")
-    assert float(found.errors[0]) >= abs(found.values[0])
-
-
-def test_wrong_options():
-    with pytest.raises(InputError, match=r"^count must be an integer of at least 1, got 0$"):
-        eigenvalues(string([Dirichlet(0.0)]), count=0)
-    with pytest.raises(InputError, match=r"^tolerance must be a number of at least 0, got -1$"):
-        eigenvalues(string([Dirichlet(0.0)]), tolerance=-1)
 
 
 def test_a_time_limit_keeps_the_last_grid(counted_seconds):

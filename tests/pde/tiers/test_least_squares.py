@@ -18,14 +18,11 @@ from edgewise.pde import (
     LevelSet,
     LShape,
     Robin,
-    gradient,
     laplacian,
     solve,
 )
-from edgewise.pde.solver.judging.evidence import EVIDENCE
 from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork
-from edgewise.pde.tiers.least_squares import even_grid_levels, operator_of
-from edgewise_experiments.problems.named_equations import named_equation
+from edgewise.pde.tiers.least_squares import operator_of
 
 pytestmark = pytest.mark.slow
 SQUARE = Box(x=(-1, 1), y=(-1, 1))
@@ -67,14 +64,6 @@ def test_poisson_on_an_l_shape():
     assert error < misfit + 1e-9
 
 
-def test_the_singular_solution_of_the_library():
-    solution = solve(named_equation("poisson-corner").make())
-    error = solution.errors().relative_l2
-    assert error < 1e-12 and error < 3 * solution.error_estimate + 1e-14
-    x = np.array([[0.0, 0.0], [-0.5, 0.5]])
-    assert solution(x)[0] == pytest.approx(0, abs=1e-12)
-
-
 @pytest.mark.parametrize("square", [-4.0, 9.0])
 def test_a_ring_by_bessel_functions(square):
     problem = PDE(
@@ -113,19 +102,6 @@ def test_files_derivatives_and_fluxes(tmp_path):
     assert outer + solution.flux("circle") == pytest.approx(inside, rel=2e-3)
 
 
-@pytest.mark.parametrize(
-    "problem",
-    [
-        PDE(lambda u: u.xx + 2 * u.yy + 1, LShape(), [Dirichlet(0.0)]),
-        PDE(lambda u: laplacian(u) + 1, SQUARE - Box(x=(-0.5, 0.5), y=(-0.5, 0.5)), [Dirichlet(0.0)]),
-        PDE(lambda u, v: (laplacian(u) + v, laplacian(v) + u), LShape(), [Dirichlet({"u": 0.0, "v": 1.0})]),
-        PDE(lambda u: gradient(u).sum(1) - u, LShape(), [Dirichlet(1.0, on="edge 1")]),
-    ],
-)
-def test_other_problems_are_left_to_least_squares_of_splines(problem):
-    assert list(even_grid_levels(problem)) == []
-
-
 def smooth(x, y):
     return x.exp() * (2 * y).sin() + (3 * x * y).cos()
 
@@ -150,14 +126,6 @@ def test_splines_alone_on_smooth_domains(domain):
     assert type(solution.model) is TensorNetwork and solution.stopped == "converged"
     error = solution.errors().relative_l2
     assert error < 3e-11 and error / 3 < solution.error_estimate < 1e-9
-
-
-def test_a_nonlinear_problem():
-    """The residual at fresh points is small, and a start from its own solution stays there."""
-    problem = PDE(lambda u: laplacian(u) - u**3 + 1, LShape(), [Dirichlet(0.0)])
-    solution = solve(problem, tolerance=1e-8)
-    assert isinstance(solution.model, EnrichedNetwork)
-    assert solution.residual < 1e-6 < EVIDENCE.largest_residual and solution.error_estimate < 1e-7
 
 
 @pytest.mark.parametrize(

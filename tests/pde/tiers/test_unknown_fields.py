@@ -5,10 +5,9 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.outcomes import OutOfTime, StopReason
+from edgewise.outcomes import StopReason
 from edgewise.pde import (
     PDE,
-    Box,
     Dirichlet,
     Initial,
     Interface,
@@ -17,7 +16,6 @@ from edgewise.pde import (
     Time,
     UnknownField,
     eigenvalues,
-    laplacian,
     solve,
 )
 from edgewise.pde.tiers import unknown_fields
@@ -87,15 +85,6 @@ def test_error_bars_of_a_nonlinear_problem_follow_the_likelihood(noise, seed, is
     np.testing.assert_allclose(solution.standard_error([[0.5]], "a"), linear * 2 / min(falls), rtol=0.01)
 
 
-@pytest.mark.slow
-def test_a_step_that_raises_the_sum_is_taken_back():
-    """Newton's steps for 1 / a^3 lead past a = 0: what is found says at least that it is not known."""
-    problem = PDE(lambda u, a: u.xx + 2 / a**3, LINE, source(2.0, 40)[0].form.conditions)
-    solution = solve(problem, budget=1e-3)
-    a, error = solution([[0.5]])[0, 1], solution.standard_error([[0.5]], "a")[0]
-    assert solution.trust.startswith("Not to be trusted") or abs(a - 1) < 3 * error
-
-
 def test_a_matrix_that_is_not_finite_is_a_sentence(monkeypatch):
     monkeypatch.setattr(unknown_fields._Smoothing, "_likeliest", lambda self, *_: unknown_fields._factor_of(NOT_FINITE))
     with pytest.raises(InputError, match=r"^the equation and its derivatives by the fields must be finite"):
@@ -125,36 +114,6 @@ def test_control_c_on_the_first_grid_keeps_its_last_step():
     count.clear()
     with pytest.raises(KeyboardInterrupt):
         solve(source(0.0, 60)[0], progress=interrupt)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OutOfTime])
-def test_what_ends_the_mean_over_strengths_leaves_the_likeliest_ones(error, monkeypatch):
-    def ended(*_):
-        raise error
-
-    monkeypatch.setattr("edgewise.pde.tiers.unknown_fields.interruptible", ended)
-    solution = solve(source(0.0, 60)[0], on_interrupt="keep")
-    assert (solution.stopped is StopReason.INTERRUPTED) == (error is KeyboardInterrupt)
-    x = np.linspace(0, 1, 9)[:, None]
-    assert np.abs(solution(x)[:, 1]).max() < 0.3
-    assert (solution.standard_error(x, "a") > 0).all()
-
-
-def cube(others):
-    """Measured u of laplacian(u) = -a, and so many further fields."""
-    x = np.random.default_rng(5).random((100, 3))
-    measured = Observations(x, 0.05 * np.sin(np.pi * x).prod(1), field="u")
-    sides = [Dirichlet(dict.fromkeys(("u", *others), 0.0)), measured, UnknownField("a")]
-    space = {"laplacian": laplacian}
-    equations = ", ".join(["laplacian(u) + a", *(f"laplacian({name}) - u" for name in others)])
-    equation = eval(f"lambda {', '.join(['u', *others, 'a'])}: ({equations})", space)
-    return PDE(equation, Box(x=(0, 1), y=(0, 1), z=(0, 1)), sides)
-
-
-def test_more_fields_than_any_grid_holds_are_refused():
-    with pytest.raises(InputError, match=r"^problems with UnknownField must have at most 1,600 coefficients, got 9 "):
-        solve(cube("bcdefgh"))
 
 
 @pytest.mark.slow

@@ -9,7 +9,6 @@ from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import LShape
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Neumann, Observations
-from edgewise.pde.problem.integrals import integral
 from edgewise.pde.solver.judging.evidence import Evidence, judge
 from edgewise.pde.solver.judging.residuals import worst_case_points
 from edgewise.pde.solver.judging.uniqueness import (
@@ -25,19 +24,6 @@ from edgewise_experiments.problems.named_equations import named_equation
 
 PI = math.pi
 LINE, SQUARE = Interval(0, 1), Box(x=(0, 1), y=(0, 1))
-
-
-@pytest.mark.slow
-def test_a_source_narrower_than_the_first_grid_is_seen():
-    width, at = 1e-3, 0.3456
-    problem = PDE(lambda u, x: u.xx - torch.exp(-(((x - at) / width) ** 2)) / width, LINE, [Dirichlet(0.0)])
-    solution = solve(problem)
-    x = torch.linspace(0, 1, 401, dtype=torch.float64)[:, None]
-    # Green's function: u = sqrt(pi) times that of a point source, away from the source.
-    green = -math.sqrt(PI) * torch.where(x < at, x * (1 - at), at * (1 - x))
-    away = (x - at).abs()[:, 0] > 0.01
-    assert torch.allclose(solution(x)[away], green[away], atol=1e-7)
-    assert solution.error_estimate < 1e-6
 
 
 def test_without_another_estimate_the_residual_gives_one():
@@ -85,16 +71,6 @@ def test_problems_without_or_with_many_solutions_are_named(problem, words):
     assert solution.stopped != "converged"
     assert words in solution.message and words in solution.trust
     assert solution.error_estimate > 0.01
-
-
-@pytest.mark.slow
-def test_integral_equations_of_the_first_kind_are_not_trusted():
-    def kernel(u, x):
-        return integral(u, 0.0, 1.0, lambda u, s: torch.exp(x[:, None] * s) * u) - (torch.exp(x + 1) - 1) / (x + 1)
-
-    solution = solve(PDE(kernel, LINE, [], solution=lambda x: x.exp()))
-    assert "not unique: another function may be added" in solution.message
-    assert solution.error_estimate > solution.errors().relative_l2
 
 
 def test_points_are_sought_where_residuals_are_large():

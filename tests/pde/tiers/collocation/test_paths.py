@@ -67,19 +67,6 @@ def test_just_beyond_a_fold_no_solution_is_claimed(problem, rate):
     assert solution.stopped == "no_progress"
 
 
-@pytest.mark.slow
-def test_folds_of_grids_that_resolve_nothing_are_not_named():
-    """A source that is narrower than the intervals leaves another fold on each grid."""
-
-    def equation(u, x):
-        return u.xx + 8 * torch.exp(u) * (1 + 20 * torch.exp(-(((x - 0.503) / 0.01) ** 2)))
-
-    grid_problem, axes, finer = grids(PDE(equation, LINE, [Dirichlet(0.0)]))
-    zero = np.zeros(shape_of(grid_problem, axes))
-    assert ResidualPath(grid_problem, axes, zero).follow(zero).solved is None
-    assert sought_along_path(grid_problem, axes, finer, zero) is None
-
-
 def test_a_path_leads_to_the_solution_that_newtons_method_finds():
     grid_problem, axes, finer = grids(gas(3.5))
     zero = [np.zeros(shape_of(grid_problem, each)) for each in (axes, finer)]

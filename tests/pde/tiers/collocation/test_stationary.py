@@ -9,14 +9,13 @@ import pytest
 import torch
 from scipy.integrate import solve_bvp, solve_ivp
 
-from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.errors import InputError
 from edgewise.outcomes import Budget, OutOfTime
 from edgewise.pde import (
     PDE,
     Box,
     Condition,
     Dirichlet,
-    Disk,
     Initial,
     Interval,
     Neumann,
@@ -122,18 +121,6 @@ def test_a_factorisation_is_left_at_the_deadline(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_narrow_source_is_not_missed():
-    def spike(x):
-        return torch.exp(-(((x - 0.3) / 1e-3) ** 2))
-
-    def equation(u, x):
-        return u.xx - u - ((4 * ((x - 0.3) / 1e-3) ** 2 - 2) / 1e-6 - 1) * spike(x)
-
-    problem = PDE(equation, Interval(0, 1), [Dirichlet(0.0)], solution=spike)
-    assert solve(problem).errors().relative_l2 < 1e-9
-
-
-@pytest.mark.slow
 def test_a_nonlinear_boundary_value_problem_is_that_of_scipy():
     solution = solve(PDE(lambda u: u.xx + 3 * torch.exp(u), Interval(0, 1), [Dirichlet(0.0)]))
     grid = np.linspace(0, 1, 11)
@@ -214,20 +201,6 @@ def test_a_neumann_problem_with_a_mean_or_one_value(is_mean, source):
     assert solution.stopped == ("no_progress" if source else "converged")
     assert solution.errors().relative_l2 < 1e-13
     assert len(solution.stages) == 2
-
-
-def test_what_does_not_fit():
-    laplace, box = (lambda u: u.xx + u.yy), Box(x=(0, 1), y=(0, 1))
-    point = Observations(torch.zeros(1, 2), torch.zeros(1))
-    with pytest.warns(EdgewiseWarning, match="Along x there are 3 conditions"):
-        surplus = PDE(laplace, box, [Dirichlet(0.0), Condition(lambda u: u.x - 1, on="x=0")])
-    for problem, reason in (
-        (PDE(laplace, Disk(), [Dirichlet(0.0)]), "the domain is no box of at most 3 coordinates"),
-        (PDE(laplace, box, [Dirichlet(0.0), point]), "there are measured values"),
-        (PDE(laplace, box, [Dirichlet(0.0, hard=True)]), "there are integrals or hard conditions"),
-        (surplus, "there are not as many conditions as the order of the equations"),
-    ):
-        assert recognised(problem.form) == reason
 
 
 @pytest.mark.slow

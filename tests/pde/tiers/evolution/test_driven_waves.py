@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.pde import PDE, Box, Condition, Dirichlet, Initial, Interval, Time, solve
+from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Time, solve
 from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.galerkin.first_order import symmetriser
 from edgewise.pde.tiers.galerkin.rough import WEAK_FORM, first_order_problem, rough_part
@@ -90,12 +90,6 @@ def test_an_echo_of_a_layer_with_another_speed_and_density():
     solution = solve(problem, budget=0.003)
     error = errors(solution, true)
     assert error < 1e-2 and error / 2 < solution.error_estimate < 50 * error
-
-
-def test_a_wave_with_a_curvature_at_an_end_has_no_weak_form():
-    ends = [Dirichlet(0.0, on="x=0"), Condition(lambda u: u.xx, on="x=1")]
-    start = Initial(lambda x: torch.sin(math.pi * x), rate=0.0)
-    assert rough_part(recognised(PDE(lambda u: u.tt - u.xx, LINE, [start, *ends]).form)) is None
 
 
 def plane(g):

@@ -70,22 +70,6 @@ def x_sign(x):
     return x.sign()
 
 
-def test_a_projection_keeps_mass_and_moments():
-    problem = PDE(lambda u: u.t - u.xx, LINE, [Initial(step), Neumann(0.0)])
-    rough = heat(step, [Neumann(0.0)])
-    axis = rough.axis(10, 24)
-    state = rough.state(axis)[0, :, 0]
-    nodes, weights = np.polynomial.legendre.leggauss(8)
-    lengths = np.diff(axis.breakpoints)[:, None]
-    x, w = (axis.breakpoints[:-1, None] + lengths * (nodes + 1) / 2).ravel(), (lengths * weights / 2).ravel()
-    values = axis.table(x) @ state
-    for power in range(5):
-        assert (w * x**power) @ values == pytest.approx(
-            (8 ** (power + 1) - 0.3 ** (power + 1)) / (power + 1), rel=1e-11
-        )
-    assert problem.form.time == 1
-
-
 @pytest.mark.slow
 def test_a_step_of_heat_is_that_of_the_error_function():
     solution = solve(PDE(lambda u: u.t - u.xx, LINE, [Initial(step), Dirichlet(step)]), tolerance=1e-4)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from edgewise.pde import PDE, Dirichlet, Initial, Interval, Time, solve
+from edgewise.pde import PDE, Initial, Time, solve
 from edgewise.pde.spaces.axis import TimeAxis
 from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION
@@ -32,15 +32,6 @@ def test_jumps_are_found_to_rounding_and_kinks_are_none(force, moments):
     found = moments_of_jumps(recognised(problem.form))
     assert [round(before, 12) for before, _ in found] == [round(each, 12) for each in moments]
     assert all(before < each < after for (before, after), each in zip(found, moments, strict=True))
-
-
-def test_a_front_that_moves_has_no_moment():
-    source = PDE(
-        lambda u, x, t: u.t - u.xx - torch.where(x < t, 1.0, 0.0),
-        Interval(0, 1) * Time(0, 1),
-        [Dirichlet(0.0), Initial(0.0)],
-    )
-    assert moments_of_jumps(recognised(source.form)) == []
 
 
 @pytest.mark.slow

@@ -58,28 +58,6 @@ def test_a_derivative_with_a_delay_is_refused_in_a_sentence():
         PDE(lambda u, t: u.t(t - 1) + u, Time(0, 3), [Initial(1.0)])
 
 
-def population(kappa, last):
-    """Volterra's model of a population in a closed system, and its solution by scipy as two equations."""
-    problem = PDE(lambda u, t: kappa * u.t - u + u**2 + u * integral(u, 0.0, t), Time(0, last), [Initial(0.1)])
-    t = np.linspace(0, last, 101)
-    exact = solve_ivp(
-        lambda _, y: [(y[0] - y[0] ** 2 - y[0] * y[1]) / kappa, y[0]],
-        (0, last),
-        [0.1, 0.0],
-        method="Radau",
-        rtol=1e-11,
-        atol=1e-13,
-        t_eval=t,
-    )
-    return problem, t, exact.y[0]
-
-
-def relative_error(network, t, exact):
-    with torch.no_grad():
-        found = network(torch.from_numpy(t)[:, None])[:, 0].numpy()
-    return np.linalg.norm(found - exact) / np.linalg.norm(exact)
-
-
 def test_slopes_of_integrals_up_to_now_are_differences_of_residuals():
     problem = PDE(
         lambda u, t: u.t + u * integral(u, 0.0, t, lambda u, s: torch.exp(s - t[:, None]) * u**2),
@@ -102,11 +80,3 @@ def test_slopes_of_integrals_up_to_now_are_differences_of_residuals():
         moved[1][k] -= step
         difference = (block.residuals(moved[0]) - block.residuals(moved[1])).ravel() / (2 * step)
         assert np.abs(matrix[:, k] - difference).max() < 1e-6 * np.abs(matrix).max()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kappa", [0.02, 0.5])
-def test_an_integration_through_volterras_population_is_that_of_scipy(kappa):
-    problem, t, exact = population(kappa, 3.0)
-    result = COLLOCATION.stepper(recognised(problem.form), 1e-10, lambda *_: True).run()
-    assert result.is_complete and relative_error(result.network, t, exact) < 1e-9

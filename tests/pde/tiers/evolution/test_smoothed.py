@@ -142,9 +142,3 @@ def test_diffusion_that_degenerates_spreads_between_walls(problem, begin, most):
         gap = result.network(x).detach()[:, 0] - true(*x.T)
         errors.append(float(gap.norm() / true(*x.T).norm()))
     assert errors[1] < most and errors[1] < errors[0] / 1.6
-
-
-def test_a_wave_as_a_system_has_no_such_smoothing():
-    start = Initial({"u": lambda x: torch.abs(x - 0.5), "v": 0.0})
-    string = PDE(lambda u, v: (u.t - v, v.t - u.xx), LINE * Time(0, 1), [Dirichlet({"u": 0.5}), start])
-    assert not smooths(recognised(string.form))

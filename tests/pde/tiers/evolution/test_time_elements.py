@@ -60,21 +60,6 @@ def test_time_elements_on_one_grid_are_evaluated_at_once():
     assert torch.equal(network(x), whole[0])
 
 
-def test_the_last_moment_has_the_derivatives_of_the_last_time_element():
-    """Also where the places of moments in time elements of other lengths are rounded upwards."""
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(30):
-        ends = torch.rand(4, dtype=torch.float64, generator=generator).cumsum(0)
-        elements = [TensorNetwork(TensorLayer([each], 1, degree=4, clamped=True)) for each in ends.unfold(0, 2, 1)]
-        for each in elements:
-            torch.nn.init.normal_(each.tensor_layer.coef, generator=generator)
-        x, along = torch.stack([ends[0], ends[-1]])[:, None], torch.ones(1, 1, dtype=torch.float64)
-        expected = elements[-1].jet(x[1:], along, 2)
-        torch.testing.assert_close(
-            TimeElementNetwork(elements, ends, 0).jet(x, along, 2)[:, 1:], expected, rtol=1e-9, atol=0
-        )
-
-
 def test_points_of_time_are_those_of_radau():
     """The rule of three points is exact for polynomials up to degree four."""
     points = TimeAxis(0.0, 1.0, 3).collocation_points(1)
@@ -121,17 +106,6 @@ def test_a_chaotic_system_is_that_of_scipy():
     np.testing.assert_allclose(ours, known.y[:, -1], rtol=1e-8)
 
 
-@pytest.mark.slow
-def test_a_front_gets_a_grid_of_its_own():
-    grid_problem = recognised(named_equation("burgers").make().form)
-    integration = COLLOCATION.stepper(grid_problem, 1e-5, lambda share, count, work: True).run()
-    x = grid_problem.form.domain.interior(2000, seed=1)
-    exact = grid_problem.form.exact(x)
-    assert integration.is_complete and float((integration.network(x).detach() - exact).norm() / exact.norm()) < 1e-4
-    steps = integration.network.element(-1).tensor_layer.breakpoints[0].diff()
-    assert float(steps.max() / steps.min()) > 10
-
-
 @pytest.mark.parametrize("waves", [14, 20])
 def test_an_initial_state_gets_the_largest_grid_and_its_error_is_known(waves):
     # Many waves in the plane need more intervals than a grid may have.
@@ -152,15 +126,6 @@ def test_an_initial_state_gets_the_largest_grid_and_its_error_is_known(waves):
     error = np.abs(values - exact).max()
     assert error < 1e-9
     assert error / 3 < solver.initial_error < 3 * error
-
-
-def test_an_integration_that_is_stopped_keeps_its_time_elements():
-    grid_problem = recognised(ring().form)
-    integration = COLLOCATION.stepper(grid_problem, 1e-8, lambda share, count, work: count < 2).run()
-    assert not integration.is_complete and 0 < integration.reached < 1
-    points = torch.tensor([[1.0, integration.reached / 2], [1.0, 0.99]], dtype=torch.float64)
-    values = integration.network(points)[:, 0]
-    assert bool(values[0].isfinite()) and bool(values[1].isnan())
 
 
 def test_a_time_limit_keeps_the_time_elements_and_says_up_to_which_moment(counted_seconds):
@@ -298,17 +263,6 @@ def test_a_single_pass_is_judged_by_a_coarser_one(monkeypatch):
     solution = solve(growing)
     assert solution.stopped == "converged" and len(solution.stages) == 2
     assert solution.error_estimate >= solution.errors().relative_l2 / 3
-
-
-def test_a_polynomial_takes_a_rate_at_its_last_moment():
-    line, higher = TimeAxis(0.5, 2.0, 6), TimeAxis(0.5, 2.0, 7)
-    lines = np.random.default_rng(0).standard_normal((7, 3))
-    rate, begin, end = np.array([1.0, -2.0, 0.5]), np.array([0.5]), np.array([2.0])
-    raised = line.with_last_rate(lines, rate)
-    points = np.concatenate([begin, line.collocation_points(2)])
-    np.testing.assert_allclose(higher.table(points) @ raised, line.table(points) @ lines, atol=1e-12)
-    np.testing.assert_allclose(higher.table(begin, 1) @ raised, line.table(begin, 1) @ lines, atol=1e-11)
-    np.testing.assert_allclose(higher.table(end, 1) @ raised, rate[None], atol=1e-11)
 
 
 @pytest.mark.slow

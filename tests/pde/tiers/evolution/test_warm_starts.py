@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise.pde import PDE, Initial, Interval, Periodic, Time, solve
 
 
@@ -26,9 +25,3 @@ def test_a_like_solution_changes_nothing(problem, parameters):
     x = wanted.domain.interior(200)
     assert warm.stopped == cold.stopped == "converged"
     assert torch.equal(warm(x), cold(x))
-
-
-def test_solutions_of_other_problems_are_refused():
-    other = PDE(lambda v: v.t + v**2, Time(0, 1), [Initial(1.0)])
-    with pytest.raises(InputError, match=r"^start must have the coordinates, ends and fields of the problem, "):
-        solve(other, start=solve(growth(1.0), tolerance=1e-4))

@@ -1,9 +1,7 @@
 """Evolution on domains that are no box: series of Bessel functions, given solutions, integrations that end early."""
 
 import math
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from scipy.special import jn_zeros
@@ -21,8 +19,7 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.solver.solution import errors_of
-from edgewise.pde.spaces.axis import SplineAxis
-from edgewise.pde.tiers.galerkin.cut_evolution import CUT_CELLS, CutCellSolver, cut_cell_problem
+from edgewise.pde.tiers.galerkin.cut_evolution import CUT_CELLS, cut_cell_problem
 
 ZEROS = jn_zeros(0, 2)
 
@@ -88,15 +85,6 @@ def test_a_periodic_coordinate_beside_a_hole():
     assert errors_of(integration.network, problem).relative_l2 < 1e-5
 
 
-@pytest.mark.parametrize(
-    "domain", [Box(x=(-1, 1), y=(-1, 1)) * Time(0, 1), Disk()], ids=["a box has time elements", "no time"]
-)
-def test_other_problems_have_no_time_elements(domain):
-    start = [Initial(0.0)] if "t" in domain.coordinates else []
-    equation = (lambda u: u.t - laplacian(u)) if start else (lambda u: laplacian(u) + 1)
-    assert cut_cell_problem(PDE(equation, domain, [Dirichlet(0.0), *start]).form) is None
-
-
 @pytest.mark.slow
 def test_a_triangulation_that_fills_its_box_marches():
     """It cuts no cells, so that there are no seams: this ended in a ValueError."""
@@ -123,10 +111,3 @@ def test_a_budget_ends_inside_of_a_time_element_with_what_there_is():
     )
     integration = stepper.run()
     assert 0 < integration.reached < 0.1 and stepper.evolution.work < 3 * allowed
-
-
-def test_errors_by_interval_are_root_mean_squares():
-    part = SimpleNamespace(weights=np.ones(8), x=torch.linspace(1 / 16, 15 / 16, 8, dtype=torch.float64)[:, None])
-    grid = SimpleNamespace(parts=[part], axes=[SplineAxis(np.linspace(0, 1, 5), 3)])
-    (means,) = CutCellSolver._by_interval(None, grid, np.array([1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 1.0, 7.0]))
-    np.testing.assert_allclose(means, [1, 2, 3, 5])

@@ -73,10 +73,3 @@ def test_cross_approximation_with_too_small_a_rank_says_how_wrong_it_is():
     true = np.linalg.norm(full(train).ravel() - wanted) / np.linalg.norm(wanted)
     assert true > 1e-6
     assert error == pytest.approx(true, rel=0.5)
-
-
-def test_cross_approximation_gives_nothing_where_an_entry_is_no_number():
-    assert crossed(lambda numbers: np.full(len(numbers), np.nan), (8, 8, 8), 1e-6, 8) is None
-    zero, error = crossed(lambda numbers: np.zeros(len(numbers)), (8, 8, 8), 1e-6, 8)
-    assert error == 0
-    assert not full(zero).any()
