@@ -95,9 +95,3 @@ def models(tmp_path_factory):
         patch.setattr(results, "report_figures", lambda *_: [])
         patch.setattr(results, "explain_rows", lambda *_: None)
         return fit_models(tmp_path_factory.mktemp("models"), *SMALL, "--formulas", "0.3")
-
-
-@pytest.fixture(scope="session")
-def reported_models(tmp_path_factory):
-    """Two fitted models with complete reports, not to be changed."""
-    return fit_models(tmp_path_factory.mktemp("reported"), *SMALL)

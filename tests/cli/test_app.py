@@ -56,13 +56,6 @@ def test_pages_of_help_for_any_stream(words, code, message, encoding):
     assert (done.returncode, done.stderr) == (code, message)
 
 
-def test_help_speaks_no_python(edgewise):
-    for words in ([], ["fit"], ["solve"], ["formula"]):
-        page = edgewise(*words, "--help").out
-        assert "<" not in page.replace("<=x<=", "") and "{" not in page and "str" not in page.split()
-    assert "--install-completion" in edgewise("--help").out
-
-
 PROGRAM = """
 import sys
 from edgewise.cli import main

@@ -73,16 +73,6 @@ def test_weights_are_repeats():
         assert one.tobytes() == other.tobytes()
 
 
-def test_the_band_of_an_edge():
-    X, _, y = noisy(wave_and_kink, 200, 5)
-    fitted = KANRegressor(**FIXED).fit(X, y)
-    points = np.linspace(-1, 1, 7)[:, None].repeat(2, 1)
-    few = fitted._network_view(X).std(points)
-    assert few.shape == (7, 2, 1) and (few > 0).all()
-    more = KANRegressor(**FIXED).fit(*noisy(wave_and_kink, 2000, 5)[::2])
-    assert more._network_view(X).std(points).mean() < few.mean() / 2
-
-
 def test_without_bars_a_sentence_says_why(monkeypatch):
     X, _, y = noisy(product, 60, 6)
     few = KANRegressor(**FIXED).fit(X[:9], y[:9])

@@ -5,8 +5,7 @@ import pytest
 
 from edgewise import KANClassifier, KANRegressor
 from edgewise.errors import InputError
-from edgewise.estimator import KANSurvival
-from edgewise.estimator.reporting import alike_sentences, explained
+from edgewise.estimator.reporting import alike_sentences
 from edgewise.plot import edge_curves, network_diagram
 from edgewise.plot.themes import COLORS
 from edgewise.tables.columns import NumberInput
@@ -40,18 +39,6 @@ def classifier():
 
 def titles(figure):
     return [axes.get_title(loc="left") for axes in figure.axes]
-
-
-def test_two_classes_are_described_by_the_second():
-    rng = np.random.default_rng(0)
-    X = pandas.DataFrame(rng.normal(size=(150, 2)), columns=["long", "wide"])
-    model = KANClassifier(**SETTINGS).fit(X, np.where(X["long"] > 0, "slow", "fast"))
-    content = model.report().content
-    assert content.findings[0].startswith("As long goes") and "the probability of slow rises" in content.findings[0]
-    assert not content.class_findings and not any(figure.group for figure in content.figures)
-    local = model.explain_local(X[:3])
-    assert all(local.sentence(row).startswith("probability of slow ") for row in range(3))
-    assert "fast" not in local._repr_html_()
 
 
 def test_effects_are_in_the_unit_of_the_target_and_a_category_is_one_panel(regressor):
@@ -119,31 +106,6 @@ def test_a_notebook_shows_a_short_table(regressor):
 
 
 @pytest.mark.slow
-def test_a_report_without_rows_has_the_held_out_score(regressor):
-    X, y = houses()
-    content = regressor.report().content
-    assert content.split == {"training": len(X)} and not content.comparison.models
-    assert content.cautions[-1].startswith("No test rows were given, so how well")
-    model = KANRegressor(effort="low").fit(X[["area"]], y)
-    text = model.report().html
-    assert "On the held-out rows the R² of the KAN is 0.8" in text and "R² on held-out rows" in text
-    assert "On the held-out rows by which the model was chosen, the R² was 0.8" in text
-    assert "No rows were given, and a model keeps none of its training rows" in text
-    assert "its number of training rows" in text and "up to 300 combinations of values" in text
-    assert "No test rows were given. The score is that" in text
-
-
-def test_a_report_takes_rows_by_name(regressor):
-    with pytest.raises(InputError, match=r"path must be the name of a file, got DataFrame; .* report\(X=X, y=y\)"):
-        regressor.report(*houses(5))
-
-
-def test_a_report_takes_a_text_for_its_title(regressor):
-    with pytest.raises(InputError, match="title must be of type"):
-        regressor.report(title=np.zeros(3))
-
-
-@pytest.mark.slow
 def test_a_report_of_a_regressor(regressor, tmp_path):
     X, y = houses(60)
     report = regressor.report(tmp_path / "r.html", X, y)
@@ -153,18 +115,6 @@ def test_a_report_of_a_regressor(regressor, tmp_path):
     assert "R² on 60 test rows" in text and "The score rests on only 60 test rows" in text
     with pytest.raises(InputError, match="X and y must be given together"):
         regressor.report(X=X)
-
-
-@pytest.mark.slow
-def test_a_report_of_curves_says_what_a_formula_with_a_product_means():
-    X = np.random.default_rng(0).uniform(1, 2, (60, 2))
-    model = KANRegressor(**SETTINGS).fit(X, X[:, 0] * X[:, 1]).fit_equations(X, X[:, 0] * X[:, 1], time_limit=2)
-    content = model.report().content
-    assert content.joint[0].startswith("The model is a sum of one curve of each input: it has no pairs of inputs")
-    assert content.joint[1].startswith("The formula joins x1 and x2 in one term")
-    first_page = model.report().html.split("<details>")[0]
-    assert all(sentence in first_page for sentence in content.joint)
-    assert "edges" not in {figure.kind for figure in content.figures}  # they are the effects of the first page
 
 
 @pytest.mark.slow
@@ -193,19 +143,6 @@ def test_columns_that_are_nearly_the_same_are_named():
     codes[:, 3] = codes[:, 1] + codes[:, 2]  # an area is that of its floors, and like none of them
     (sentence,) = alike_sentences(codes, [NumberInput(name, 0.0, -1.0, 1.0, flag=False) for name in "abcd"])
     assert sentence.startswith("b, c and d nearly follow from the other inputs together (R² of at least 0.9)")
-
-
-@pytest.mark.slow
-def test_several_targets_and_survival_times_are_summarised_and_shown():
-    X = np.random.default_rng(0).normal(size=(60, 2))
-    model = KANRegressor(**SETTINGS).fit(X, np.stack([X[:, 0], X[:, 1] ** 2], 1))
-    assert {effect for *_, effect in model.summary().terms} == {"y1 rises", "y2 falls, then rises"}
-    assert len(model.plot().legends) == 1
-    explanation = explained(model, model.background_)
-    assert explanation is not None and explanation.outputs == ("y1", "y2")
-    survival = KANSurvival(pairs="none").fit(X, (np.ones(60, dtype=bool), np.exp(-X[:, 0])))
-    assert "KANSurvival" in survival._repr_html_()
-    assert titles(survival.plot())[0] == "x1"
 
 
 def test_a_report_reads_targets_in_text_as_the_fit_does():

@@ -85,17 +85,6 @@ def test_options_name_an_indicator_as_formulas_do():
     assert all("[city is Köln]" in str(entry.formula) for entry in model.equations_)
 
 
-def test_the_best_formula_as_an_expression_of_sympy(fitted):
-    sympy = pytest.importorskip("sympy")
-    X, y = law()
-    model = copy.copy(fitted).fit_equations(X, y, time_limit=5)
-    difference = model.equations_.best.formula.sympy() - 3 * sympy.Symbol("x1", real=True) / sympy.Symbol(
-        "x2", real=True
-    )
-    assert sympy.simplify(difference) == 0
-    assert model.equations_.best.validation < 1e-20  # as it is on the rows held out, without a floor
-
-
 @pytest.mark.slow
 def test_the_network_itself_becomes_a_formula():
     X, _ = law()
@@ -159,16 +148,6 @@ def test_several_numbers_have_a_front_each(tmp_path):
     assert [str(front.best.formula) for front in again.equations_.values()] == [
         str(front.best.formula) for front in model.equations_.values()
     ]
-
-
-def test_before_the_search_a_sentence_says_what_to_do():
-    X = np.linspace(0, 1, 40)[:, None]
-    fitted = KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(X, X[:, 0])
-    with pytest.raises(NotFittedError, match=r"^there are no equations yet: call fit_equations\(X, y\) first$"):
-        fitted.equations_  # noqa: B018
-    assert not hasattr(fitted, "equations_")
-    with pytest.raises(AttributeError, match="'KANRegressor' object has no attribute 'equation'"):
-        fitted.equation  # noqa: B018
 
 
 def test_formulas_predict_what_the_fit_took():

@@ -31,13 +31,6 @@ def test_a_classifier_explains_probabilities():
     np.testing.assert_allclose(local.base + local.shares.sum(1), model.predict_proba(X[:4]), atol=1e-12)
 
 
-def test_names_of_a_data_frame_are_used():
-    pandas = pytest.importorskip("pandas")
-    X, y = table()
-    X = pandas.DataFrame(X, columns=["u", "v", "w"])
-    assert KANRegressor(**SMALL).fit(X, y).explain_global(X).names == ("u", "v", "w")
-
-
 def test_one_row_is_compared_with_the_stored_background():
     X, y = table()
     model = KANRegressor(**SMALL).fit(X, y)

@@ -83,15 +83,6 @@ def test_formulas_come_back(read, regressor, tmp_path):
 
 
 @pytest.mark.slow
-def test_error_bars_come_back_bit_for_bit(regressor, tmp_path):
-    loaded, _ = there_and_back(regressor, tmp_path)
-    assert loaded.error_bars_message_ == regressor.error_bars_message_
-    for one, other in zip(loaded.predict_interval(X, 0.8), regressor.predict_interval(X, 0.8), strict=True):
-        assert one.tobytes() == other.tobytes()
-    assert loaded.predict(X, return_std=True)[1].tobytes() == regressor.predict(X, return_std=True)[1].tobytes()
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", LABELS)
 def test_a_classifier_comes_back_with_its_labels(kind, tmp_path):
     fitted = KANClassifier(**QUICK, hidden=(), regularization=1e-2).fit(X, LABELS[kind])

@@ -1,16 +1,13 @@
 """Intervals from residuals: their ends are order statistics, and weights are repeats."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from edgewise.checkpoint import codec
-from edgewise.errors import CheckpointError, InputError
 from edgewise.train import conformal
-from edgewise.train.conformal import ResidualIntervals, ScoreQuantiles, residual_intervals
+from edgewise.train.conformal import ScoreQuantiles, residual_intervals
 
 RESIDUALS = torch.from_numpy(np.random.default_rng(0).exponential(size=(99, 1)) - 0.5)
 ONES = torch.ones(99, dtype=torch.float64)
@@ -61,16 +58,3 @@ def test_many_scores_are_thinned_to_the_larger_ones(monkeypatch):
     for level, score in zip(kept.levels[:, 0].tolist(), kept.scores[:, 0].tolist(), strict=True):
         assert score == float(whole[round(level * 100) - 1])
     assert kept.at(kept.most) == size.max()
-
-
-def test_faults_get_a_sentence():
-    intervals = residual_intervals(RESIDUALS, ONES)
-    for level in (0, 1, True, "0.9"):
-        with pytest.raises(InputError, match=r"^level must be a number in \(0, 1\), got "):
-            intervals.quantiles(level)
-    with pytest.raises(InputError, match=r"^level must be at most 0.98 for a model calibrated on 99 rows, got 0.99"):
-        intervals.quantiles(0.99)
-    descending = codec.plain(replace(intervals.below, scores=intervals.below.scores.flip(0)))
-    for changes in ({"below": descending}, {"noise": -ONES[:1]}, {"above": None}, {"more": 2}):
-        with pytest.raises(CheckpointError, match=r"^must have .*intervals"):
-            codec.read(ResidualIntervals, {**codec.plain(intervals), **changes}, "intervals", {"outputs": 1})

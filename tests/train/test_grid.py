@@ -115,14 +115,6 @@ def test_unset_only_leaves_given_domains_alone():
     assert model.layers[1].domain_is_set
 
 
-def test_adapt_keeps_weights_trainable_and_x_unchanged():
-    model, x = make_model(), points(50)
-    before = x.clone()
-    adapt_domain_(model, x)
-    assert torch.equal(x, before)
-    assert all(parameter.requires_grad and parameter.is_leaf for parameter in model.parameters())
-
-
 @pytest.mark.parametrize("x", [torch.zeros(0, 2), torch.tensor([[0.0, torch.nan]]), torch.tensor([[0.0, torch.inf]])])
 def test_no_domain_from_nothing_or_from_numbers_that_are_none(x):
     message = "^x must hold at least one sample and only finite values to set a domain from$"

@@ -120,20 +120,3 @@ def test_a_solution_of_ones_own_equation_is_read_like_others(edgewise, tmp_path,
     assert "1 of 3 points lies outside the domain and is left out." in done.out
     assert len((tmp_path / "shares.csv").read_text().splitlines()) == 3
     assert "to the prediction of u" in done.out
-
-
-def test_coefficients(edgewise, tmp_path):
-    own = tmp_path / "rate.py"
-    own.write_text(
-        "import torch\n"
-        "from edgewise.pde import PDE, Initial, Observations, Time\n"
-        "x = torch.linspace(0, 1, 20, dtype=torch.float64)[:, None]\n"
-        "observed = Observations(x, torch.exp(-0.7 * x[:, 0]))\n"
-        "problem = PDE(lambda u, k: u.t + k * u, Time(0, 1), [Initial(1.0), observed], coefficients={'k': 1.0})\n"
-    )
-    assert edgewise("solve", own, "--out", tmp_path / "rate").code == 0
-    assert "k     " in edgewise("info", tmp_path / "rate").out
-    points = tmp_path / "points.csv"
-    points.write_text("t\n0.5\n")
-    (row,) = json.loads(edgewise("predict", tmp_path / "rate", points, "--json").out)["predictions"]
-    assert row["u"] == pytest.approx(math.exp(-0.35), abs=1e-6)

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from edgewise.cli.shared.folder import ResultFolder
-from edgewise.errors import FileError, InputError
+from edgewise.errors import FileError
 from edgewise.files import COMMIT, complete_commit, current_file, staging_folder, sweep
 from edgewise.files import whole as files
 
@@ -68,11 +68,6 @@ def test_a_file_in_the_way(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     with pytest.raises(FileError, match="--out must be a folder, got the link to nothing"):
         ResultFolder(tmp_path / "link").check()
-
-
-def test_a_name_that_is_empty():
-    with pytest.raises(InputError, match=r"--out must be the name of a folder, got ''"):
-        ResultFolder("")
 
 
 def test_results_of_another_table_are_not_replaced(tmp_path):

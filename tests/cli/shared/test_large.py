@@ -8,7 +8,6 @@ import pytest
 from edgewise.cli.shared import large
 from edgewise.cli.shared.preparation import FitJob, prepare_table, split_sentence
 from edgewise.cli.table.training import train_model
-from edgewise.errors import InputError
 from edgewise.tables import read_table
 from edgewise.tables.batches import Batches
 
@@ -87,14 +86,6 @@ def test_no_group_of_a_large_table_is_divided(folder, little_memory, count):
     assert len(set(prepared.groups.tolist())) == len(set((prepared.rows - 1) % count))
     kept = next(iter(prepared.large.batches)).groups
     assert kept is None if count == 2 else len(set(kept.tolist())) <= count - 1
-
-
-def test_a_group_of_one_value_is_refused(folder, little_memory):
-    with_places(folder, 1)
-    with pytest.raises(InputError, match=r"--group must name a column with at least two different values, got 1"):
-        prepare_table(FitJob(str(folder), target="y", group="place"))
-    with pytest.raises(InputError, match=r"--group must name a column of .*, got 'plaec'"):
-        prepare_table(FitJob(str(folder), target="y", group="plaec"))
 
 
 def without_targets(folder, rows):

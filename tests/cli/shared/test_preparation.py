@@ -40,14 +40,6 @@ def test_medians_and_levels_come_from_the_training_rows(tmp_path):
     assert any("that training did not have" in note for note in trained.notes)
 
 
-def test_notes_about_the_target_count_all_rows(tmp_path):
-    path = tmp_path / "t.csv"
-    path.write_text("a,b,y\n" + "".join(f"{i % 5},{i % 7},{'' if i == 2 else i + 0.5}\n" for i in range(30)))
-    assert (
-        "1 of 30 rows were left out: their target 'y' is missing." in prepare_table(FitJob(str(path), target="y")).notes
-    )
-
-
 def test_the_training_notes_what_it_found_about_columns_each_once(tmp_path):
     path = tmp_path / "t.csv"
     lines = "".join(f"{i + 100},{i % 7},7,2024-01-0{i % 9 + 1},{i % 5 + 0.5}\n" for i in range(30))

@@ -1,7 +1,6 @@
 """`edgewise fit` from end to end: what it prints and writes, bad input, full disks, Ctrl-C."""
 
 import errno
-import io
 import json
 import os
 import signal
@@ -11,7 +10,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from rich.console import Console
 from tests.cli.conftest import SMALL
 
 from edgewise.cli.shared.folder import NAMES
@@ -19,7 +17,6 @@ from edgewise.cli.table import fit as fit_module
 from edgewise.cli.terminal.console import Screen
 from edgewise.estimator.storage import load_estimator
 from edgewise.files import whole as files
-from edgewise.report.comparison import Comparison, ModelResult
 from edgewise.tables import read_table
 
 
@@ -147,14 +144,6 @@ def test_a_full_disk_is_found_before_the_training(refused, numbers, tmp_path, mo
     assert sorted(path.name for path in tmp_path.iterdir()) == ["numbers.csv"]
 
 
-def test_a_bug_is_one_sentence_and_debug_shows_it(edgewise, numbers, monkeypatch):
-    monkeypatch.setattr(fit_module, "train_model", lambda *a: 1 / 0)
-    done = edgewise("fit", numbers, "--target", "y")
-    assert done.code == 70
-    assert "this is a bug in Edgewise (ZeroDivisionError: division by zero)" in done.err
-    assert "edgewise --debug fit" in done.err and done.err.count("\n") == 1
-
-
 def interrupting(stage):
     """Progress bars that are Ctrl-C at the third update of a stage."""
 
@@ -199,17 +188,6 @@ def test_ctrl_c_in_training_keeps_the_best_model(edgewise, numbers, tmp_path, mo
     assert "interrupted" in (out / "report.html").read_text().lower()
 
 
-def test_the_stages_are_named_before_they_begin(edgewise, numbers, monkeypatch):
-    def stop(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(fit_module, "train_model", stop)
-    planned = edgewise("fit", numbers, "--target", "y", "--formulas", "7").out
-    assert "a part of the KAN (at most 7 seconds; --formulas 0 skips it) and a comparison" in planned
-    alone = edgewise("fit", numbers, "--target", "y", "--formulas", "0", "--compare", "none").out
-    assert "Stages: training. Ctrl-C ends the work within seconds" in alone
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_real_sigint(tmp_path):
@@ -237,20 +215,6 @@ def test_a_real_sigint(tmp_path):
     assert "The training was interrupted" in rest
     # Finished parts are kept as well where the machine is so slow that the run has taken some time.
     assert {path.name for path in out.iterdir()} - {".resume"} == set(NAMES) - {"report.html"}
-
-
-def test_the_kan_is_bold_and_failures_are_shown():
-    rows = [
-        ModelResult("KAN", 0.9, 120, 3.21, 0.01),
-        ModelResult("linear", 0.95, 12, 0.1),
-        ModelResult("MLP", None, None, None, None, "could not be fitted"),
-    ]
-    terminal = Console(file=io.StringIO(), force_terminal=True, width=100, highlight=False, markup=False)
-    terminal.print(fit_module.comparison_table(Comparison(rows, "accuracy", is_share=True)))
-    lines = terminal.file.getvalue().splitlines()
-    assert "accuracy" in lines[0] and lines[1].startswith("linear")
-    assert "90.0 % ± 1.0" in lines[2] and "120" in lines[2] and "\x1b[1m" in lines[2]
-    assert "MLP (could not be fitted)" in lines[3]
 
 
 @pytest.mark.slow

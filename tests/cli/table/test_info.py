@@ -28,7 +28,3 @@ def test_a_bare_network(edgewise, tmp_path):
     checkpoint.write(MLP([2, 3, 1]), tmp_path / "m")
     done = edgewise("info", tmp_path / "m")
     assert done.code == 0 and "MLP, nodes 2-3-1" in done.out and "parameters  13" in done.out
-
-
-def test_no_model(refused, tmp_path):
-    assert "no such file" in refused("info", tmp_path / "m")

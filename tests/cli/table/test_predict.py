@@ -44,17 +44,6 @@ def test_classes_without_the_target_in_any_order(edgewise, models, tmp_path):
     assert found.columns["predicted kind"].tolist() == ["low", "high", "middle"]
 
 
-def test_error_bars(edgewise, models):
-    done = edgewise("predict", models / "numbers", models / "numbers.csv")
-    assert done.code == 0
-    lines = [line.split(",") for line in done.out.splitlines()]
-    assert lines[0] == ["row", "predicted y", "low 90 %", "high 90 %"] and len(lines) == 61
-    prediction, low, high = np.array(lines[1:], dtype=float)[:, 1:].T
-    assert (low < prediction).all() and (prediction < high).all()
-    truth = read_table(models / "numbers.csv").columns["y"]
-    assert np.mean((low <= truth) & (truth <= high)) > 0.8
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -123,14 +112,6 @@ def test_a_pipe_that_closes_early(models):
     assert process.wait(60) == 0
 
 
-def test_an_identifier_has_another_name_than_a_prediction(edgewise, models, tmp_path):
-    table = tmp_path / "new.csv"
-    table.write_text("a,b,colour,predicted y\n1,0,red,7\n")
-    done = edgewise("predict", models / "numbers", table, "--id", "predicted y")
-    assert done.code == 1 and done.out == ""
-    assert "--id must name another column than those of the predictions, got 'predicted y'" in done.err
-
-
 def test_a_target_that_training_did_not_know_leaves_predictions_without_a_score(edgewise, models, tmp_path):
     table = tmp_path / "new.csv"
     for name, text in (
@@ -142,15 +123,3 @@ def test_a_target_that_training_did_not_know_leaves_predictions_without_a_score(
         done = edgewise("predict", models / name, table)
         assert done.code == 0 and len(done.out.splitlines()) == 2
         assert "Predicted 1 row.\n" in done.err, done.err
-
-
-@pytest.mark.slow
-def test_files_of_another_kind_are_no_models(refused, edgewise, models, tmp_path):
-    formulas = tmp_path / "f.json"
-    assert (
-        edgewise(
-            "formula", models / "numbers", "--data", models / "numbers.csv", "-o", formulas, "--time-limit", "0.2"
-        ).code
-        == 0
-    )
-    assert "MODEL must be a model of a table" in refused("export", formulas, "-o", tmp_path / "m.py")

@@ -7,13 +7,12 @@ import pytest
 import torch
 from torch.func import functional_call, jacrev
 
-from edgewise.errors import InputError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.train.blocks import Data
 from edgewise.train.jacobian import linearised
 from edgewise.train.jacobian.linearised import linearise, output_rows
-from edgewise.train.penalties import Ridge, Roughness, Sparsity
+from edgewise.train.penalties import Ridge, Roughness
 
 RNG = np.random.default_rng(0)
 F64 = {"dtype": torch.float64}
@@ -113,14 +112,3 @@ def test_chunks_and_picked_rows(monkeypatch):
     monkeypatch.setattr(linearised, "MOST_PRODUCT_WORK", 4**2 * 250)
     torch.testing.assert_close(linearise(model, data).gram, whole.gram, rtol=0.3, atol=0.3)
     assert not torch.equal(linearise(model, data).gram, whole.gram)
-
-
-def test_faults_get_a_sentence():
-    model, data, _ = line()
-    with pytest.raises(InputError, match=r"^penalty must be quadratic, as Ridge and Roughness, got Sparsity$"):
-        linearise(model, data, Sparsity(1.0))
-    with torch.no_grad():
-        model.layers[0].weight.fill_(math.nan)
-    bad = linearise(MLP([3, 2, 1], **F64), Data(data.x * math.nan, data.y))
-    with pytest.raises(InputError, match=r"^model must have finite derivatives at its data"):
-        bad.factor  # noqa: B018

@@ -63,12 +63,3 @@ def test_cross_entropy_has_no_count():
     source = RowSource(network, problem, trainable_slots(network, problem))
     assert source.count() is None
     assert source.normal_equations().pull is None
-
-
-def test_frozen_parameters_are_left_out():
-    network, problem = model(), PROBLEMS["weighted"]()
-    whole = RowSource(network, problem, trainable_slots(network, problem)).normal_equations().matrix.triu()
-    network.layers[0].requires_grad_(False)
-    part = RowSource(network, problem, trainable_slots(network, problem)).normal_equations().matrix.triu()
-    assert torch.allclose(part, whole[-len(part) :, -len(part) :], rtol=1e-12, atol=1e-15)
-    assert len(part) == 3 * 2 * 24

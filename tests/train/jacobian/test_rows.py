@@ -12,7 +12,7 @@ from edgewise.ops import normal
 from edgewise.pde.solver.network import network_for
 from edgewise.train.blocks import Data, ResidualBlock
 from edgewise.train.jacobian.rows import JetModule, NetworkRows, is_chain
-from edgewise.train.parameters import ParameterSlots, trainable_slots
+from edgewise.train.parameters import trainable_slots
 from edgewise.train.problems import BlockProblem, Classification, Regression
 from edgewise_experiments.problems.named_equations import EQUATIONS
 
@@ -180,19 +180,3 @@ def test_a_parameter_outside_the_layers_is_not_overlooked():
 
     model = Scaled()
     assert not is_chain(model, trainable_slots(model, Regression(X, Y)), X[:2])
-
-
-def test_a_residual_that_does_not_depend_on_the_model():
-    block = ResidualBlock("b", Data(X, Y), lambda jet, part: part.y)
-    model = MODELS["kan"]()
-    problem = BlockProblem([block])
-    slots = trainable_slots(model, problem)
-    found = NetworkRows(model, slots, X).block_rows(block, block.data, {})
-    assert not normal.dense(found.runs, slots.size).any()
-
-
-def test_slots_follow_each_other():
-    slots = ParameterSlots({"a": torch.nn.Parameter(torch.zeros(2, 3)), "b": torch.nn.Parameter(torch.zeros(()))})
-    assert slots.slots == {"a": slice(0, 6), "b": slice(6, 7)}
-    assert slots.shapes == {"a": (2, 3), "b": ()}
-    assert slots.size == 7

@@ -14,7 +14,7 @@ from edgewise.train.methods.base import Adam
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.penalties import Ridge, Roughness, Sparsity
-from edgewise.train.problems import Classification, Regression
+from edgewise.train.problems import Regression
 
 METHODS = {"adam": Adam(), "lbfgs": LBFGS(), "lm": LevenbergMarquardt()}
 
@@ -46,15 +46,6 @@ def test_learns_and_reports(name, dtype):
     assert report.plan["method"]["name"] == type(METHODS[name]).__name__
     assert report.plan["samples"] == 48
     assert all(p.grad is None and p.dtype == dtype for p in model.parameters())
-
-
-@pytest.mark.parametrize("name", ["adam", "lbfgs"])
-def test_classification(name):
-    x, y = samples(200)
-    problem = Classification(x, (y[:, 0] > 1.2).long(), validation=0.25)
-    report = fit(kan(width=(2, 2)), problem, METHODS[name], steps=60)
-    assert report.metric[0] == "accuracy"
-    assert report.metric[1] > 0.8  # the larger class has 0.52
 
 
 @pytest.mark.parametrize("settings", [{}, {"batch_size": 16, "evaluate_every": 1}])
@@ -133,16 +124,6 @@ def test_a_callback_can_end_the_fit():
     report = fit(kan(), Regression(*samples()), steps=50, callbacks=[lambda e: e.step == 4, lambda e: None])
     assert (report.stopped, report.steps) == ("callback", 4)
     assert report.message == "A callback asked to stop after step 4; the model is the best so far."
-
-
-def test_events():
-    events = []
-    report = fit(kan(), Regression(*samples(), validation=0.2), steps=5, callbacks=[events.append])
-    assert [event.step for event in events] == [1, 2, 3, 4, 5]
-    assert events[-1].loss == report.history[-1].loss
-    assert events[-1].validation_loss == report.history[-1].validation_loss
-    assert events[-1].best_loss == report.validation_loss
-    assert events[-1].seconds_left == 0 < events[0].seconds_left
 
 
 @pytest.mark.parametrize("batch_size", [None, 16])

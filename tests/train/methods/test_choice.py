@@ -7,9 +7,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
-from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.choice import default_method
-from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.problems import Classification, Regression
 
 
@@ -64,10 +62,3 @@ def test_the_choice_and_its_reason(model, problem, batch_size, name, reason):
     method, sentence = default_method(model, problem, batch_size)
     assert type(method).__name__ == name
     assert reason in sentence
-
-
-def test_a_fit_tells_which_method_it_took_and_why():
-    report = fit(kan(), regression(), steps=3)
-    assert report.plan["method"]["name"] == "LevenbergMarquardt"
-    assert "parameters are no more than" in report.plan["method_reason"]
-    assert fit(kan(), regression(), LBFGS(), steps=1).plan["method_reason"] == "It was given."

@@ -96,29 +96,6 @@ def test_the_reported_loss_is_that_of_the_rounded_parameters():
     assert report.loss == pytest.approx(exact, rel=1e-12)
 
 
-def test_masked_and_frozen_parameters_stay():
-    x = samples()
-    model = KAN([2, 3, 1], 4, dtype=torch.float64)
-    model.layers[0].mask[1, 1] = 0
-    model.layers[1].base.requires_grad_(False)
-    before = copy.deepcopy(model)
-    fit(model, Regression(x, target(x)), LevenbergMarquardt(), steps=5)
-    assert torch.equal(model.layers[1].base, before.layers[1].base)
-    assert torch.equal(model.layers[0].coef[1, :, 1], before.layers[0].coef[1, :, 1])
-    assert not torch.equal(model.layers[0].coef[1, :, 0], before.layers[0].coef[1, :, 0])
-    assert not model.layers[1].base.requires_grad
-
-
-def test_any_module_can_be_trained():
-    x = samples()
-    model = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)).double()
-    with torch.no_grad():
-        for number, parameter in enumerate(model.parameters()):
-            parameter.copy_(samples(parameter.numel(), 1, seed=number).view_as(parameter))
-    report = fit(model, Regression(x, target(x)), LevenbergMarquardt(), steps=40)
-    assert report.loss < 1e-3 * report.history[0].loss
-
-
 def test_conjugate_gradients_resume_with_the_same_bits():
     x, states = samples(300), []
     problem = Regression(x, target(x))

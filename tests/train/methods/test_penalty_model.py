@@ -46,12 +46,3 @@ def test_sparsity_has_a_positive_curvature_in_any_chunks(monkeypatch):
     assert float(whole.diagonal().max()) > 0
     monkeypatch.setattr(rows, "ROW_CHUNK_NUMBERS", 300)
     assert torch.allclose(curvature_matrix(objective), whole, rtol=1e-11, atol=1e-15)
-
-
-def test_frozen_parameters_are_left_out():
-    objective = objective_of(Ridge(0.1))
-    objective.network.layers[0].coef.requires_grad_(False)
-    objective = Objective(objective.network, objective.problem, Ridge(0.1))
-    slots = ParameterSlots(objective.parameters)
-    names = {entry.name for entry in penalty_curvature(objective, slots, objective.problem.train)}
-    assert names == {"layers.0.base", "layers.1.coef", "layers.1.base"}

@@ -1,18 +1,15 @@
 """Problems of blocks alone: a boundary value problem, and one with an unknown coefficient, by every method."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from edgewise.nn.model import KAN
 from edgewise.settings import FORWARD_CHUNK_NUMBERS
-from edgewise.train.blocks import BlockRole, Data, ResidualBlock
+from edgewise.train.blocks import Data, ResidualBlock
 from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.base import Adam
 from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.objective import Objective
-from edgewise.train.penalties import Sparsity
 from edgewise.train.problems import BlockProblem
 
 ONE = torch.ones(1, 1, dtype=torch.float64)
@@ -62,15 +59,6 @@ def test_the_loss_is_the_sum_over_blocks_in_any_chunks():
         assert gradient == pytest.approx(slope, rel=1e-4)
 
 
-def test_penalties_join():
-    problem, network = oscillator(), model()
-    objective, plain = Objective(network, problem, Sparsity(0.1)), Objective(network, problem)
-    both = objective.backward(problem.train)
-    assert both.loss == plain.evaluate(problem.train).loss
-    assert both.penalty == pytest.approx(objective.evaluate(problem.train).penalty, rel=1e-14)
-    assert both.penalty > 0
-
-
 def test_the_best_unknown_is_kept_and_resumed():
     states, k = [], unknown(1.0)
     fit(model(), oscillator(k=k), LBFGS(), steps=6, callbacks=[lambda event: states.append(event.state())])
@@ -81,12 +69,3 @@ def test_the_best_unknown_is_kept_and_resumed():
     other = unknown(7.0)
     fit(model(), oscillator(k=other), Adam(lr=10.0), steps=1)  # a step that makes it worse
     assert float(other.detach()) == 7.0
-
-
-def test_blocks_are_found_by_their_role():
-    problem = oscillator()
-    ends = replace(problem.blocks()[1], role=BlockRole.CONDITION)
-    other = BlockProblem([problem.blocks()[0], ends])
-    assert other.with_role(BlockRole.EQUATION) == (problem.blocks()[0],)
-    assert other.with_role(BlockRole.CONDITION) == (ends,)
-    assert other.with_role(BlockRole.OBSERVATION) == ()

@@ -6,7 +6,7 @@ import torch
 from edgewise.errors import InputError
 from edgewise.nn.model import KAN
 from edgewise.train.blocks import Data, ResidualBlock
-from edgewise.train.problems import Classification, Regression
+from edgewise.train.problems import Regression
 
 G = torch.Generator().manual_seed(0)
 X, Y = torch.rand(2, 9, 2, generator=G, dtype=torch.float64).unbind()
@@ -26,10 +26,6 @@ def test_regression_is_one_block_with_its_loss(weight):
     assert torch.allclose(found, problem.loss(network(X), problem.train), rtol=1e-14)
 
 
-def test_what_is_no_sum_of_squares_has_no_blocks():
-    assert Classification(X, torch.arange(9) % 2).blocks() == ()
-
-
 def test_derivatives_come_as_a_jet():
     block = ResidualBlock("b", Data(X, Y), lambda jet, part: jet[2] + jet[4], directions=DIRECTIONS, order=2)
     x = X.clone().requires_grad_()
@@ -38,14 +34,6 @@ def test_derivatives_come_as_a_jet():
     jet = block.jet(model(), X)
     assert torch.allclose((jet[2] + jet[4])[:, 1], laplacian, rtol=1e-9, atol=1e-10)
     assert float(block.loss(model(), block.data, {}).detach()) > 0
-
-
-def test_unknowns_come_as_a_third_argument():
-    unknown = torch.nn.Parameter(torch.tensor(2.0, dtype=torch.float64))
-    block = ResidualBlock("b", Data(X, Y), lambda jet, part, unknowns: unknowns["k"][:, None] * part.y)
-    loss = block.loss(model(), block.data, {"k": unknown})
-    loss.backward()
-    assert float(unknown.grad) == pytest.approx(float(4 * Y.square().sum() / 9), rel=1e-13)
 
 
 def test_derivatives_of_a_model_without_a_jet_are_refused():

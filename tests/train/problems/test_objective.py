@@ -41,17 +41,6 @@ def test_value_and_gradient_are_those_of_plain_autograd(problem, penalty, rows):
         assert torch.allclose(parameter.grad, gradient, rtol=1e-9, atol=1e-13)
 
 
-@pytest.mark.parametrize("penalty", PENALTIES[1:], ids=str)
-def test_gradient_of_the_penalty_alone(penalty):
-    model = KAN([2, 3, 2], dtype=torch.float64)
-    objective = Objective(model, PROBLEMS[0], penalty, numbers=FORWARD_CHUNK_NUMBERS // 7)
-    _, whole = plainly(model, PROBLEMS[0], penalty)
-    _, loss = plainly(model, PROBLEMS[0], None)
-    objective.penalty_backward(PROBLEMS[0].train)
-    for parameter, a, b in zip(model.parameters(), whole, loss, strict=True):
-        assert torch.allclose(parameter.grad, a - b, rtol=1e-9, atol=1e-12)
-
-
 def test_frozen_parameters_are_left_out():
     model = KAN([2, 3, 2], dtype=torch.float64)
     model.layers[0].coef.requires_grad_(False)
@@ -62,10 +51,3 @@ def test_frozen_parameters_are_left_out():
     model.requires_grad_(False)
     with pytest.raises(InputError, match="model must have a trainable parameter"):
         Objective(model, PROBLEMS[0])
-
-
-def test_predict_in_chunks():
-    model = KAN([2, 3, 2], dtype=torch.float64)
-    assert torch.allclose(
-        Objective(model, PROBLEMS[0], numbers=FORWARD_CHUNK_NUMBERS // 7).predict(X), model(X), rtol=1e-12
-    )

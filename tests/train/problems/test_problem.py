@@ -6,7 +6,6 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
 from edgewise.errors import InputError
-from edgewise.train.blocks import Data
 from edgewise.train.problems import Classification, OrdinalClassification, Regression
 
 X = torch.arange(12.0, dtype=torch.float64).reshape(6, 2)
@@ -75,13 +74,6 @@ def test_the_callers_tensors_are_shared_not_changed():
 
 
 LOADER = DataLoader(TensorDataset(X, Y), batch_size=2)
-
-
-def test_select_keeps_weights_with_their_rows():
-    data = Data(X, Y[:, None], Y.abs())
-    picked = data.select(torch.tensor([4, 1]))
-    assert picked.weight.tolist() == [0.5, 1.0]
-    assert torch.equal(picked.x, X[[4, 1]])
 
 
 WEIGHT = torch.tensor([2.0, 1, 1, 0, 1, 1], dtype=torch.float64)
