@@ -159,15 +159,6 @@ def kept_on_front(text, candidate, x, random):
     return any(text[:3] in str(entry.formula) for entry in front)
 
 
-def test_a_table_without_a_law_is_called_so():
-    random = np.random.default_rng(4)
-    x = random.uniform(-1, 1, (400, 2))
-    y = np.tanh(4 * x[:, 0] * x[:, 1]) + np.cos(3 * x[:, 0] + x[:, 1] ** 3)
-    problem = LawProblem(x[:280], y[:280], x[280:], y[280:], ("a", "b"))
-    (said,) = [message for message in chosen(problem, "a*b", "a + 0.1").messages if message.startswith("No short law")]
-    assert "the best of 3 symbols explains" in said or "the best of 5 symbols explains" in said
-
-
 @pytest.mark.parametrize("has_weak_input", [False, True])
 def test_a_step_whose_slope_no_row_determines_is_no_law(has_weak_input):
     random = np.random.default_rng(0)
@@ -185,14 +176,3 @@ def test_a_step_whose_slope_no_row_determines_is_no_law(has_weak_input):
         assert not any(name in str(entry.formula) for name in ("tanh", "atan", "exp"))
     (said,) = [message for message in front.messages if message.startswith("No short law")]
     assert "of what a smooth model" in said
-
-
-def test_two_regimes_are_no_law():
-    random = np.random.default_rng(0)
-    x = random.uniform(-1, 1, (300, 2))
-    y = np.where(x[:, 0] < 0, 2 * x[:, 1], 1 - 3 * x[:, 0] * x[:, 1])
-    problem = LawProblem(x[:210], y[:210], x[210:], y[210:], ("a", "b"))
-    steep = "b*(1 - tanh(8000.1*a)) + 0.5*(1 + tanh(8000.1*a))*(1 - 1.5*b)"
-    front = chosen(problem, steep, "1.1*b", "0.5*a + 0.9*b", "b*cos(3.1*a) + 0.2")
-    assert "tanh" not in str(front)
-    assert [message for message in front.messages if message.startswith("No short law")]

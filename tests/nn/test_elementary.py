@@ -1,13 +1,11 @@
 """The table of elementary functions: values by scipy or numpy, derivatives by autograd, domains, additions."""
 
 import math
-import pickle
 
 import pytest
 import torch
 
-from edgewise.errors import InputError
-from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
+from edgewise.nn.elementary import ELEMENTARY, Elementary
 
 # pykan's list (its SYMBOLIC_LIB), by this table's names.
 PYKAN = [
@@ -72,28 +70,3 @@ def test_allows_says_where_poles_lie():
     assert ELEMENTARY["log"].allows(1e-9, 5)
     assert not ELEMENTARY["log"].allows(0, 5)
     assert ELEMENTARY["sqrt"].allows(0, 5)
-
-
-def test_domains_in_words():
-    words = {name: ELEMENTARY[name].domain for name in ("log", "sqrt", "arcsin", "exp", "1/x", "tan")}
-    assert words == {
-        "log": "x > 0",
-        "sqrt": "x >= 0",
-        "arcsin": "-1 <= x <= 1",
-        "exp": "every x",
-        "1/x": "x not at 0",
-        "tan": "x not at 1.5708 + k * 3.14159",
-    }
-
-
-def test_a_name_comes_once():
-    with pytest.raises(InputError, match="got 'x' twice"):
-        FunctionTable([ELEMENTARY["x"], ELEMENTARY["x"]])
-
-
-def test_a_table_is_shown_by_its_name_and_cannot_be_changed():
-    assert repr(ELEMENTARY) == "ELEMENTARY"
-    assert repr(FunctionTable([ELEMENTARY["x"], ELEMENTARY["sin"]])) == "FunctionTable(x, sin)"
-    with pytest.raises(TypeError):
-        ELEMENTARY["sin"] = ELEMENTARY["cos"]
-    assert pickle.loads(pickle.dumps(ELEMENTARY))["sin"].text == "sin(x)"

@@ -31,7 +31,3 @@ def test_weights_start_uniform_by_glorot(inputs, outputs):
     assert weight.abs().max() <= bound
     assert weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.02)
     assert (weight / weight.std()).pow(4).mean().item() == pytest.approx(1.8, abs=0.05)  # uniform
-
-
-def test_counts_parameters():
-    assert sum(p.numel() for p in MLP([3, 5, 2]).parameters()) == 3 * 5 + 5 + 5 * 2 + 2

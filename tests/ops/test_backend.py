@@ -9,7 +9,7 @@ from tests.ops.spline_cases import EVEN, make_knots
 from torch.func import vmap
 
 from edgewise.errors import InputError
-from edgewise.ops.backend import choose, kernel_for, use_kernel
+from edgewise.ops.backend import choose, use_kernel
 from edgewise.ops.contract import spline_sum
 from edgewise.ops.kernels import cpu, dense, reference
 
@@ -79,20 +79,6 @@ def test_a_requested_kernel_gives_the_reason_for_tensors_that_do_not_fit(name, c
         choose(3, change(x), coef, knots)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (([1.0, 2.0],), "x must be a tensor of floating-point numbers, got list"),
-        ((torch.zeros(2, 2, dtype=torch.int64),), "x must be a tensor of floating-point numbers, got torch.int64"),
-        ((torch.zeros(2, 2), -1), "degree must be an integer from 0 to 10, got -1"),
-        ((torch.zeros(2, 2), "3"), "degree must be an integer from 0 to 10, got '3'"),
-    ],
-)
-def test_no_kernel_has_a_name_for_wrong_arguments(arguments, words):
-    with pytest.raises(InputError, match=f"^{words}$"):
-        kernel_for(*arguments)
-
-
 @pytest.mark.skipif(importlib.util.find_spec("triton") is not None, reason="triton is installed")
 def test_without_triton_its_kernel_is_refused_with_the_command_to_install_it():
     with pytest.raises(InputError, match=r"pip install 'edgewise\[triton\]'"), use_kernel("triton"):
@@ -107,14 +93,6 @@ def test_batched_tensors_of_vmap_go_to_the_reference():
     vmap(lambda row: chosen.append(choose(3, row[None], coef, knots)) or row)(x)
     assert chosen == [reference]
     assert torch.allclose(vmap(lambda row: spline_sum(row[None], coef, knots, 3)[0])(x), spline_sum(x, coef, knots, 3))
-
-
-def test_unknown_kernels_are_refused():
-    with (
-        pytest.raises(InputError, match='kernel must be "cpu", "dense", "reference", "triton" or None, got \'gpu\''),
-        use_kernel("gpu"),
-    ):
-        pass
 
 
 def test_a_backward_pass_in_another_thread_runs_on_the_kernel_of_its_forward_pass(monkeypatch):

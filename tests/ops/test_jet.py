@@ -8,7 +8,7 @@ from tests.ops.spline_cases import UNEVEN, make_knots, points_inside
 
 from edgewise.errors import InputError
 from edgewise.ops.backend import use_kernel
-from edgewise.ops.jet import along, bell, check_jet, compose, multiply, seed_jet, spline_jet
+from edgewise.ops.jet import along, bell, compose, multiply, seed_jet, spline_jet
 from edgewise.ops.kernels import cpu
 
 KERNELS = ["reference", *(["cpu"] if cpu.variants() else [])]
@@ -115,10 +115,3 @@ def test_spline_jet_equals_nested_autograd(kernel, degree, order):
 def test_a_bad_seed_gets_one_sentence(arguments, message):
     with pytest.raises(InputError, match=message):
         seed_jet(*arguments)
-
-
-def test_a_bad_jet_gets_one_sentence():
-    with pytest.raises(InputError, match=r"^x must be a jet of shape \(1 \+ D \* 2, batch, 3\), got \(4, 5, 3\)$"):
-        check_jet(torch.zeros(4, 5, 3), 3, torch.float32, 2)
-    with pytest.raises(InputError, match=r"^x must have the model's dtype torch.float64, got torch.float32$"):
-        check_jet(torch.zeros(5, 5, 3), 3, torch.float64, 2)

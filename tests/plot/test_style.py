@@ -6,9 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from edgewise.errors import FileError, InputError
 from edgewise.plot import parity, save
-from edgewise.plot.style import display_text, draw_density, labels, panels, render, styled
+from edgewise.plot.style import display_text, draw_density, panels, render, styled
 
 
 @pytest.fixture
@@ -35,15 +34,6 @@ def test_text_in_svg_is_text_and_there_is_no_date(figure):
     assert "STIXGeneral, 'STIX Two Text', 'Times New Roman', Times, serif" in svg
 
 
-@pytest.mark.slow
-def test_save_refuses_other_names_and_leaves_nothing_behind(figure, tmp_path):
-    with pytest.raises(InputError, match=r"must end in \.svg, \.pdf or \.png"):
-        save(figure, tmp_path / "figure.docx")
-    with pytest.raises(FileError, match="there is no folder"):
-        save(figure, tmp_path / "missing" / "figure.svg")
-    assert list(tmp_path.iterdir()) == []
-
-
 def in_a_fresh_interpreter(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
 
@@ -59,13 +49,6 @@ def test_plain_text_is_one_printable_line_without_formulas():
     assert display_text("price $5 or $6") == r"price \$5 or \$6"
     assert display_text("-12") == "−12"
     assert display_text("x" * 100, 20) == "x" * 13 + "…" + "x" * 6
-
-
-def test_labels():
-    assert labels(None, 1, "y", "outputs") == ["$y$"]
-    assert labels(None, 2, "x", "names") == ["$x_{1}$", "$x_{2}$"]
-    with pytest.raises(InputError, match="names must hold 2 names, got"):
-        labels("ab", 2, "x", "names")
 
 
 def test_density_counts_the_data():

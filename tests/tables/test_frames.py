@@ -107,12 +107,3 @@ def test_durations_and_times_of_day_of_every_package():
         np.testing.assert_array_equal(table.columns["d"], [1.5, np.nan])
         assert table.refused == {"t": "times of day"}
     assert frame_table(pd.DataFrame({"c": [1j, 2j], "n": [1.0, 2.0]})).refused == {"c": "complex numbers"}
-
-
-def test_shapes_that_are_no_table():
-    with pytest.raises(InputError, match="must have two dimensions"):
-        array_table([1.0, 2.0])
-    with pytest.raises(InputError, match="at least one column"):
-        frame_table(pd.DataFrame(index=[0, 1]))
-    with pytest.raises(InputError, match="at most 10,000 columns"):
-        array_table(np.zeros((1, 10_001)))

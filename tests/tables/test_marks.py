@@ -10,7 +10,6 @@ from edgewise.errors import InputError
 from edgewise.tables import InputEncoder, Table, read_table
 from edgewise.tables.cells import parse_dates
 from edgewise.tables.frames import array_table
-from edgewise.tables.target import learn_target
 
 Y = np.sqrt(np.arange(12.0))
 
@@ -88,9 +87,3 @@ def test_the_order_of_day_and_month_is_kept():
     with pytest.raises(InputError, match=r"dates as in training \(day/month/year\), got '03/25/2020' in row 1"):
         encoder.inputs[0].codes(new)
     assert parse_dates(np.array(["1/2/2020"], dtype=object)) is None
-
-
-def test_advice_for_a_target_of_dates_fits_a_target():
-    data = Table(("a", "y"), {"a": Y, "y": np.array([f"2020-01-{k + 1:02}" for k in range(12)], dtype=object)})
-    with pytest.raises(InputError, match="choose another target, or convert it to a number"):
-        learn_target(data, "y")

@@ -165,16 +165,6 @@ def test_missing_file_folder_and_pipe(tmp_path):
     assert "too long" in sentence(tmp_path / ("x" * 300))
 
 
-def test_no_permission_is_one_sentence(write, monkeypatch):
-    path = write("a,b\n1,2\n")
-
-    def refuse(*_):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("builtins.open", refuse)
-    assert "but permission denied" in sentence(path)
-
-
 @pytest.mark.parametrize("delimiter", [",", "\t"])
 def test_a_hundred_thousand_columns_are_refused_fast(write, delimiter):
     names = delimiter.join(f"c{i}" for i in range(100_000))

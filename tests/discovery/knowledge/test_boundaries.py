@@ -11,7 +11,6 @@ from edgewise.discovery.engine.running import Engine, Stages
 from edgewise.discovery.knowledge.boundaries import ClassLoss, ClassSearch, fit_class_constants, log_losses
 from edgewise.discovery.losses import Judgement
 from edgewise.discovery.problem import LawProblem
-from edgewise.errors import InputError
 from edgewise.formulas import evaluate, parse_expression
 from edgewise.outcomes import Budget
 
@@ -83,11 +82,3 @@ def test_a_circle_that_separates_the_classes_is_found_with_its_radius():
     assert any("separated" in sentence for sentence in front.messages)
     circle = next(entry for entry in front if "x**2 + y**2 - " in str(entry.formula))
     assert str(circle.formula).endswith("(x**2 + y**2 - 3/2)")
-
-
-def test_what_is_refused():
-    x = disc(40)[0]
-    with pytest.raises(InputError, match="y must have rows of both classes, got one class"):
-        find_formula(x, np.ones(40, dtype=bool))
-    with pytest.raises(InputError, match="no structure and no groups where y has classes"):
-        find_formula(x, x[:, 0] > 0, options=FormulaOptions(structure="f(x1)"))

@@ -36,15 +36,6 @@ def test_constants_by_group_and_shared_ones():
         family(fresh, ["a", "b"])
 
 
-@pytest.mark.slow
-def test_groups_of_different_laws_are_named():
-    x = sample()
-    y = np.choose(CODES, [np.sin(3 * x[:, 0]), x[:, 1] ** 3, x[:, 0] / x[:, 1]])
-    front = find_formula(x, y, names=["t", "u"], options=FormulaOptions(groups=LABELS), time_limit=3)
-    told = [sentence for sentence in front.messages if "does not keep to the shared law" in sentence]
-    assert told and any("of its own" in sentence for sentence in told)
-
-
 @pytest.mark.parametrize(
     ("groups", "message"),
     [

@@ -48,14 +48,6 @@ def test_names_that_are_no_identifiers_stand_in_backticks():
     np.testing.assert_allclose(evaluate(whole, np.array([[2.0, 5.0]])), [17.0])
 
 
-def test_a_structure_with_guesses_or_of_other_inputs_is_refused():
-    x = sample(40)
-    with pytest.raises(InputError, match="no guesses and no units where there is a structure"):
-        find_formula(x, x[:, 0], names=NAMES, options=FormulaOptions(structure="f(x)", guesses=("x",)))
-    with pytest.raises(InputError, match=r"arguments of inputs alone \(x, y, z\), got f\(w\)"):
-        find_formula(x, x[:, 0], names=NAMES, options=FormulaOptions(structure="f(w)"))
-
-
 @pytest.mark.slow
 def test_smooth_functions_of_a_product_are_the_factors_up_to_a_number():
     """The witness is the exact factor: their ratio is constant."""

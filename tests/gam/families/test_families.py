@@ -18,7 +18,6 @@ from edgewise.gam.families import (
     Tweedie,
 )
 from edgewise.gam.families.base import lower_quantile
-from edgewise.gam.families.named import family_of
 
 RNG = np.random.default_rng(0)
 ETA = np.linspace(-2, 2, 60)
@@ -167,13 +166,3 @@ def test_a_class_without_a_row_in_a_part_of_a_table_starts_as_half_a_row():
     start = Multinomial(3).start(np.array([0, 0, 1, 1, 1]), np.ones(5))
     shares = np.exp(start) / np.exp(start).sum()
     assert np.allclose(shares, np.array([2, 3, 0.5]) / 5.5)
-
-
-def test_losses_are_named_as_the_user_spells_them():
-    assert [family_of(loss).spelling for loss in ("absolute", "quantile:0.9", "poisson")] == [
-        "absolute",
-        "quantile:0.9",
-        "poisson",
-    ]
-    with pytest.raises(InputError, match="loss must be text, the name of a loss or 'quantile:SHARE', got 5"):
-        family_of(5)

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from edgewise.checkpoint import codec
 from edgewise.gam import fit_additive
 from edgewise.gam.families import Bernoulli, Poisson
-from edgewise.gam.inference import AdditiveSummary, summarise
+from edgewise.gam.inference import summarise
 from edgewise.gam.inference.wald import _tail, smooth_test
 
 
@@ -95,25 +94,6 @@ def test_a_line_alone_is_the_t_test_of_least_squares():
     assert line.estimate == pytest.approx(plain.slope, rel=1e-8)
     assert line.std == pytest.approx(plain.stderr, rel=0.03)  # the scale is REML's, of the penalised fit
     assert line.p_value == pytest.approx(plain.pvalue, rel=0.15)
-
-
-def test_the_text_has_the_tables_of_mgcv():
-    rng, x, _, f = sampled(200)
-    y = rng.poisson(np.exp(f / 2)).astype(float)
-    summary = summarise(fit_additive(x, y, family=Poisson(), pairs=()), x, y)
-    text = str(summary)
-    for part in (
-        "Family: poisson   Link: log",
-        "chi-sq",
-        "ref. df",
-        "std. error",
-        "-REML",
-        "Deviance explained",
-        "n = 200",
-    ):
-        assert part in text
-    assert max(map(len, text.splitlines())) < 80
-    assert codec.read(AdditiveSummary, codec.plain(summary), "summary") == summary
 
 
 @pytest.mark.slow

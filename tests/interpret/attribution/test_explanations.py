@@ -110,16 +110,6 @@ def test_local_sentences_and_several_outputs():
     assert local.names == ("x1", "x2", "x3", "x4")
 
 
-def test_a_global_explanation_is_shown_as_a_ranking_with_sentences():
-    x = np.random.default_rng(0).uniform(-1, 1, (60, 2))
-    explanation = explain_global(lambda x: x[:, 0], x, names=["a", "b"])
-    lines = repr(explanation).splitlines()
-    assert lines[1].split()[:2] == ["a", "0.477"] and lines[-1] == explanation.sentences[-1]
-    assert [name for name, _, _ in explanation.ranking()] == ["a", "b"]
-    assert sum(share for _, _, share in explanation.ranking()) == pytest.approx(1.0)  # never above 100 %
-    assert "<td" in explanation._repr_html_() and len(repr(explanation.local)) < 400
-
-
 def test_classes_that_add_up_in_the_log_odds_do_not_interact():
     X = np.random.default_rng(0).normal(size=(200, 2))
 

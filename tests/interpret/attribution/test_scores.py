@@ -36,12 +36,6 @@ def test_the_recursion_written_out():
     assert torch.equal(input_scores(trace), nodes[0])
 
 
-def test_one_edge_that_does_all_the_work_scores_one():
-    edges = torch.zeros(20, 3, 1, dtype=torch.float64)
-    edges[:, 1, 0] = torch.linspace(0, 1, 20)
-    torch.testing.assert_close(input_scores(trace_of(edges)), torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64))
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_constant_edges_score_zero(dtype):
     constant = torch.full((1000, 2, 1), 1234.567, dtype=dtype)

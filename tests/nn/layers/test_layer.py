@@ -37,20 +37,6 @@ def test_forward_is_its_definition(base, degree, grid_size):
     assert np.abs(layer.edges(x).detach().numpy() - edges).max() < 1e-14
 
 
-def test_parameters_and_buffers_by_name():
-    layer = make_layer(grid_size=4, degree=2)
-    assert {name: tuple(value.shape) for name, value in layer.named_parameters()} == {
-        "coef": (3, 6, 2),
-        "base": (3, 2),
-    }
-    assert {name: tuple(value.shape) for name, value in layer.named_buffers()} == {
-        "knots": (3, 9),
-        "spline_mask": (3, 2),
-        "domain_is_set": (),
-    }
-    assert (layer.grid_size, layer.degree, layer.base_function) == (4, 2, "silu")
-
-
 def test_a_masked_edge_is_zero_and_gets_no_gradient():
     layer = make_layer()
     layer.mask[1, 0] = 0

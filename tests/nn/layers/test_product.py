@@ -54,13 +54,6 @@ def test_bad_groups(groups):
         ProductLayer(2, groups)
 
 
-def test_bad_input():
-    with pytest.raises(InputError, match=r"^x must have shape \(\*batch, 2\), got \(3, 1\)$"):
-        ProductLayer(2, [[0, 1]])(points(3, 1))
-    with pytest.raises(InputError, match=r"^in_features must be a positive integer, got 0$"):
-        ProductLayer(0, [[0]])
-
-
 def test_a_kan_with_products_from_pairs_or_arities():
     pairs = KAN([2, (1, 2), 1], seed=0, dtype=torch.float64)
     assert pairs.config == KANConfig((2, 3, 1), products=((2, 2), ()))

@@ -51,10 +51,3 @@ def test_an_empty_batch(make_layer):
     for part in layer.jacobian_segments(points(1, 0, 3), points(1, 0, 2)):
         size = layer.get_parameter(part.parameter).numel()
         assert dense_rows(part, size).shape == (0, size)
-
-
-def test_a_masked_edge_has_no_row():
-    layer = LAYERS["spline"](3, 2)
-    coef, base = layer.jacobian_segments(points(1, 8, 3), points(1, 8, 2))
-    assert not dense_rows(coef, layer.coef.numel()).view(8, *layer.coef.shape)[:, 0, :, 0].any()
-    assert not base.values.view(8, 3, 2)[:, 0, 0].any()

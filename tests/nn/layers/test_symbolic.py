@@ -5,14 +5,12 @@ import math
 
 import pytest
 import torch
-from torch.func import functional_call, jacrev
 
 import edgewise
 from edgewise.errors import InputError
 from edgewise.nn.config import KANConfig
 from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
 from edgewise.nn.layers.initial import seeded_generator
-from edgewise.nn.layers.segments import dense_rows
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 
@@ -63,49 +61,6 @@ def test_values_written_out():
     assert layer.elementary(1, 0) is ELEMENTARY["x^2"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("order", [0, 1, 3])
-def test_the_jet_is_the_derivative_along_a_line(layer, order):
-    x, direction = points(2, 2), torch.tensor([0.7, -0.4], dtype=torch.float64)
-    seed = torch.zeros(1 + order, 2, 2, dtype=torch.float64)
-    seed[0] = x
-    if order:
-        seed[1] = direction
-    jet = layer.jet(seed, order)
-    line = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    values = layer(x + line * direction)
-    for k in range(order + 1):
-        assert torch.allclose(jet[k], values, rtol=1e-10, atol=1e-10)
-        if k < order:
-            columns = [torch.autograd.grad(v, line, create_graph=True)[0] for v in values.flatten()]
-            values = torch.stack(columns).view_as(values)
-
-
-@pytest.mark.parametrize(("order", "directions"), [(0, 0), (2, 2)])
-def test_jacobian_rows_equal_functional_jacobians(layer, order, directions):
-    components = 1 + order * directions
-    x, sensitivity = points(components, 6, 2), points(components, 6, 3)
-    parameters = {name: value.detach() for name, value in layer.named_parameters()}
-
-    def pulled(parameters):
-        class Call(torch.nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.inner = layer
-
-            def forward(self):
-                return (self.inner.jet(x, order) * sensitivity).sum((0, 2))
-
-        return functional_call(Call(), {f"inner.{name}": value for name, value in parameters.items()}, ())
-
-    expected = jacrev(pulled)(parameters)
-    found = {part.parameter: part for part in layer.jacobian_segments(x, sensitivity, order)}
-    assert found.keys() == expected.keys()
-    for name, part in found.items():
-        rows = dense_rows(part, parameters[name].numel())
-        assert torch.allclose(rows, expected[name].flatten(1), rtol=1e-10, atol=1e-12)
-
-
 def test_own_functions():
     mine = {**ELEMENTARY, **FunctionTable([Elementary("softplus", torch.nn.functional.softplus, "log(1 + exp(x))")])}
     layer = KANLayer(1, 1, functions=[["softplus"]], table=mine, dtype=torch.float64)
@@ -134,11 +89,6 @@ def test_outside_of_a_domain_nothing_is_made_up():
 def test_bad_functions(functions, message):
     with pytest.raises(InputError, match=message):
         KANLayer(1, 1, functions=functions)
-
-
-def test_bad_affine():
-    with pytest.raises(InputError, match=r"^affine must have shape \(4, 1, 1\), got \(4, 1\)$"):
-        KANLayer(1, 1, functions=[["sin"]], affine=torch.zeros(4, 1))
 
 
 def test_an_edge_can_be_the_sum_of_a_spline_and_a_function(tmp_path):

@@ -222,9 +222,3 @@ def test_a_forked_process_computes_with_threads_of_its_own(threads):
         finally:
             os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
-
-
-def test_an_unknown_instruction_set_is_refused():
-    _, x, coef, knots = make_case(3, 1, 1, 1)
-    with pytest.raises(cpu.EdgewiseError, match="no variant 'mmx' on this processor"):
-        cpu.layer(LayerCall(x, coef, knots, 3), variant="mmx")

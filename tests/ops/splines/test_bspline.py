@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.ops.spline_cases import EVEN, STEEP, UNEVEN, make_knots, points_inside, scipy_basis
 
-from edgewise.ops.splines.bspline import MAX_DEGREE, basis, local_basis, spline_domain
+from edgewise.ops.splines.bspline import MAX_DEGREE, basis, spline_domain
 from edgewise.ops.splines.knots import extend
 
 DEGREES = range(MAX_DEGREE + 1)
@@ -63,43 +63,6 @@ def test_any_knots_any_points(degree, widths, shares, shift, data):
         assert (got >= -1e-12).all()
 
 
-@pytest.mark.parametrize("kind", [EVEN, STEEP])
-def test_sums_to_one_everywhere_and_its_derivatives_to_zero(kind):
-    for degree, order in ORDERS:
-        knots = make_knots(kind, 6, degree)
-        inside = points_inside(knots, degree)
-        x = torch.cat([inside - 5, inside, inside + 5])
-        values = basis(x, knots, degree, order)
-        assert torch.allclose(
-            values.sum(-1), torch.full_like(x, float(order == 0)), rtol=0, atol=1e-12 * values.abs().max().item()
-        )
-
-
-@pytest.mark.parametrize("degree", DEGREES)
-def test_at_most_degree_plus_one_functions_are_active(degree):
-    knots = make_knots(UNEVEN, 6, degree)
-    x = points_inside(knots, degree)
-    interval, (values,) = local_basis(x, knots, degree)
-    assert values.shape == (*x.shape, degree + 1)
-    dense = basis(x, knots, degree)
-    for b in range(len(x)):
-        first = interval[b, 0].item()
-        assert torch.equal(dense[b, 0, first : first + degree + 1], values[b, 0])
-        assert dense[b, 0].count_nonzero() <= degree + 1
-
-
-@pytest.mark.parametrize("degree", DEGREES)
-@pytest.mark.parametrize("kind", [EVEN, UNEVEN])
-def test_derivatives_below_the_degree_are_continuous_at_knots(kind, degree):
-    knots = make_knots(kind, 5, degree)
-    inner = knots[:, degree + 1 : -degree - 1].mT
-    for order in range(degree):
-        left = basis(torch.nextafter(inner, inner - 1), knots, degree, order)
-        assert torch.allclose(left, basis(inner, knots, degree, order), rtol=0, atol=1e-10 * left.abs().max().item())
-    jump = basis(torch.nextafter(inner, inner - 1), knots, degree, degree) - basis(inner, knots, degree, degree)
-    assert (jump.abs().amax(-1) > 0.1).all()
-
-
 @pytest.mark.parametrize("degree", DEGREES)
 @pytest.mark.parametrize("side", [0, 1])
 def test_continues_as_a_straight_line_outside(degree, side):
@@ -114,14 +77,6 @@ def test_continues_as_a_straight_line_outside(degree, side):
     assert torch.equal(basis(x, knots, degree, 1), slope.expand(4, -1, -1))
     for order in range(2, degree + 2):
         assert not basis(x, knots, degree, order).any()
-
-
-@pytest.mark.parametrize("degree", DEGREES)
-def test_orders_above_the_degree_are_zero(degree):
-    knots = make_knots(EVEN, 3, degree)
-    values = basis(torch.tensor([[-1e9], [0.1], [math.inf]], dtype=torch.float64), knots, degree, degree + 1)
-    assert values.shape == (3, 1, 3 + degree)
-    assert not values.any()
 
 
 def test_nan_in_nan_out_and_only_there():

@@ -1,19 +1,8 @@
 """The order of nodes in which modules show."""
 
 import numpy as np
-import pytest
-import torch
 
-from edgewise.errors import InputError
-from edgewise.nn.model import KAN
-from edgewise.plot import network_diagram
 from edgewise.plot.network.layout import Shown, in_modules
-
-
-def test_an_order_that_does_not_exist():
-    model = KAN([1, 1])
-    with pytest.raises(InputError, match="order must be"):
-        network_diagram(model, model.trace(torch.linspace(-1, 1, 40)[:, None]), order="auto")
 
 
 def test_modules_stand_together():

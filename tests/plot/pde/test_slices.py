@@ -6,7 +6,7 @@ import torch
 from tests.plot.solutions import PLANE, flow, heat, heat_solution, oscillation, untrained
 
 from edgewise.errors import InputError
-from edgewise.plot.pde.slices import chosen_fields, chosen_times, residuals_at, slice_of
+from edgewise.plot.pde.slices import residuals_at, slice_of
 
 
 def test_values_and_errors_on_a_grid():
@@ -45,16 +45,3 @@ def test_a_reference_takes_the_place_of_the_exact_solution():
     assert shown.residual.shape == (0, 7)
     with pytest.raises(InputError, match=r"^exact must give shape \(b, 2\) = \(7, 2\), got \(7, 1\)$"):
         slice_of(solution, ["t"], {}, [7], lambda x: torch.ones(len(x), 1))
-
-
-def test_fields_and_times():
-    problem = flow()
-    assert chosen_fields(problem, None) == [0, 1] and chosen_fields(problem, ["v"]) == [1]
-    for wrong in ("v", [], ["w"]):
-        with pytest.raises(InputError, match=r"^fields must be names among u, v, got "):
-            chosen_fields(problem, wrong)
-    assert chosen_times(heat(), None, (0.0, 0.5)) == [0.0, 1.5]
-    assert chosen_times(heat(), [3], ()) == [3.0]
-    for wrong in ([], [-1.0], [4.0]):
-        with pytest.raises(InputError, match=r"^times must lie between 0 and 3, got "):
-            chosen_times(heat(), wrong, ())

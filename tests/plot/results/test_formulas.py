@@ -42,16 +42,3 @@ def test_dots_are_the_entries_and_the_best_is_marked():
     marked = [text.get_text() for text in figure.axes[1].texts if text.get_color() == ORANGE]
     assert marked[1] == "exact" and len(marked) == 2
     assert render(formula_front(found), ".svg") == render(formula_front(found), ".svg")
-
-
-@pytest.mark.slow
-def test_many_formulas_are_cut_to_the_best():
-    y = np.linspace(0, 1, 50)
-    x = np.stack([y, y**2, y**3], 1)
-    entries = [
-        FrontEntry.from_data(Formula(parse_expression(" + ".join(["a"] * k), ["a", "b", "c"]), NAMES), x, y)
-        for k in range(1, 9)
-    ]
-    found = Front(tuple(entries), 50, float(y.var()))
-    shown = listed(formula_front(found, max_formulas=3))
-    assert "5 formulas are not written out." in shown and len(shown) == 3 * 3 + 1

@@ -29,12 +29,6 @@ def test_both_losses_and_the_kept_step():
     render(figure, ".svg")
 
 
-def test_without_validation_the_training_loss_is_marked():
-    drawn = lines(training_history(records([3.0, 2.0], [None, None]), best_step=1))
-    assert "validation" not in drawn
-    np.testing.assert_array_equal(drawn["kept: step 1"].get_xydata(), [[1, 2.0]])
-
-
 def test_undefined_losses_are_gaps():
     figure = training_history(records([3.0, np.nan, 1.0, np.inf], [2.0, None, 1.0, None]))
     np.testing.assert_array_equal(lines(figure)["validation"].get_xdata(), [0, 2])

@@ -232,13 +232,6 @@ def test_a_distributed_sampler_is_refused_in_several_processes():
         next(Batches(loader).part(0, 2))
 
 
-@pytest.mark.parametrize("option", [{"target": "y"}, {"weight": "w"}, {"columns": ["a"]}])
-def test_names_of_columns_are_refused_for_arrays(option):
-    (name,) = option
-    with pytest.raises(InputError, match=f"batch 1: {name} must be left out where batches are arrays, got"):
-        list(Batches([(np.zeros((3, 2)), np.zeros(3))], **option))
-
-
 def test_targets_have_one_shape_and_tensors_any_precision():
     x = np.zeros((3, 1))
     with pytest.raises(InputError, match=r"batch 2: y must have the shape \(n,\) of batch 1, got \(n, 1\)"):
