@@ -53,9 +53,7 @@ def assert_no_law(table):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "table", [noisy_step, step_in_two_inputs, two_regimes, forest]
-)
+@pytest.mark.parametrize("table", [noisy_step, step_in_two_inputs, two_regimes, forest])
 def test_a_table_without_a_law_is_called_so(table, monkeypatch):
     monkeypatch.setattr(finder, "USUAL_SECONDS", 2.0)
     assert_no_law(table)
