@@ -20,7 +20,7 @@ settings.load_profile("edgewise")
 # CPU seconds of a test that is not marked slow: above the first it is listed, above the second it fails. The seconds of
 # other processes do not count, and where the processor is slow or shared the limit is as many times longer as the
 # yardstick takes there, right after the test. The yardstick takes YARDSTICK seconds on a 2.5 GHz core of a server.
-LISTED, FAILS, YARDSTICK = 0.7, 3.0, 0.055
+LISTED, FAILS, YARDSTICK = 0.5, 1.0, 0.055
 
 
 def slowness() -> float:

@@ -44,11 +44,6 @@ print(report.steps)
     assert run(program, without=OPTIONAL) == "3\n"
 
 
-def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'absent'"):
-        _ = edgewise.absent
-
-
 NEEDING_EXTRAS = {
     "edgewise.KANRegressor()": "sklearn",
     "edgewise.KANClassifier()": "sklearn",

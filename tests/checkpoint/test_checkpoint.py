@@ -172,17 +172,6 @@ def test_networks_that_a_file_cannot_describe_are_refused():
         to_bytes(half)
 
 
-def test_bad_extra_and_state_are_refused():
-    with pytest.raises(InputError, match=r"^extra must be a dictionary, got list"):
-        to_bytes(KAN([1, 1]), extra=[1])
-    with pytest.raises(InputError, match=r"^state must be a dictionary, got int"):
-        to_bytes(KAN([1, 1]), state=3)
-    with pytest.raises(InputError, match=r"^extra must be made of"):
-        to_bytes(KAN([1, 1]), extra={"a": torch.zeros(1)})
-    with pytest.raises(InputError, match="must have one of the dtypes"):
-        to_bytes(KAN([1, 1]), state={"a": torch.zeros(1, dtype=torch.complex64)})
-
-
 OF_ALL_KINDS = KAN(
     [2, 3, 2, 1],
     [0, 4, 3],
@@ -232,16 +221,3 @@ def test_a_full_disk_leaves_the_old_model(tmp_path, monkeypatch):
         write(KAN([2, 1], seed=2), path)
     assert path.read_bytes() == old
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
-
-
-def test_errors_of_load_name_the_file(tmp_path):
-    with pytest.raises(FileError, match=r"cannot read .*absent: no such file"):
-        read(tmp_path / "absent")
-    (tmp_path / "empty").write_bytes(b"")
-    with pytest.raises(CheckpointError, match=r"^model file .*empty must be .*, got an empty file$"):
-        read(tmp_path / "empty")
-
-
-def test_a_tensor_without_numbers_of_any_stride():
-    empty = torch.empty_strided((0,), (0,), dtype=torch.float64)
-    assert from_bytes(to_bytes(KAN([1, 1]), state={"none": empty})).state["none"].shape == (0,)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from edgewise.checkpoint import Checkpointer, read
-from edgewise.errors import FileError, InputError
+from edgewise.errors import FileError
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.train.loop.fitting import fit
@@ -69,26 +69,6 @@ def test_resumed_equals_uninterrupted(tmp_path, kind, method, settings):
     other = fresh(seed=9)
     fit(other, problem(), resume=read(path).state, **settings)
     assert same(other, whole)
-
-
-@pytest.mark.slow
-def test_the_saved_model_is_the_one_of_the_step(tmp_path):
-    models = []
-    fit(
-        KAN([2, 1], 3),
-        problem(torch.float32),
-        Adam(),
-        steps=4,
-        callbacks=[Checkpointer(tmp_path / "m", every=2), lambda event: models.append(event.state()["model"])],
-    )
-    tensors = read(tmp_path / "m").model.state_dict()
-    assert all(torch.equal(tensors[name], models[3][name]) for name in tensors)
-
-
-@pytest.mark.parametrize("every", [0, -1, 2.0, True, None])
-def test_bad_intervals(every):
-    with pytest.raises(InputError, match=r"^every must be a positive integer"):
-        Checkpointer("m", every)
 
 
 def test_an_unwritable_path_ends_the_fit_with_a_sentence(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas
 import pytest
 
-from edgewise import KANClassifier, KANRegressor, KANSurvival
+from edgewise import KANClassifier, KANRegressor
 from edgewise.compare.baselines import iterate_baselines
 from edgewise.errors import InputError
 
@@ -41,20 +41,6 @@ def test_a_model_that_fails_in_one_fold_has_no_score(monkeypatch):
     assert linear.score is not None and boosting.score is None and boosting.remark == "could not be fitted"
 
 
-def test_refused_rows_and_targets():
-    X, y = curved(20)
-    with pytest.raises(InputError, match="X must be a frame or an array"):
-        KANRegressor().compare("table.csv", y)
-    with pytest.raises(InputError, match="needs a KANRegressor or a KANClassifier, got a KANSurvival"):
-        KANSurvival().compare(X, y)
-    with pytest.raises(InputError, match="at least 10 rows"):
-        KANRegressor().compare(X[:5], y[:5])
-    with pytest.raises(InputError, match="one target for each of the 20 rows"):
-        KANRegressor().compare(X, np.column_stack([y, y]))
-    with pytest.raises(InputError, match="y must hold finite numbers, got nan in row 18, counted from 1"):
-        KANRegressor().compare(X, np.where(np.arange(20) == 17, np.nan, y))
-
-
 @pytest.mark.slow
 def test_the_columns_are_those_of_the_fit():
     X, y = curved(40)
@@ -78,6 +64,7 @@ def test_a_summary_says_whether_curves_help():
     assert line.summary().notes[0].startswith("Verdict: use a linear model")
 
 
+@pytest.mark.slow
 def test_a_report_of_test_rows_has_the_verdict_beside_a_linear_model():
     X, y = curved()
     page = str(KANRegressor(effort="low").fit(X[:90], y[:90]).report(X=X[90:], y=y[90:])._repr_html_())

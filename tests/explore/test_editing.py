@@ -203,12 +203,3 @@ def test_the_page_has_the_edits_of_the_table():
     page = (ROOT / "web" / "src" / "edits.ts").read_text(encoding="utf-8")
     buttons = set(re.findall(r'(?:kind: |make\()"(\w+)"', page))
     assert buttons == set(EDITS) - {"add_splines", "add_products"}  # these are calls of Python alone
-
-
-def test_edits_that_are_calls_of_python_are_also_repeated_by_name(model, problem):
-    fixed = apply_edit(model, problem, {"kind": "fix", "edge": [0, 1, 0], "function": "x^2"}).model
-    beside = apply_edit(fixed, problem, {"kind": "add_splines", "where": [[0, 1, 0]]})
-    assert beside.model.config.functions == ((("",), ("+x^2",)),) and beside.costs["training"].rise == 0
-    deep = KAN([2, 2, 1], 5, dtype=torch.float64, domain=(-1, 1))
-    grown = apply_edit(deep, problem, {"kind": "add_products", "arities": [2]})
-    assert grown.model.config.products == ((2,), ()) and grown.text == "1 product node added to layer 1."

@@ -157,9 +157,3 @@ def test_classes_networks_and_models_without_rows(rows):
 def test_what_does_not_fit_is_refused(estimator, rows, words, change):
     with pytest.raises(InputError, match=words):
         Session(*change((estimator, *rows)))
-
-
-@pytest.mark.parametrize("held_out", [0.0, 1.5, [], [99], list(range(80))])
-def test_held_out_rows_are_a_share_or_positions(estimator, rows, held_out):
-    with pytest.raises(InputError, match="held_out must"):
-        Session(estimator, *rows, held_out=held_out)

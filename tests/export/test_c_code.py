@@ -9,7 +9,6 @@ import pytest
 import torch
 from tests.export.networks import NETWORKS, case, every_function, units
 
-from edgewise.errors import InputError
 from edgewise.export.c_code import c_source, to_c
 from edgewise.export.steps import InUnits
 
@@ -59,10 +58,3 @@ def test_in_the_units_of_a_table(tmp_path, kind):
     source = (tmp_path / "own.c").read_text()
     value = run(tmp_path, source, x.numpy(), 2, "price")
     np.testing.assert_allclose(value, InUnits(model, own)(x).detach().numpy(), rtol=1e-11, atol=1e-12)
-
-
-def test_bad_arguments_are_refused():
-    with pytest.raises(InputError, match="function must be a plain identifier"):
-        c_source(case("masked")[0], function="a b")
-    with pytest.raises(InputError, match="model must be a KAN or MLP"):
-        c_source(torch.nn.Linear(1, 1))

@@ -8,7 +8,6 @@ import pytest
 import torch
 from tests.export.networks import NETWORKS, case, every_function, units
 
-from edgewise.errors import FileError, InputError
 from edgewise.export.numpy_code import python_source, to_python
 from edgewise.export.steps import InUnits
 
@@ -62,13 +61,3 @@ def test_the_file_needs_numpy_only(tmp_path):
     )
     subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=tmp_path, check=True)
     np.testing.assert_allclose(np.load(tmp_path / "y.npy"), expected, rtol=1e-12, atol=1e-12)
-
-
-def test_bad_arguments_are_refused(tmp_path):
-    model = case("masked")[0]
-    with pytest.raises(InputError, match="model must be a KAN or MLP"):
-        python_source(torch.nn.Linear(1, 1))
-    with pytest.raises(InputError, match="names must hold 2 names"):
-        python_source(model, names=["a"])
-    with pytest.raises(FileError, match="there is no folder"):
-        to_python(model, tmp_path / "absent" / "m.py")

@@ -5,7 +5,6 @@ import pytest
 import torch
 from tests.export.networks import case, every_function
 
-from edgewise.errors import InputError
 from edgewise.export.scipy_edges import to_scipy
 from edgewise.nn.layers.product import ProductLayer
 
@@ -47,8 +46,3 @@ def test_a_spline_is_differentiated_and_integrated_by_scipy():
     jet = model.layers[0].jet(torch.stack([x, torch.eye(2).double()[0].expand(4, 2)]), 1)
     np.testing.assert_allclose(spline.derivative()(at), jet[1, :, 1].detach(), atol=1e-12)
     assert spline.integrate(-1, 1) == pytest.approx(np.mean(spline(np.linspace(-1, 1, 200001))) * 2, abs=1e-5)
-
-
-def test_bad_arguments_are_refused():
-    with pytest.raises(InputError, match="model must be a KAN, got"):
-        to_scipy(case("tanh")[0])

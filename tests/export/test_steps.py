@@ -6,7 +6,6 @@ import torch
 from tests.export.networks import case, mixed, units
 
 from edgewise.errors import InputError
-from edgewise.export.program import to_program
 from edgewise.export.steps import (
     Dense,
     Formulas,
@@ -58,11 +57,6 @@ def test_bad_arguments_are_refused():
     assert labels_of(None, 2, "x", "names") == ("x1", "x2")
 
 
-def test_a_program_refuses_units_of_another_type():
-    with pytest.raises(InputError, match="units must be of type"):
-        to_program(case("degree 5")[0], "model.pt2", units=3)
-
-
 def test_an_exponent_is_clipped_and_exponentiated():
     model, x, _ = case("degree 5")
     plain = InUnits(model, units(2, 2))(x).detach()
@@ -70,10 +64,3 @@ def test_an_exponent_is_clipped_and_exponentiated():
     own = InUnits(model, units(2, 2, exponent=(low, high)))(x).detach()
     assert torch.equal(own, plain.clamp(low, high).exp())
     assert own.min().item() == pytest.approx(np.exp(low)) and own.max().item() == pytest.approx(np.exp(high))
-
-
-def test_units_of_another_shape_are_refused():
-    with pytest.raises(InputError, match=r"out_limits of shape \(1, 2\)"):
-        check_units(Units(np.zeros(2), np.ones(2), out_limits=np.zeros((2, 2))), 2, 1)
-    with pytest.raises(InputError, match="one interval for each of 2 inputs"):
-        check_units(Units(np.zeros(2), np.ones(2), np.zeros((3, 2))), 2, 1)

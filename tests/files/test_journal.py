@@ -1,7 +1,5 @@
 """Journals of unfinished runs: what is kept is read back, another run or a damaged file is refused in a sentence."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -88,10 +86,3 @@ def test_mutated_files_raise_no_foreign_error(unfinished):
             Journal(unfinished.folder, RUN).resume()
         except FileError as error:
             assert "\n" not in str(error)
-
-
-def test_removed(unfinished):
-    unfinished.remove()
-    assert not unfinished.folder.exists() and unfinished.folder.parent.exists()
-    unfinished.remove()
-    assert json.dumps(unfinished.run)

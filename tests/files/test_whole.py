@@ -95,14 +95,6 @@ def test_folders_and_missing_files(tmp_path):
         files.write_bytes(tmp_path / "file" / "below", b"")
 
 
-def test_odd_names(tmp_path):
-    for action in (files.read_bytes, lambda path: files.write_bytes(path, b"")):
-        with pytest.raises(FileError, match="null character"):
-            action(f"{tmp_path}/a\0b")
-        with pytest.raises(FileError, match="name is too long"):
-            action(tmp_path / ("x" * 300))
-
-
 @pytest.mark.parametrize("name", [None, 5, b"name", ["name"]])
 def test_what_is_no_name(name):
     for action in (files.read_bytes, lambda path: files.write_bytes(path, b"")):

@@ -66,9 +66,3 @@ def test_beyond_the_data():
     assert undefined_share(of("sqrt(a - 0.99)"), X) > 0.1
     assert domain_report(of("sqrt(a - 0.99)"), X)[-1].startswith("Up to 20 % beyond the range")
     assert undefined_share(of("log(a)"), X) == 0
-
-
-def test_columns_without_negative_values_are_taken_for_quantities_that_have_none():
-    x = np.random.default_rng(0).uniform(0.1, 3, (100, 2))
-    assert undefined_share(of("log(a)/b"), x) == 0
-    assert undefined_share(of("log(a)/b"), x - 0.2) > 0.1

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise.formulas.curve_fits import EdgeFit, edge_fits
-from edgewise.formulas.expression import evaluate, parse_expression
+from edgewise.formulas.expression import evaluate
 from edgewise.formulas.printing import as_text
-from edgewise.nn.elementary import ELEMENTARY, Elementary
+from edgewise.nn.elementary import ELEMENTARY
 
 
 @pytest.mark.slow
@@ -63,13 +62,3 @@ def test_the_expression_has_the_values_of_the_edge(name):
 )
 def test_the_expression_leaves_out_factors_of_one_and_shifts_of_zero(fit, text):
     assert as_text(fit.expression(), ["x"]) == text
-
-
-def test_the_expression_needs_the_table_of_the_fit():
-    fit = EdgeFit("mine", 1.0, 0.0, 2.0, 0.0, 0.0, 3)
-    with pytest.raises(InputError, match=r"^table must contain the function 'mine' of the fit, got x"):
-        fit.expression({"x": ELEMENTARY["x"]})
-    mine = {"mine": Elementary("mine", lambda x: x**2 + 1, "x**2 + 1")}
-    assert evaluate(fit.expression(mine), np.array([[3.0]])) == evaluate(
-        parse_expression("2*x**2 + 2"), np.array([[3.0]])
-    )

@@ -135,11 +135,6 @@ def test_other_text_is_refused_and_never_run(text):
         parse_expression(text, NAMES)
 
 
-def test_only_text_is_parsed():
-    with pytest.raises(InputError, match=r"^text must be a formula in Python's notation, got int$"):
-        parse_expression(5, NAMES)
-
-
 def test_domain_violations_are_described():
     x = np.linspace(-1, 1, 11)[:, None]
     (sentence,) = domain_violations(parse_expression("log(x)"), x)

@@ -1,6 +1,5 @@
 """Fronts: scores, the choice where no search made one, what is printed, and fidelity to given data."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -19,13 +18,6 @@ def formula(text):
 
 def compared(*entries, y):
     return Front(with_scores(entries, y), len(y), float(np.var(y)))
-
-
-def test_scores():
-    texts = {"x": 0.5, "sin(x)": 0.1, "sin(x) + x": 0.05}
-    front = compared(*(FrontEntry(formula(text), loss) for text, loss in texts.items()), y=np.linspace(-1, 1, 50))
-    assert [entry.score for entry in front] == pytest.approx([0.0, math.log(5), math.log(2) / 2])
-    assert len(front) == 3
 
 
 def test_the_rule():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.interpret.black_box import array_function, input_gradient, tensor_function
+from edgewise.interpret.black_box import input_gradient, tensor_function
 from edgewise.nn.model import KAN
 
 
@@ -49,12 +49,3 @@ def test_gradients(function):
     x = points()
     expected = torch.stack([3 * x[:, 0] ** 2 * x[:, 1].sin(), x[:, 0] ** 3 * x[:, 1].cos()], 1)
     torch.testing.assert_close(input_gradient(tensor_function(function), x), expected, rtol=1e-9, atol=1e-10)
-
-
-def test_each_kind_of_function_of_arrays():
-    x, X = points(), points().numpy()
-    model = KAN([2, 3], dtype=torch.float32)
-    np.testing.assert_array_equal(array_function(model)(X), model(x.float()).detach().double().numpy())
-    np.testing.assert_array_equal(array_function(Predictor())(X)[:, 0], Predictor().predict(X))
-    assert array_function(Chooser())(X).shape == (30, 2)
-    np.testing.assert_array_equal(array_function(lambda X: X[:, 0].astype(np.float32))(X)[:, 0], X[:, 0].astype("f4"))

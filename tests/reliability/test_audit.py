@@ -66,13 +66,3 @@ def test_nothing_is_sent_started_or_written_elsewhere(tmp_path):
     assert ran.returncode == 0, ran.stderr[-2000:]
     assert ran.stdout.strip() == ""
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results"]
-
-
-@pytest.mark.slow
-def test_the_hook_sees_a_file_elsewhere(tmp_path):
-    folder = tmp_path / "results"
-    folder.mkdir()
-    head = PROGRAM.split("import numpy as np")[0]
-    program = head + "sys.addaudithook(hook)\nopen(folder + '/../x', 'w').close()\nprint(seen)"
-    ran = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True)
-    assert "open" in ran.stdout, ran.stderr

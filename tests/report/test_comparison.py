@@ -75,12 +75,6 @@ def test_of_an_error_the_lower_is_better_and_shares_are_in_points():
     )
 
 
-def test_without_standard_errors_of_differences_there_is_no_verdict():
-    unknown = Comparison([ModelResult("KAN", 0.8), ModelResult("linear", 0.9)])
-    assert unknown.verdict == "" and unknown.better == ""
-    assert Comparison([ModelResult("KAN", 0.8), ModelResult("linear", 0.9, gap_error=0.01)]).better == "linear"
-
-
 def test_a_share_near_one_has_an_interval_that_ends_there():
     error = score("accuracy", np.ones(69), np.ones(69)).error
     rows = [ModelResult("KAN", 1.0, 120, 3.21, error), ModelResult("linear", 0.5, 12, 0.1, error)]

@@ -9,7 +9,6 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from edgewise.errors import FileError, InputError
 from edgewise.nn.model import KAN
 from edgewise.plot import confusion, effect_curves, network_diagram, training_history
 from edgewise.report import Report
@@ -200,17 +199,6 @@ def test_figures_and_tables_speak_to_those_who_cannot_see(report):
 def test_control_characters_and_half_letters_are_replaced(tmp_path):
     Report(ReportContent("a\x00b\ud800")).save(tmp_path / "report.html")
     assert "<h1>a\ufffdb\ufffd</h1>" in (tmp_path / "report.html").read_text(encoding="utf-8")
-
-
-def test_a_file_that_cannot_be_written(tmp_path):
-    with pytest.raises(FileError, match="there is no folder"):
-        Report(ReportContent("x")).save(tmp_path / "missing" / "report.html")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_unknown_kind_of_figure_is_refused():
-    with pytest.raises(InputError, match="kind must be one of parity"):
-        ReportFigure("pie", Figure())
 
 
 def test_the_first_page_has_joint_effects_errors_and_doubts_before_the_figures():

@@ -8,8 +8,6 @@ import pytest
 import torch
 
 from edgewise import KANRegressor
-from edgewise.errors import InputError
-from edgewise.gam.families import Poisson
 from edgewise.gam.families.named import FAMILIES, Loss, family_of, family_of_classes
 from edgewise.search.automatic import auto_fit
 from edgewise.search.candidates import Samples
@@ -86,16 +84,6 @@ def test_losses_for_type_checkers_are_those_of_the_registry():
     assert all(family_of(name).name == name for name in FAMILIES)
     assert [family_of(name).name for name in names if ":" in name] == ["quantile"] * 7
     assert all(f'"{name}"' in KANRegressor.__doc__ for name in (*FAMILIES, "absolute", "auto"))
-
-
-def test_losses_by_name():
-    assert family_of("quantile:0.9").name == "quantile" and family_of("absolute").name == "quantile"
-    assert family_of_classes(2).predictors == 1 and family_of_classes(4).predictors == 4
-    for wrong in ("cubed", "quantile:much", "poisson:3"):
-        with pytest.raises(InputError, match=r"^loss must be"):
-            family_of(wrong)
-    with pytest.raises(InputError, match=r"^loss must be 'squared' where"):
-        auto_fit(samples(), SearchSettings(family=Poisson(), hidden=(2,)))
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,8 @@ import threadpoolctl
 import torch
 
 from edgewise import KANRegressor
-from edgewise.errors import InputError
 from edgewise.outcomes import Budget, OutOfTime, check_time
-from edgewise.search.jobs import count_of_jobs, one_blas_thread, run_jobs
+from edgewise.search.jobs import one_blas_thread, run_jobs
 
 
 def test_results_come_in_order_from_threads():
@@ -37,12 +36,6 @@ def timed(piece):
     """A piece that asks for the time."""
     check_time()
     return piece
-
-
-@pytest.mark.parametrize("jobs", [0, 1.5, True, "2"])
-def test_a_bad_number_is_named(jobs):
-    with pytest.raises(InputError, match=r"^n_jobs must be"):
-        count_of_jobs(jobs)
 
 
 def test_the_threads_of_blas_are_restored():

@@ -201,6 +201,7 @@ def test_the_clock_ends_every_stage(looks, monkeypatch):
     assert search.fallback is not None
 
 
+@pytest.mark.slow
 def test_all_rows_take_the_pairs_that_a_sample_chose():
     rows = np.tile(X, (3, 1)) + 0.01 * np.random.default_rng(2).random((900, 4))
     y = np.tile(SUM + PRODUCT + 0.3 * NOISE, (3, 1))
@@ -256,6 +257,7 @@ def test_the_chosen_candidate_is_no_worse_than_those_it_contains(seed):
         assert chosen <= losses["linear"] + 1e-12
 
 
+@pytest.mark.slow
 def test_the_scale_of_the_target_is_chosen_together_with_pairs():
     """A product of factors has pairs of its own on the scale of y, which its curves on the other scale don't beat."""
     random = np.random.default_rng(1)

@@ -12,7 +12,6 @@ from edgewise.search.starts import (
     StartPlan,
     best_start,
     input_groups,
-    shapes_for,
     step_work,
     train_start,
 )
@@ -31,15 +30,6 @@ def problem(function, samples=500, features=2):
     return Regression(x, (y - y.mean()) / y.std(), validation=0.1)
 
 
-def test_shapes_go_from_additive_to_two_hidden_layers():
-    for inputs in (1, 2, 3, 6):
-        shapes = shapes_for(inputs, 1)
-        assert shapes[0] == (inputs, 1)
-        assert len(shapes[-1]) == 4
-        assert all((shape[0], shape[-1]) == (inputs, 1) for shape in shapes)
-        assert len(set(shapes)) == len(shapes)
-
-
 @pytest.mark.slow
 def test_the_shape_of_the_function_wins_over_an_additive_one():
     data = problem(lambda x: torch.exp(torch.sin(math.pi * x[:, 0]) + x[:, 1] ** 2))
@@ -54,17 +44,12 @@ def test_the_shape_of_the_function_wins_over_an_additive_one():
     assert stages
 
 
+@pytest.mark.slow
 def test_a_shape_that_is_linear_in_its_coefficients_has_one_start():
     data = problem(lambda x: torch.sin(3 * x[:, 0]) + x[:, 1] ** 2, samples=200)
     for shape, text in (((2, 1), ""), ((2, 1, 1), "best of 2 starts")):
         start, sentences = best_start(data, [shape], StartPlan(degree=3, starts=3), unlimited())
         assert start.width == shape and ("best of" in sentences[0]) == bool(text) and text in sentences[0]
-
-
-def test_work_grows_with_samples_and_grid():
-    few, many = problem(lambda x: x[:, 0], 100), problem(lambda x: x[:, 0], 1000)
-    coarse, fine = (KAN([2, 5, 1], grid, dtype=torch.float64) for grid in (4, 32))
-    assert step_work(few, coarse) < step_work(many, coarse) < step_work(many, fine)
 
 
 def test_training_a_start_lowers_its_held_out_loss():

@@ -5,7 +5,6 @@ import re
 import runpy
 import shutil
 import threading
-import time
 
 import numpy as np
 import pandas
@@ -13,7 +12,7 @@ import pytest
 
 import edgewise
 from edgewise import KANRegressor
-from edgewise.explore import CancelledError, Session
+from edgewise.explore import Session
 from edgewise.explore.page.api import Requests
 from edgewise.explore.page.server import Server
 from edgewise.explore.page.static import write_static
@@ -167,28 +166,6 @@ def test_a_row_below_the_pointer_shows_numbers_that_add_up(browser, served):
     assert all(written[int(at) :].startswith(b"%d 0 obj" % (n + 1)) for n, at in enumerate(places))
     page.close()
     assert page.wrong == []
-
-
-def test_a_refit_shows_its_progress_and_can_be_cancelled(browser, served, monkeypatch):
-    session, address, _ = served
-
-    def endless(edit, progress):
-        while not progress(0.25):
-            time.sleep(0.001)
-        raise CancelledError
-
-    monkeypatch.setattr(session, "preview", endless)
-    page = new_page(browser)
-    page.goto(address)
-    page.get_by_role("button", name="Train all").click()
-    until(page, "document.querySelector('progress')?.value === 0.25")
-    page.get_by_role("tab", name="Ask").click()  # the page works on
-    page.get_by_role("slider", name="speed").press("End")
-    page.get_by_role("tab", name="Model").click()
-    page.get_by_role("button", name="Cancel").click()
-    page.get_by_text("Cancelled: nothing was changed.").wait_for()
-    page.close()
-    assert page.wrong == [] and session.edits == ()
 
 
 def test_two_pages_keep_both_edits(browser, served):

@@ -2,7 +2,6 @@
 
 import json
 import random
-import socket
 import threading
 import urllib.error
 import urllib.request
@@ -73,12 +72,6 @@ def page(folder):
     running.stop()
     thread.join(60)
     assert not thread.is_alive()
-
-
-def test_the_socket_listens_before_the_address_is_told():
-    waiting = server.Server(Requests(new_session(), ""))
-    with socket.create_connection((server.HOST, waiting.port), timeout=5):
-        waiting._socket.close()
 
 
 def test_the_page_comes_with_its_token_alone_and_may_load_nothing_else(page):
@@ -197,12 +190,6 @@ def test_every_odd_request_gets_a_result_or_one_sentence(page):
     for name, body in odd_bodies(random.Random(0)):
         answer = page.ask(name, body)
         assert isinstance(answer, dict), (name, body, answer)
-
-
-@pytest.mark.slow  # five fits
-def test_functions_are_suggested_by_their_cost_on_held_out_rows(page):
-    found = page.ask("suggest", {"edge": [0, 0, 0]})["suggestions"]
-    assert found == sorted(found, key=lambda one: one["after"]) and found[0]["after"] < found[0]["before"]
 
 
 @pytest.mark.slow  # a fit

@@ -6,7 +6,6 @@ import shutil
 import numpy as np
 import pytest
 
-import edgewise
 from edgewise.errors import InputError
 from edgewise.explore.page.solution import SolutionRequests
 from edgewise.explore.page.static import static_page
@@ -91,25 +90,3 @@ def test_sliders_move_time_and_parameters(decay, tmp_path):
         assert "k 2, t 1: 0.1353" in page.get_by_text("k 2, t 1").inner_text()  # exp(-2)
         browser.close()
     assert wrong == []
-
-
-def test_the_command_writes_the_page_and_refuses_tables(decay, tmp_path):
-    pytest.importorskip("typer")
-    from typer.testing import CliRunner
-
-    from edgewise.cli.app import app
-
-    edgewise.save(decay, tmp_path / "solution.safetensors")
-    facts = {
-        "fields": ["u"],
-        "unknowns": {},
-        "domain": {"box": {"k": [1, 2], "t": [0, 1]}},
-        "hard_conditions": False,
-        "statement": "u_t = -k u",
-    }
-    (tmp_path / "solution.json").write_text(json.dumps(facts))
-    page = tmp_path / "page.html"
-    done = CliRunner().invoke(app, ["explore", str(tmp_path), "--static", str(page)])
-    assert done.exit_code == 0 and "u_t = -k u" in page.read_text(encoding="utf-8"), done.output
-    refused = CliRunner().invoke(app, ["explore", str(tmp_path), "--edits", "edits.json"])
-    assert refused.exit_code == 1 and "--edits must be left out" in refused.output.replace("\n", " ")

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewise.pde.domains.combined import Difference, Intersection, Union
@@ -164,6 +164,7 @@ def test_quadrature_of_smooth_functions_is_exact():
     assert float((weights * value).sum()) == pytest.approx(math.pi / 2 * 15 / 2, rel=1e-12)
 
 
+@settings(max_examples=20)
 @given(st.lists(st.floats(0.3, 1), min_size=3, max_size=9), st.booleans())
 def test_star_shaped_polygons(radii, clockwise):
     corners = [
