@@ -44,10 +44,9 @@ SQUARE = Box(x=(0, 1), y=(0, 1))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("domain", "rate"), [(LINE, 3.52), (Disk(), 4.0)])
-def test_beyond_a_fold_no_solution_is_claimed(domain, rate):
-    """Folds of Bratu's equation are at 3.514 on the line, 6.808 on the square and 2 on the disk."""
-    solution = solve(PDE(lambda u: laplacian(u) + rate * torch.exp(u), domain, [Dirichlet(0.0)]))
+def test_beyond_a_fold_no_solution_is_claimed():
+    """The fold of Bratu's equation on the disk is at 2."""
+    solution = solve(PDE(lambda u: laplacian(u) + 4 * torch.exp(u), Disk(), [Dirichlet(0.0)]))
     assert "No solution was found: two grids leave the same residual" in solution.message
     assert solution.stopped == "no_progress"
     assert solution.error_estimate >= 1
