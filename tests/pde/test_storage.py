@@ -113,13 +113,6 @@ def cooling() -> PDE:
     )
 
 
-def test_coefficients_have_the_values_found(tmp_path):
-    problem = cooling()
-    save_solution(replace(untrained(problem), unknowns={"k": 0.75}), tmp_path / "s")
-    again = load_solution(tmp_path / "s", cooling())
-    assert again.unknowns == {"k": 0.75} and again.problem.unknowns["k"].item() == 0.75
-
-
 @pytest.mark.parametrize(
     ("problem", "message"),
     [

@@ -7,8 +7,8 @@ import torch
 
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.implicit import LevelSet
-from edgewise.pde.domains.mesh import Mesh, even_lines, graded_to_ends, grown, left_out, respaced
-from edgewise.pde.domains.shapes import Disk, LShape
+from edgewise.pde.domains.mesh import Mesh, even_lines, grown, left_out
+from edgewise.pde.domains.shapes import Disk
 from edgewise.pde.layers.tensor_product import TensorLayer
 
 SQUARE = Box(x=(-1, 1), y=(0, 2))
@@ -64,15 +64,6 @@ def test_the_coordinate_of_a_layer_is_cut():
     assert torch.allclose(layer(x), carried(x), rtol=1e-11, atol=1e-12)
 
 
-def test_outside_of_the_domain_nothing_counts():
-    lines = [torch.linspace(-1, 1, 9).double()] * 2
-    layer = TensorLayer(lines, 1, degree=5)
-    with torch.no_grad():
-        layer.coef[-3, 2] = 1.0  # in the quarter that an L-shape lacks
-    assert all(float(errors.max()) == 0 for errors in left_out(layer, LShape()))
-    assert any(float(errors.max()) > 0 for errors in left_out(layer, Box(x=(-1, 1), y=(-1, 1))))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [6, 7, 12])
 def test_cut_cells_have_whole_volumes(count):
@@ -109,20 +100,3 @@ def test_boundaries_of_combined_and_implicit_domains_have_their_lengths(domain, 
     quadrature = cut(domain, 7, 8)
     for name, length in lengths.items():
         assert float(quadrature.boundary[name][2].sum()) == pytest.approx(length, rel=1e-8)
-
-
-def test_respaced_intervals_of_zero_are_even():
-    """A spline that is zero, whose intervals miss nothing, ended with the logarithm of zero."""
-    lines = [torch.linspace(0, 1, 7, dtype=torch.float64)]
-    (points,) = respaced(TensorLayer(lines, 1, degree=5), Box(x=(0, 1)), 2.0)
-    torch.testing.assert_close(points, torch.linspace(0, 1, len(points), dtype=torch.float64))
-    assert len(points) > 7
-
-
-def test_graded_intervals_halve_towards_both_ends():
-    points = torch.tensor([-1.0, 0.0, 0.5, 2.0], dtype=torch.float64)
-    finer = graded_to_ends(points, octaves=3, each=2)
-    assert len(finer) == 4 + 2 * 6 and bool(torch.isin(points, finer).all())
-    shares = 2.0 ** (torch.arange(-6, 1, dtype=torch.float64) / 2)
-    torch.testing.assert_close(finer[1:8] - finer[0], shares)
-    torch.testing.assert_close(finer[-1] - finer.flip(0)[1:8], 1.5 * shares)

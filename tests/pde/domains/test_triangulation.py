@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.errors import InputError, MissingExtraError
+from edgewise.errors import InputError
 from edgewise.pde import PDE, Box, Dirichlet, LShape, Neumann, Triangulation, laplacian, solve
 from edgewise.pde.domains.mesh import Mesh
 
@@ -152,12 +152,6 @@ def test_arguments_are_untouched_and_points_at_one_place_are_one():
     square = Triangulation(points, [(0, 1, 2), (4, 5, 3)])
     assert np.array_equal(points, kept)
     assert [(piece.name, piece.measure) for piece in square.pieces] == [("boundary", 4.0)]
-
-
-def test_without_meshio_one_sentence_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr("edgewise.pde.domains.triangulation.find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match=r"^Triangulation.from_file needs meshio, .*'edgewise\[meshio\]'$"):
-        Triangulation.from_file(tmp_path / "part.msh")
 
 
 GMSH = """$MeshFormat

@@ -30,12 +30,3 @@ def test_more_knots_hold_the_same_function(periodic):
     directions = torch.eye(2, dtype=torch.float64)
     old, new = (each.jet(seed_jet(x, directions, 4), 4) for each in (layer, other))
     assert (old - new).abs().amax() <= 1e-11 * old.abs().amax()
-
-
-def test_a_periodic_input_repeats_with_all_derivatives():
-    layer = tensor(periodic=(True, False))
-    x = torch.tensor([[-1.5, 0.3], [1.5, 0.3], [0.4, 0.3], [3.4, 0.3], [-2.6, 0.3]], dtype=torch.float64)
-    jet = layer.jet(seed_jet(x, torch.eye(2, dtype=torch.float64), 4), 4)
-    assert torch.allclose(jet[:, 0], jet[:, 1], rtol=1e-9, atol=1e-9)
-    assert torch.allclose(jet[:, 2], jet[:, 3], rtol=1e-9, atol=1e-9)
-    assert torch.allclose(jet[:, 2], jet[:, 4], rtol=1e-9, atol=1e-9)

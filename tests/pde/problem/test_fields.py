@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewise.errors import InputError
-from edgewise.pde.problem.fields import Field, curl, divergence, function_jet, gradient, hessian, laplacian, stencil
+from edgewise.pde.problem.fields import curl, divergence, function_jet, gradient, hessian, laplacian, stencil
 
 NAMES = ("x", "y", "z")
 
@@ -66,18 +66,6 @@ def test_named_derivatives():
         _ = u.xw
     with pytest.raises(InputError, match="the same derivatives at all points"):
         _ = u.xxx
-
-
-def test_a_field_computes_like_its_values():
-    values = points(5, 1)[:, 0] + 0.5
-    u = Field(lambda index: values, ("x",))
-    assert torch.equal(2 * u - u / 3 + u**2, 2 * values - values / 3 + values**2)
-    assert torch.equal(1 / u + (1 - u) - 2**u, 1 / values + (1 - values) - 2**values)
-    assert torch.equal(values * u, values * values)
-    assert torch.equal(-u + abs(u), -values + values.abs())
-    assert torch.equal(torch.sin(u), values.sin())
-    assert torch.equal(torch.stack([u, u]), torch.stack([values, values]))
-    assert torch.equal(u * u, values**2)
 
 
 def test_vector_calculus():

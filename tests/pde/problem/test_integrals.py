@@ -13,10 +13,7 @@ from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial
 from edgewise.pde.problem.fields import Field, laplacian
 from edgewise.pde.problem.integrals import (
-    IntegralCalls,
-    PlaceRecorder,
     Rule,
-    ValueReader,
     at_places,
     integral,
     integrals_by,
@@ -56,28 +53,6 @@ def test_an_integral_over_a_box():
     assert torch.allclose(found, swapped, rtol=1e-12)
     line = integral(u, over=Interval(0, 2), points=3)  # y is held fixed
     assert torch.allclose(line, 8 / 3 * x[:, 1], rtol=1e-12)
-
-
-def test_places_are_recorded_and_values_read_by_key():
-    x = torch.tensor([[0.5, 1.0], [0.2, 3.0]], dtype=torch.float64)
-    recorder = PlaceRecorder(x)
-    calls = IntegralCalls(recorder)
-    line = torch.tensor([[0.1, 0.2]], dtype=torch.float64)
-    assert calls.of("u")(1, line).tolist() == [[0.0, 0.0], [0.0, 0.0]]
-    calls.of("v")(0, x[:, :1])
-    calls.of("u")(1, line[:, :1])
-    assert calls.points == {("u", 1, 0): 2, ("v", 0, 0): 1, ("u", 1, 1): 1}
-    assert recorder.places["u", 1, 0][1].tolist() == [[0.2, 0.1], [0.2, 0.2]]
-    assert recorder.places["v", 0, 0][1].tolist() == [[0.2, 3.0]]
-    values = torch.arange(16.0).reshape(4, 2, 2)
-    places = torch.cat([line.expand(2, -1), x[:, :1], line[:, :1].expand(2, -1)], 1)
-    again = IntegralCalls(ValueReader(values, places, calls.points, ("u", "v"), torch.tensor([1.0, 3.0])))
-    assert again.of("v")(0, x[:, :1]).tolist() == [[9.0], [11.0]]  # in another order than before
-    assert again.of("u")(1, line).tolist() == [[0.0, 4.0], [2.0, 6.0]]
-    with pytest.raises(InputError, match="the same integrals at all points"):
-        again.check(calls.points)
-    assert again.of("u")(1, line[:, :1]).tolist() == [[12.0], [14.0]]
-    again.check(calls.points)
 
 
 def test_integrals_may_change_their_order_but_not_their_set():

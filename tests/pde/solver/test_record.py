@@ -12,7 +12,6 @@ from edgewise.pde.domains.domain import Box, Time
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial
 from edgewise.pde.solver.cascade import GridCollocation, Networks, TimeElements
-from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.solver.messages import solution_of
 from edgewise.pde.solver.network import network_for, tensor_network
@@ -78,16 +77,6 @@ def test_the_finest_grid_counts_unless_finer_ones_were_no_better(reason, finest)
         record.add(each)
     record.settle(Ending(reason))
     assert record.level is levels[1 if finest else 0]
-
-
-def test_the_residual_of_nothing_is_the_source():
-    problem = poisson()
-    x = problem.domain.interior(4000, seed=3)
-    source = 2 * PI**2 * torch.sin(PI * x[:, 0]) * torch.sin(PI * x[:, 1])
-    size = 4 * PI**2 * math.sqrt(2)  # of u_xx + u_yy for a wave of one period
-    expected = float(source.square().mean().sqrt()) / size
-    squares = squared_residuals(constant(problem, 0.0), problem, x)
-    assert float(squares.mean().sqrt()) == pytest.approx(expected, rel=1e-9)
 
 
 def test_work_grows_with_parameters_and_points_and_is_limited():

@@ -14,7 +14,7 @@ from edgewise.pde.solver.plan import Plan
 from edgewise.pde.solver.record import Record
 from edgewise.pde.solver.refinement import GradedGrids, TrainedNetworks
 from edgewise.pde.solver.training import linear_method
-from edgewise.pde.spaces.networks import SEPARABLE, TENSOR, TensorNetwork, refined
+from edgewise.pde.spaces.networks import SEPARABLE, TENSOR, refined
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 
@@ -42,17 +42,6 @@ def grown(problem, shape, tolerance=1e-5, budget=1.0, **settings):
 def refinement_of(problem, shape, tolerance, budget, **settings):
     tier, kind = (LeastSquares(), GradedGrids) if shape == TENSOR else (Networks(), TrainedNetworks)
     return kind(problem, plan(shape, **settings), Record(tier, problem, Limits(budget)), tolerance)
-
-
-def test_a_tensor_network_grows_to_its_limit():
-    problem = cube(2, lambda points: torch.exp(points.sum(1)), lambda points: 2 * torch.exp(points.sum(1)))
-    solution = grown(problem, TENSOR, tolerance=0.0, most=300)
-    assert isinstance(solution.model, TensorNetwork)
-    assert solution.stopped == "budget"
-    assert solution.message.startswith("A finer grid has more than 300 parameters; the largest residual")
-    sizes = [stage.parameters for stage in solution.stages]
-    assert sizes[0] == 81 and 240 < sizes[-1] <= 300 and len(sizes) == 3
-    assert solution.errors().relative_l2 < 1e-7
 
 
 def test_a_loss_that_is_no_number_ends_with_a_sentence():

@@ -69,11 +69,3 @@ def test_high_derivatives_of_given_coefficients_are_exact_to_rounding():
     (plain,) = block.derivatives(coef, [(4,)])[4,]
     assert np.abs(exact - truth).max() < 1e-9
     assert np.abs(plain - truth).max() > 1e-8
-
-
-def test_the_quadrature_of_an_axis_is_exact_for_polynomials():
-    axis = SplineAxis(np.array([0.0, 0.3, 1.0, 2.0]), 3)
-    points, weights = axis.quadrature(3)
-    assert points.shape == weights.shape == (3, 3)
-    assert (weights * points**5).sum() == pytest.approx(2**6 / 6, rel=1e-14)
-    assert weights.sum(1) == pytest.approx(np.diff(axis.breakpoints))

@@ -38,11 +38,3 @@ def test_derivatives_along_directions_are_those_of_autograd():
         for order in range(3):
             (value,) = torch.autograd.grad(value.sum(), step, create_graph=True)
             assert torch.allclose(jet[1 + 3 * number + order], value, rtol=1e-8), (number, order)
-
-
-def test_many_points_are_evaluated_in_batches(monkeypatch):
-    net = network()
-    x = torch.rand(50, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    whole = net.jet(x, torch.eye(3, dtype=torch.float64), 2)
-    monkeypatch.setattr("edgewise.pde.spaces.low_rank.BATCH_NUMBERS", 300)
-    assert torch.equal(net.jet(x, torch.eye(3, dtype=torch.float64), 2), whole)
