@@ -114,7 +114,6 @@ SETTINGS = [
     (lambda: Adam(schedule="linear"), 'schedule must be "cosine" or None'),
     (lambda: LBFGS(history=0), "history must be an integer of at least 1, got 0"),
     (lambda: LevenbergMarquardt(damping=0), "damping must be a positive number"),
-    (lambda: SSBroyden("dfp"), "variant must be one of ssbroyden, ssbfgs, bfgs, got 'dfp'"),
     (lambda: SSBroyden(evaluations=0), "evaluations must be an integer of at least 1"),
     (lambda: Sparsity(-1), "weight must be a number of at least 0, got -1"),
     (lambda: Sparsity(1, entropy="a"), "entropy must be a number of at least 0, got 'a'"),

@@ -11,7 +11,7 @@ from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
     from edgewise.train.methods.base import Adam, Method, Run, StepResult
-    from edgewise.train.methods.choice import MethodLimits, default_method, method_for
+    from edgewise.train.methods.choice import default_method
     from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
     from edgewise.train.methods.quasi_newton import LBFGS, SSBroyden
 
@@ -20,12 +20,10 @@ __all__ = [
     "Adam",
     "LevenbergMarquardt",
     "Method",
-    "MethodLimits",
     "Run",
     "SSBroyden",
     "StepResult",
     "default_method",
-    "method_for",
 ]
 
 import_on_demand(__name__)

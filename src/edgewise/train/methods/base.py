@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
 import torch
+from torch import Tensor
 
-from edgewise.checks import check_number, is_number, is_one_of
+from edgewise.checks import check_number, is_list, is_number, is_one_of
 from edgewise.errors import InputError
 from edgewise.outcomes import StopReason
 from edgewise.train.blocks import Data
@@ -138,11 +139,6 @@ class Method:
         return {"name": type(self).__name__, **asdict(self)}
 
 
-# Times that a step of Adam on all samples is halved where it makes the loss infinite or NaN, as where the input of a
-# logarithm leaves its domain: after 20 the step is a millionth.
-MOST_HALVINGS = 20
-
-
 @dataclass(frozen=True)
 class Adam(Method):
     """Adam with decoupled weight decay, for minibatches and for losses without useful curvature.
@@ -186,7 +182,7 @@ class Adam(Method):
 
     def __post_init__(self) -> None:
         check_number(self.lr, "lr", positive=True)
-        pair = tuple(self.betas) if isinstance(self.betas, list | tuple) else ()
+        pair = tuple(self.betas) if is_list(self.betas) else ()
         if len(pair) != 2 or not all(is_number(beta) and 0 <= beta < 1 for beta in pair):
             raise InputError(f"betas must be two numbers in [0, 1), got {self.betas!r}")
         check_number(self.weight_decay, "weight_decay")
@@ -216,28 +212,30 @@ class AdamRun:
 
     def step(self, data: Data) -> StepResult:
         """Make one step on these samples."""
+        # Loss and gradient at the present parameters, which the last step on all samples has left.
         is_whole = data is self._objective.problem.train_tensors
-        if is_whole and self._current is not None:
-            before = self._current
-        else:
+        before = self._current
+        if before is None or not is_whole:
             before = self._objective.backward(data)
         if not before.is_finite:
             return StepResult(before)
+        # The step, at the rate of a cosine that ends at zero.
         rate = self._settings.lr
         if self._settings.schedule is not None:
             rate = rate * (1 + math.cos(math.pi * min(self._steps_made / max(self._steps, 1), 1))) / 2
         self._optimizer.param_groups[0]["lr"] = rate
+        earlier: list[Tensor] = []
         if is_whole:
             earlier = [parameter.detach().clone() for parameter in self._parameters]
-        else:
-            earlier = []
         self._optimizer.step()
         self._steps_made += 1
         if not is_whole:
             return StepResult(before)
         # The next step needs this gradient anyway, and its loss belongs to the parameters after this step.
         self._current = self._objective.backward(data)
-        for halving in range(MOST_HALVINGS):
+        # It is halved where the loss is infinite or NaN, as where the input of a logarithm leaves its domain: after 20
+        # times the step is a millionth.
+        for halving in range(20):
             if self._current.is_finite:
                 break
             if halving == 0:  # momentum would lead to the end of the domain again

@@ -15,36 +15,15 @@ from edgewise.train.methods.quasi_newton import LBFGS, SSBroyden
 from edgewise.train.objective import unwrapped
 from edgewise.train.problems import Problem
 
-# First damping for a model that is linear in its parameters: the first step then solves it; small enough to leave no
-# trace in the solution, large enough for the factorisation of a matrix that is singular without it.
-LINEAR_DAMPING = 1e-9
-
 
 @dataclass(frozen=True)
 class MethodLimits:
-    """Largest numbers of parameters for which `method_for` takes a method that factorises or stores a square matrix.
+    """Largest numbers of parameters for which `method_for` takes a method that factorises or stores a square matrix."""
 
-    Parameters
-    ----------
-    least_squares : int
-        For Levenberg-Marquardt on sums of squares.
-    cross_entropy : int
-        For Levenberg-Marquardt on cross-entropies.
-    likelihood : int
-        For Levenberg-Marquardt on other likelihoods, such as those of ordered classes.
-    quasi_newton : int
-        For self-scaled Broyden on other losses.
-
-    Examples
-    --------
-    >>> MethodLimits().least_squares
-    5000
-    """
-
-    least_squares: int = MOST_FACTORISED
-    cross_entropy: int = MOST_FACTORISED_CROSS_ENTROPY
-    likelihood: int = MOST_FACTORISED
-    quasi_newton: int = MOST_FACTORISED
+    least_squares: int = MOST_FACTORISED  # for Levenberg-Marquardt on sums of squares
+    cross_entropy: int = MOST_FACTORISED_CROSS_ENTROPY  # for Levenberg-Marquardt on cross-entropies
+    likelihood: int = MOST_FACTORISED  # for Levenberg-Marquardt on other likelihoods, such as those of ordered classes
+    quasi_newton: int = MOST_FACTORISED  # for self-scaled Broyden on other losses
 
 
 # Limits of a search over many small models, where time counts more than the last digits of each: see `settings`. The
@@ -92,48 +71,21 @@ def default_method(model: nn.Module, problem: Problem, batch_size: int | None) -
 def method_for(
     problem: Problem, parameters: int, *, is_linear: bool = False, limits: MethodLimits | None = None
 ) -> tuple[Method, str]:
-    """Choose the method for a chain of layers, from the loss and the number of parameters.
+    """Choose the method for a chain of layers, from the loss and the number of parameters; also return why.
 
-    Levenberg-Marquardt where the loss has residuals, or a curvature that stands for them, and the matrix stays small:
-    it reaches errors that the others do not (the experiment `mlp-comparison` compares them). Self-scaled Broyden
-    where it has none, L-BFGS for more parameters.
-
-    Parameters
-    ----------
-    problem : Problem
-        What the model is trained on.
-    parameters : int
-        Number of trainable parameters.
-    is_linear : bool
-        Whether the model is linear in its parameters, so that Levenberg-Marquardt needs hardly any damping.
-    limits : MethodLimits, optional
-        Limits other than the default ones.
-
-    Returns
-    -------
-    method : Method
-    reason : str
-        Why this one, as a sentence.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from edgewise import Regression
-    >>> method, reason = method_for(Regression(torch.rand(20, 1), torch.rand(20, 1)), parameters=9000)
-    >>> reason
-    'L-BFGS, since 9000 parameters are more than 5000.'
+    A model that is linear in its parameters needs hardly any damping in Levenberg-Marquardt.
     """
+    # Without residuals, or a curvature that stands for them: quasi-Newton methods.
     limits = limits or MethodLimits()
     blocks = problem.second_order_blocks()
-    if not blocks and parameters <= limits.quasi_newton:
-        return (
-            SSBroyden(),
-            f"Self-scaled Broyden: the loss has no residuals, {parameters} parameters are no more than "
-            f"{limits.quasi_newton}.",
-        )
     if not blocks:
-        reason = f"L-BFGS: the loss has no residuals, and {parameters} parameters are more than {limits.quasi_newton}."
-        return LBFGS(), reason
+        loss = "the loss has no residuals"
+        most = limits.quasi_newton
+        if parameters <= most:
+            return SSBroyden(), f"Self-scaled Broyden: {loss}, {parameters} parameters are no more than {most}."
+        return LBFGS(), f"L-BFGS: {loss}, and {parameters} parameters are more than {most}."
+    # Levenberg-Marquardt while its matrix stays small: it reaches errors that the others do not (the experiment
+    # `mlp-comparison` compares them).
     if problem.blocks():
         most = limits.least_squares
     elif any(isinstance(block, CrossEntropyBlock) for block in blocks):
@@ -142,8 +94,9 @@ def method_for(
         most = limits.likelihood
     if parameters > most:
         return LBFGS(), f"L-BFGS, since {parameters} parameters are more than {most}."
+    method = LevenbergMarquardt()
     if is_linear:
-        method = LevenbergMarquardt(damping=LINEAR_DAMPING)
-    else:
-        method = LevenbergMarquardt()
+        # The first step then solves it: small enough to leave no trace in the solution, large enough for the
+        # factorisation of a matrix that is singular without it.
+        method = LevenbergMarquardt(damping=1e-9)
     return method, f"Levenberg-Marquardt, since {parameters} parameters are no more than {most}."

@@ -31,15 +31,8 @@ from edgewise.train.objective import Evaluation, Objective
 from edgewise.train.parameters import ParameterSlots, add_curvature_, flattened, gradient_of, write_
 from edgewise.train.penalties import ALL_PARAMETERS, Curvature
 
-# A smaller relative gain of a step cannot be seen in the loss.
-LEAST_VISIBLE_GAIN = torch.finfo(torch.float64).eps
-# Rows per parameter below which the system is solved in the space of samples: it saves the cube of the parameters, at
-# the price of J in full; at equality both factorise the same matrix, and J in full costs memory.
-SAMPLES = 0.7
 # Share of the step over which the second difference of the residuals is taken: Transtrum and Sethna, section 5.
 DIFFERENCE_STEP = 0.1
-# Largest 2 |correction| / |step|, theirs: beyond it the step is too long for a parabola.
-MOST_CORRECTION = 0.75
 
 
 @dataclass(frozen=True)
@@ -108,6 +101,9 @@ class LevenbergMarquardt(Method):
 
     full_batch: ClassVar[bool] = True
     monotone: ClassVar[bool] = True
+    # Rows per parameter below which the system is solved in the space of samples: it saves the cube of the parameters,
+    # at the price of J in full; at equality both factorise the same matrix, and J in full costs memory.
+    most_rows: ClassVar[float] = 0.7
     # Numbers in J, where it is formed in full: 256 MiB.
     most_full: ClassVar[int] = 2**25
 
@@ -159,23 +155,28 @@ class LevenbergMarquardtRun:
         data = self._objective.problem.train
         origin = flattened(self._parameters).double()
         write_(self._copies, origin)
+        # The objective at the start, which the last step has left unless the parameters were changed since.
         if self._latest is None or not torch.equal(self._latest[0], origin):
             self._latest = origin, self._objective.evaluate(data)
         start = self._latest[1]
         if not start.is_finite:
             return StepResult(Evaluation(math.nan, start.penalty))
+        # The quadratic model there, and its gradient.
         system = self._system(data)
         slope = float(system.gradient.abs().max())
         if not math.isfinite(slope):
             return StepResult(Evaluation(math.nan, start.penalty))
         if slope == 0:
             return StepResult(start, StopReason.CONVERGED, "The gradient is zero.")
+        # Trials with growing damping, until one lowers the objective.
+        rounding = torch.finfo(torch.float64).eps
         for _ in range(self._settings.trials):
             write_(self._copies, origin)  # products that keep no derivatives compute them there
             solution = system.solve(self._damping.value)
             if solution is not None:
                 point = self._rounded(origin + solution.move)
-                if torch.equal(point, origin) or solution.predicted <= LEAST_VISIBLE_GAIN * start.total:
+                # A gain below the rounding of the loss cannot be seen in it.
+                if torch.equal(point, origin) or solution.predicted <= rounding * start.total:
                     message = "The predicted gain of a step is below rounding."
                     return StepResult(start, StopReason.CONVERGED, message)
                 for move in self._moves(origin, solution, system):
@@ -195,17 +196,16 @@ class LevenbergMarquardtRun:
 
     def state(self) -> dict[str, Any]:
         """The damping, and the forcing term of truncated solutions."""
-        forcing = None if self._forcing is None else list(self._forcing)
-        return {"mu": self._damping.value, "growth": self._damping.growth, "forcing": forcing}
+        return {
+            "mu": self._damping.value,
+            "growth": self._damping.growth,
+            "forcing": self._forcing and [*self._forcing],
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what `state` gave."""
         self._damping = Damping(float(state["mu"]), float(state["growth"]))
-        forcing = state["forcing"]
-        if forcing is None:
-            self._forcing = None
-        else:
-            self._forcing = (float(forcing[0]), float(forcing[1]))
+        self._forcing = state["forcing"] and tuple(map(float, state["forcing"]))
 
     def _rounded(self, point: Tensor) -> Tensor:
         """The point rounded to the model's dtype, in float64."""
@@ -231,9 +231,13 @@ class LevenbergMarquardtRun:
         factorised = self._settings.factorised
         if self._source is None:
             self._source = objective.row_source(self._slots)
-        count = self._source.count() if objective.term is None else None
-        if count is not None and count < min(SAMPLES * size, factorised) and count * size <= self._settings.most_full:
-            return SampleSystem(*self._source.in_full())
+        # Fewer residuals than parameters, without a penalty: the matrix of the residuals.
+        if objective.term is None:
+            count = self._source.count()
+            most = min(self._settings.most_rows * size, factorised)
+            if count is not None and count < most and count * size <= self._settings.most_full:
+                return SampleSystem(*self._source.in_full())
+        # Too many parameters for a factorisation: products with the matrix.
         curvature = penalty_curvature(objective, self._slots, data)
         is_formed = any(entry.name == ALL_PARAMETERS for entry in curvature)
         if size > factorised and self._source.is_chain and not is_formed:
@@ -243,6 +247,7 @@ class LevenbergMarquardtRun:
             forcing = forcing_term(slope, self._forcing)
             self._forcing = slope, forcing
             return MatrixFreeSystem(objective.implicit_matrix(self._source), self._slots, gradient, curvature, forcing)
+        # The normal equations, with the penalty.
         normal = self._source.normal_equations()
         gradient = normal.gradient
         matrix = normal.matrix
@@ -276,7 +281,12 @@ class ParameterSystem:
             return torch.cholesky_solve(right[:, None], factor)[:, 0]
 
         pull = self.pull
-        correct = None if pull is None else (lambda w: -solved(pull(w)))
+        correct = None
+        if pull is not None:
+
+            def correct(w: Tensor) -> Tensor:
+                return -solved(pull(w))
+
         return _damped_step(solved(-self.gradient), info, self, mu, correct)
 
 
@@ -343,7 +353,8 @@ def accelerated_step(
     # [1] M. Transtrum, J. Sethna, "Improvements to the Levenberg-Marquardt algorithm for nonlinear least-squares
     # minimization", arXiv 1201.5885 (2012), section 5.
     second = correct(difference / DIFFERENCE_STEP**2)
-    is_short = 4 * (scale * second.square()).sum() <= MOST_CORRECTION**2 * (scale * move.square()).sum()
+    # Beyond 2 |correction| / |step| = 0.75, the limit of [1], the step is too long for a parabola.
+    is_short = 4 * (scale * second.square()).sum() <= 0.75**2 * (scale * move.square()).sum()
     if not bool(is_short):
         return None
     return move + second / 2

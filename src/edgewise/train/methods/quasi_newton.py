@@ -1,16 +1,16 @@
-"""Quasi-Newton methods with a strong Wolfe line search: L-BFGS, self-scaled Broyden, self-scaled BFGS and BFGS.
+"""Quasi-Newton methods with a strong Wolfe line search: L-BFGS and self-scaled Broyden.
 
-`LineSearchRun` runs all of them: in each step it computes a direction from an approximation of the inverse Hessian,
-searches along it, and updates the approximation. The methods differ in that approximation: L-BFGS represents it by the
-last few moves and gradient changes, the others store the whole matrix in float64.
+`LineSearchRun` runs both: in each step it computes a direction from an approximation of the inverse Hessian, searches
+along it, and updates the approximation. The methods differ in that approximation: L-BFGS represents it by the last few
+moves and gradient changes, self-scaled Broyden stores the whole matrix in float64.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, Protocol
 
@@ -29,16 +29,6 @@ from edgewise.train.parameters import flattened, gradient_of, write_
 # values that they give for quasi-Newton methods.
 DECREASE = 1e-4
 CURVATURE = 0.9
-# Values that differ by less than this share are too close to judge a step by: Hager and Zhang, "A new conjugate
-# gradient method with guaranteed descent and an efficient line search" (SIAM J. Optim. 16, 2005), section 4.
-NEAR = 1e-6
-# Factor of the step length while the line still falls; and the relative width of an interval below which a search ends,
-# a thousand times the rounding of float64.
-EXTENSION = 4.0
-LEAST_WIDTH = 1e-12
-# Updates of the inverse Hessian that can be chosen.
-VARIANTS = ("ssbroyden", "ssbfgs", "bfgs")
-EPSILON = torch.finfo(torch.float64).eps
 
 
 @dataclass(frozen=True)
@@ -105,16 +95,13 @@ class SSBroyden(Method):
 
         H <- 1/tau (H - H y y'H / y'Hy + phi v v') + s s'/y's,   v = (y'Hy)^(1/2) (s / y's - H y / y'Hy).
 
-    tau = phi = 1 is BFGS. "ssbfgs" takes tau = min(1, y's / s'Bs), B = H^-1, and phi = 1 [1]_. "ssbroyden" chooses
-    both within an interval [2]_, as used for physics losses by [3]_ and [4]_. See `scaling`.
+    tau = phi = 1 is BFGS. Here both are chosen within an interval [1]_, as for physics losses in [2]_ and [3]_.
 
     A model of another dtype is copied to float64, and a trial is rounded to the model's dtype before it is judged. H
     has the square of the number of parameters: 200 MB for 5,000 parameters.
 
     Parameters
     ----------
-    variant : {"ssbroyden", "ssbfgs", "bfgs"}
-        The update of H.
     evaluations : int
         Largest number of trials in one line search.
     max_parameters : int
@@ -127,22 +114,19 @@ class SSBroyden(Method):
 
     References
     ----------
-    .. [1] M. Al-Baali, "Numerical experience with a class of self-scaling quasi-Newton algorithms", J. Optim. Theory
-       Appl. 96 (1998).
-    .. [2] M. Al-Baali, H. Khalfan, "Wide interval for efficient self-scaling quasi-Newton algorithms", Optim. Methods
+    .. [1] M. Al-Baali, H. Khalfan, "Wide interval for efficient self-scaling quasi-Newton algorithms", Optim. Methods
        Softw. 20 (2005).
-    .. [3] J. F. Urbán, P. Stefanou, J. A. Pons, "Unveiling the optimization process of physics informed neural
+    .. [2] J. F. Urbán, P. Stefanou, J. A. Pons, "Unveiling the optimization process of physics informed neural
        networks", J. Comput. Phys. 523 (2025) 113656.
-    .. [4] E. Kiyani et al., CMAME 446 (2025) 118308, arXiv 2501.16371.
+    .. [3] E. Kiyani et al., CMAME 446 (2025) 118308, arXiv 2501.16371.
 
     Examples
     --------
     >>> from edgewise.train import SSBroyden
-    >>> SSBroyden("ssbfgs").settings()["variant"]
-    'ssbfgs'
+    >>> SSBroyden().settings()
+    {'name': 'SSBroyden', 'evaluations': 25, 'max_parameters': 8000}
     """
 
-    variant: str = "ssbroyden"
     evaluations: int = 25
     max_parameters: int = 8000
 
@@ -150,8 +134,6 @@ class SSBroyden(Method):
     monotone: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if self.variant not in VARIANTS:
-            raise InputError(f"variant must be one of {', '.join(VARIANTS)}, got {self.variant!r}")
         check_count(self.evaluations, "evaluations")
         check_count(self.max_parameters, "max_parameters")
 
@@ -168,7 +150,7 @@ class SSBroyden(Method):
             copied = copy.deepcopy(objective.network).double()
             copied.zero_grad()
             exact = objective.twin(copied, torch.float64)
-        return LineSearchRun(objective, _InverseHessian(self.variant), self.evaluations, exact)
+        return LineSearchRun(objective, _InverseHessian(), self.evaluations, exact)
 
 
 class Memory(Protocol):
@@ -204,10 +186,10 @@ class LineSearchPoint:
     length: float  # step length
     value: float  # the objective, and its derivative along the line
     slope: float
-    # loss and penalty, gradient (n,) and parameters (n,), to keep if the point is accepted
-    evaluation: Evaluation | None = None
-    gradient: Tensor | None = None
-    point: Tensor | None = None
+    # loss and penalty, gradient (n,) and parameters (n,), to keep if the point is accepted; empty at the start
+    evaluation: Evaluation = field(default_factory=lambda: Evaluation(math.nan))
+    gradient: Tensor = field(default_factory=lambda: torch.empty(0))
+    point: Tensor = field(default_factory=lambda: torch.empty(0))
 
     @property
     def is_finite(self) -> bool:
@@ -223,16 +205,14 @@ class LineSearchRun:
         self._memory = memory
         self._evaluations = evaluations
         self._parameters = list(objective.parameters.values())
-        if exact is None:
-            self._copies = None
-        else:
-            self._copies = list(exact.parameters.values())
+        # The parameters in float64 of a model of another dtype; () where the model itself is float64.
+        self._copies: Sequence[Tensor] = () if exact is None else list(exact.parameters.values())
         self._latest: tuple[Evaluation, Tensor] | None = None  # objective and gradient at the present parameters
 
     def step(self, data: Data) -> StepResult:
         """Make one step on all samples."""
         origin = flattened(self._parameters)
-        if self._copies is not None:
+        if self._copies:
             # the same samples in float64
             data = self._objective.problem.train
             origin = origin.to(torch.float64)
@@ -251,14 +231,11 @@ class LineSearchRun:
         if accepted is None:
             message = "No step along the gradient lowers the loss any further."
             return StepResult(start, StopReason.NO_PROGRESS, message)
-        evaluation = accepted.evaluation
-        new_gradient = accepted.gradient
-        point = accepted.point
-        assert evaluation is not None and new_gradient is not None and point is not None
-        move = point - origin
-        self._memory.remember(move, new_gradient - gradient, -accepted.length * float(move @ gradient))
-        self._latest = evaluation, new_gradient
-        return StepResult(evaluation)
+        # The memory learns from the accepted step.
+        move = accepted.point - origin
+        self._memory.remember(move, accepted.gradient - gradient, -accepted.length * float(move @ gradient))
+        self._latest = accepted.evaluation, accepted.gradient
+        return StepResult(accepted.evaluation)
 
     def state(self) -> dict[str, Any]:
         """A copy of the memory."""
@@ -272,7 +249,7 @@ class LineSearchRun:
     def _evaluate(self, data: Data, point: Tensor) -> tuple[Evaluation, Tensor, Tensor]:
         """Objective, gradient, and the point rounded to the model's dtype; the parameters stay there."""
         write_(self._parameters, point)
-        if self._copies is not None:
+        if self._copies:
             point = flattened(self._parameters).to(torch.float64)
             write_(self._copies, point)
         evaluation = self._objective.backward(data)
@@ -281,9 +258,10 @@ class LineSearchRun:
     def _search(self, data: Data, origin: Tensor, start: Evaluation, gradient: Tensor) -> LineSearchPoint | None:
         """Move the parameters along the direction, or leave them at `origin` and return None."""
         accepted = line_search(self._memory, partial(self._evaluate, data), origin, start, gradient, self._evaluations)
-        if accepted is not None and accepted.point is not None and torch.equal(accepted.point, origin):
-            accepted = None
-        write_(self._parameters, origin if accepted is None or accepted.point is None else accepted.point)
+        if accepted is None or torch.equal(accepted.point, origin):
+            write_(self._parameters, origin)
+            return None
+        write_(self._parameters, accepted.point)
         return accepted
 
 
@@ -309,10 +287,9 @@ def line_search(
         return LineSearchPoint(length, evaluation.total, float(new @ direction), evaluation, new, point)
 
     # While nothing is known about the scale, the first trial moves by at most 1 (sum of absolute changes).
+    first = 1.0
     if memory.is_empty:
         first = min(1.0, 1 / float(gradient.abs().sum()))
-    else:
-        first = 1.0
     return strong_wolfe(attempt, start.total, slope, first, evaluations)
 
 
@@ -326,13 +303,16 @@ def strong_wolfe(
     # [1] J. Nocedal, S. Wright, "Numerical optimization", 2nd ed. (2006), algorithms 3.5 and 3.6.
     # [2] W. Hager, H. Zhang, "A new conjugate gradient method with guaranteed descent and an efficient line search",
     # SIAM J. Optim. 16 (2005).
+    # `low` is the best point so far, `high` the other end of the bracket once there is one.
     low = LineSearchPoint(0.0, value, slope)
     high = None
     for _ in range(evaluations):
         trial = attempt(length)
         flat = trial.is_finite and abs(trial.slope) <= -CURVATURE * slope
-        if flat and value - NEAR * abs(value) <= trial.value <= value:
+        # Values closer than a millionth cannot judge a step, slopes can ([2], section 4).
+        if flat and value - 1e-6 * abs(value) <= trial.value <= value:
             return trial
+        # Sufficient decrease fails: the minimum lies between `low` and the trial.
         if not trial.is_finite or trial.value > value + DECREASE * length * slope or trial.value >= low.value:
             high = trial
         elif flat:
@@ -342,14 +322,18 @@ def strong_wolfe(
             if trial.slope * (end - low.length) >= 0:
                 high = low
             low = trial
+        # Without a bracket the step grows, while the line still falls.
         if high is None:
-            length *= EXTENSION
+            length *= 4.0
             continue
+        # A bracket of a thousand times the rounding of float64 ends the search.
         width = high.length - low.length
-        if abs(width) <= LEAST_WIDTH * max(abs(high.length), abs(low.length)):
+        if abs(width) <= 1e-12 * max(abs(high.length), abs(low.length)):
             break
         length = _minimum_between(low, high)
-    return low if low.point is not None else None
+    if low.length > 0:
+        return low
+    return None
 
 
 def _minimum_between(low: LineSearchPoint, high: LineSearchPoint) -> float:
@@ -419,8 +403,7 @@ class CurvaturePairs:
 class _InverseHessian:
     """The matrix H, (n, n), or None for the identity that every run starts from: the memory of `SSBroyden`."""
 
-    def __init__(self, variant: str):
-        self._variant = variant
+    def __init__(self) -> None:
         self._inverse: Tensor | None = None
 
     @property
@@ -439,20 +422,20 @@ class _InverseHessian:
         inverse = self._inverse
         if inverse is None:
             inverse = torch.eye(len(move), dtype=move.dtype, device=move.device)
-        is_positive = update_(inverse, move, change, curvature, self._variant, is_first=is_first)
-        self._inverse = inverse if is_positive else None
+        is_positive = update_(inverse, move, change, curvature, is_first=is_first)
+        if is_positive:
+            self._inverse = inverse
+        else:
+            self._inverse = None
 
     def forget(self) -> None:
         self._inverse = None
 
     def state(self) -> dict[str, Any]:
-        return {"inverse": None if self._inverse is None else self._inverse.clone()}
+        return {"inverse": copy.deepcopy(self._inverse)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        if state["inverse"] is None:
-            self._inverse = None
-        else:
-            self._inverse = state["inverse"].clone()
+        self._inverse = copy.deepcopy(state["inverse"])
 
 
 def has_curvature(move: Tensor, change: Tensor) -> bool:
@@ -461,9 +444,7 @@ def has_curvature(move: Tensor, change: Tensor) -> bool:
     return float(move @ change) > floor
 
 
-def update_(
-    inverse: Tensor, move: Tensor, change: Tensor, curvature: float, variant: str, *, is_first: bool = False
-) -> bool:
+def update_(inverse: Tensor, move: Tensor, change: Tensor, curvature: float, *, is_first: bool = False) -> bool:
     """Update an inverse Hessian (n, n) by the formula of `SSBroyden`, in place and in one pass over it.
 
     `move` and `change` (n,) are s and y with y's > 0, `curvature` is s'Bs: after a step along -H g of length a it is -a
@@ -478,7 +459,7 @@ def update_(
     h = weight / gain
     if not (b > 0 and h > 0 and math.isfinite(b) and math.isfinite(h)):
         return False
-    tau, phi = scaling(variant, b, h, len(move), is_first=is_first)
+    tau, phi = scaling(b, h, len(move), is_first=is_first)
     # The three rank-one terms in the basis (s, Hy).
     ss = phi * h / gain / tau + 1 / gain
     mixed = -phi / gain / tau
@@ -491,21 +472,20 @@ def update_(
     return True
 
 
-def scaling(variant: str, b: float, h: float, size: int, *, is_first: bool = False) -> tuple[float, float]:
-    """The factors tau and phi of `SSBroyden` from b = s'Bs / y's and h = y'Hy / y's, for so many parameters.
-
-    Before the first update H is the identity, and tau takes the scale of the loss from y: 1/tau = y's / y'y for BFGS
-    (Nocedal and Wright, eq. 6.20) and its counterpart (1 + a theta) / h for the Broyden class.
-    """
-    if variant != "ssbroyden":
-        return (h if is_first else 1.0 if variant == "bfgs" else min(1.0, 1 / b)), 1.0
-    a = max(b * h - 1, EPSILON)  # not negative in exact arithmetic (Cauchy-Schwarz)
-    lowest = min(1.0, max(h * (1 - math.sqrt(a / (1 + a))), EPSILON))
+def scaling(b: float, h: float, size: int, *, is_first: bool = False) -> tuple[float, float]:
+    """The factors tau and phi of `SSBroyden` from b = s'Bs / y's and h = y'Hy / y's, for `size` parameters."""
+    rounding = torch.finfo(torch.float64).eps
+    a = max(b * h - 1, rounding)  # not negative in exact arithmetic (Cauchy-Schwarz)
+    lowest = min(1.0, max(h * (1 - math.sqrt(a / (1 + a))), rounding))
     theta = max((lowest - 1) / a, min(1 / lowest, (1 - b) / b))  # 0 is BFGS, 1 is DFP
     sigma = 1 + a * theta  # at least `lowest`
     phi = (1 - theta) / sigma
+    # Before the first update H is the identity, and tau takes the scale of the loss from y: the counterpart of
+    # 1/tau = y's / y'y for BFGS (Nocedal and Wright, eq. 6.20).
     if is_first:
         return h / sigma, phi
     spread = sigma ** (-1 / max(size - 1, 1))  # keeps the determinant
     shrink = min(1.0, 1 / b)
-    return (shrink * min(spread, 1 / theta) if theta > 0 else min(shrink * spread, sigma)), phi
+    if theta > 0:
+        return shrink * min(spread, 1 / theta), phi
+    return min(shrink * spread, sigma), phi
