@@ -37,7 +37,6 @@ UNDOCUMENTED = {
     "edgewise.compare.paired_error",
     "edgewise.compare.standard_error",
     "edgewise.explore.checked_edit",
-    "edgewise.interpret.Suggestions",
     "edgewise.tables.is_frame",
     "edgewise.nn.layers.LayerList",
 }

@@ -9,8 +9,7 @@ import torch
 from edgewise.errors import InputError
 from edgewise.formulas.expression import parse_expression
 from edgewise.formulas.formula import Formula
-from edgewise.interpret import edit, freeze, suggest_functions, symbolify
-from edgewise.interpret.attribution import edge_scores, input_scores
+from edgewise.interpret import edge_scores, edit, freeze, input_scores, suggest_functions, symbolify
 from edgewise.interpret.attribution.effects import partial_dependence, shapley_shares
 from edgewise.interpret.attribution.explanations import explain_global, explain_local
 from edgewise.interpret.attribution.removal import removal_costs

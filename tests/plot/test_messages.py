@@ -8,7 +8,7 @@ import torch
 from tests.plot.solutions import PLANE, heat, oscillation, untrained
 
 from edgewise.errors import InputError
-from edgewise.interpret.attribution import pair_dependence
+from edgewise.interpret.attribution.pairs import pair_dependence
 from edgewise.nn.model import KAN
 from edgewise.pde import Dirichlet, Interval, eigenvalues
 from edgewise.pde.problem.collocation import PDE

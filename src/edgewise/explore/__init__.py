@@ -12,8 +12,8 @@ from edgewise.lazy import import_on_demand
 if TYPE_CHECKING:
     from edgewise.explore.editing import Applied, apply_edit
     from edgewise.explore.session import Session
-    from edgewise.interpret.edits import EDITS, Cost, checked_edit
+    from edgewise.interpret.edits import EDITS, checked_edit
 
-__all__ = ["EDITS", "Applied", "CancelledError", "Cost", "Session", "apply_edit", "checked_edit"]
+__all__ = ["EDITS", "Applied", "CancelledError", "Session", "apply_edit", "checked_edit"]
 
 import_on_demand(__name__)

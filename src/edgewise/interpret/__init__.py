@@ -16,51 +16,31 @@ from typing import TYPE_CHECKING
 from edgewise.lazy import import_on_demand
 
 if TYPE_CHECKING:
-    from edgewise.interpret.attribution import (
-        Effect,
+    from edgewise.interpret.attribution.effects import partial_dependence, shapley_shares
+    from edgewise.interpret.attribution.explanations import (
         GlobalExplanation,
         LocalExplanation,
-        RemovalCosts,
-        edge_magnitudes,
-        edge_scores,
         explain_global,
         explain_local,
-        input_scores,
-        node_scores,
-        partial_dependence,
-        removal_costs,
-        shapley_shares,
     )
-    from edgewise.interpret.dependence import Relations, Structure, Symmetry, interactions, relations, structure
-    from edgewise.interpret.pruning import InputSelection, PruneReport, prune, select_inputs
-    from edgewise.interpret.symbolic import (
-        Edit,
-        Suggestion,
-        Suggestions,
-        edge_formula,
-        edit,
-        formula,
-        freeze,
-        from_formula,
-        suggest_functions,
-        symbolify,
-    )
-    from edgewise.interpret.transform import DistilReport, deepen, distil, widen
+    from edgewise.interpret.attribution.removal import removal_costs
+    from edgewise.interpret.attribution.scores import edge_scores, input_scores, node_scores
+    from edgewise.interpret.dependence.additive_relations import relations
+    from edgewise.interpret.dependence.separability import Structure, interactions, structure
+    from edgewise.interpret.pruning.input_selection import select_inputs
+    from edgewise.interpret.pruning.pruning import prune
+    from edgewise.interpret.symbolic.extraction import edge_formula, formula
+    from edgewise.interpret.symbolic.from_formula_text import from_formula
+    from edgewise.interpret.symbolic.snapping import symbolify
+    from edgewise.interpret.symbolic.steering import edit, freeze, suggest_functions
+    from edgewise.interpret.transform.distillation import distil
+    from edgewise.interpret.transform.resize import deepen, widen
+    from edgewise.train.penalties import edge_magnitudes
 
 __all__ = [
-    "DistilReport",
-    "Edit",
-    "Effect",
     "GlobalExplanation",
-    "InputSelection",
     "LocalExplanation",
-    "PruneReport",
-    "Relations",
-    "RemovalCosts",
     "Structure",
-    "Suggestion",
-    "Suggestions",
-    "Symmetry",
     "deepen",
     "distil",
     "edge_formula",

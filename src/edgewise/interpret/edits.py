@@ -55,27 +55,12 @@ class EditKind(NamedTuple):
 
 @dataclass(frozen=True)
 class Cost:
-    """Mean loss of some rows before and after an edit.
+    """Mean loss of some rows before and after an edit."""
 
-    Attributes
-    ----------
-    before, after : float
-        The mean losses.
-    standard_error : float
-        Standard error of their difference, over the rows.
-    rows : int
-        Number of rows.
-
-    Examples
-    --------
-    >>> Cost(0.5, 0.6, 0.01, 100).rise
-    0.09999999999999998
-    """
-
-    before: float
+    before: float  # mean losses
     after: float
-    standard_error: float
-    rows: int
+    standard_error: float  # of their difference, over the rows
+    rows: int  # number of rows
 
     @property
     def rise(self) -> float:

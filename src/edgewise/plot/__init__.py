@@ -16,17 +16,17 @@ if find_spec("matplotlib") is None:
     raise missing_extra("matplotlib", "plot", "Drawing a figure")
 
 if TYPE_CHECKING:
-    from edgewise.plot.network import edge_curves, effect_curves, network_diagram, pair_map
-    from edgewise.plot.pde import animate, modes_figure, solution_figure
-    from edgewise.plot.results import (
-        confusion,
-        formula_front,
-        parity,
-        share_bars,
-        share_dots,
-        solution_history,
-        training_history,
-    )
+    from edgewise.plot.network.curves import edge_curves
+    from edgewise.plot.network.diagram import network_diagram
+    from edgewise.plot.network.effects import effect_curves
+    from edgewise.plot.network.pairs import pair_map
+    from edgewise.plot.pde.animation import animate
+    from edgewise.plot.pde.fields import solution_figure
+    from edgewise.plot.pde.modes import modes_figure
+    from edgewise.plot.results.explanations import share_bars, share_dots
+    from edgewise.plot.results.formulas import formula_front
+    from edgewise.plot.results.histories import solution_history, training_history
+    from edgewise.plot.results.predictions import confusion, parity
     from edgewise.plot.style import save
 
 __all__ = [

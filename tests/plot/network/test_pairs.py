@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.interpret.attribution import pair_dependence
+from edgewise.interpret.attribution.pairs import pair_dependence
 from edgewise.plot import pair_map
 
 

@@ -35,43 +35,18 @@ class InputKind(Protocol):
 
 @dataclass(frozen=True)
 class Effect:
-    """Partial dependence of the prediction on one input, from `partial_dependence`.
+    """Partial dependence of the prediction on one input, from `partial_dependence`."""
 
-    Attributes
-    ----------
-    input : int
-        Column of the input.
-    points : ndarray
-        (p,), values of the input.
-    discrete : bool
-        Whether `points` are all the values that the input takes.
-    mean : ndarray
-        (p, outputs), the prediction averaged over the data with the input at each point.
-    low, high : ndarray
-        (p, outputs), the 10 % and 90 % quantiles over the rows of each row's own curve, shifted to the same mean.
-    strength : ndarray
-        (outputs,), standard deviation of the curve over the data.
-    levels : tuple of str
-        Names of the points of a category; () for a number.
-    missing : ndarray, optional
-        (outputs,), the mean prediction with the input missing; None where the data have no missing value.
-
-    Examples
-    --------
-    >>> X = np.linspace(0, 1, 50)[:, None]
-    >>> effect = partial_dependence(lambda X: X[:, 0] ** 2, X, 0, points=3)
-    >>> effect.points.round(2).tolist(), effect.shape()
-    ([0.0, 0.5, 1.0], 'rises')
-    """
-
-    input: int
-    points: np.ndarray
-    discrete: bool
-    mean: np.ndarray
+    input: int  # its column
+    points: np.ndarray  # (p,), values of the input
+    discrete: bool  # whether `points` are all the values that the input takes
+    mean: np.ndarray  # (p, outputs), the prediction averaged over the data with the input at each point
+    # (p, outputs), the 10 % and 90 % quantiles over the rows of each row's own curve, shifted to the same mean
     low: np.ndarray
     high: np.ndarray
-    strength: np.ndarray
-    levels: tuple[str, ...] = ()
+    strength: np.ndarray  # (outputs,), standard deviation of the curve over the data
+    levels: tuple[str, ...] = ()  # names of the points of a category; () for a number
+    # (outputs,), the mean prediction with the input missing; None where the data have no missing value
     missing: np.ndarray | None = None
 
     def __repr__(self) -> str:
@@ -143,7 +118,8 @@ def partial_dependence(
     Returns
     -------
     Effect
-        The mean curve and the spread of the curves of single rows.
+        `points` (p,) of the input, the `mean` prediction there (p, outputs), the quantiles `low` and `high` of the
+        curves of single rows, `strength` (outputs,) and the method `shape`, which describes the curve in words.
 
     Raises
     ------
@@ -271,33 +247,8 @@ def shapley_shares(
 
 
 def mean_contributions(model: BlackBox, X: np.ndarray) -> np.ndarray:
-    """Compute the mean absolute contribution of each input to the predictions: the one ranking of inputs.
-
-    Unlike scores of single edges it cannot be misled by parts of a network that cancel each other.
-
-    Parameters
-    ----------
-    model : torch.nn.Module, object with `predict`, or callable
-        Function of an array (n, d), see `edgewise.interpret.black_box.array_function`.
-    X : ndarray
-        Data, (N, d), of which at most 200 rows are explained, evenly picked.
-
-    Returns
-    -------
-    ndarray
-        (d,), mean over rows and outputs of the absolute shares, in the unit of the prediction.
-
-    Raises
-    ------
-    InputError
-        X is not an array of two dimensions, or has no rows.
-
-    Examples
-    --------
-    >>> X = np.random.default_rng(0).uniform(-1, 1, (100, 2))
-    >>> mean_contributions(lambda X: 3 * X[:, 0] + X[:, 1], X).round(1).tolist()
-    [1.5, 0.5]
-    """
+    """Compute the mean absolute Shapley share (d,) of each input in the predictions: the one ranking of inputs."""
+    # Unlike scores of single edges it cannot be misled by parts of a network that cancel each other.
     shares, _ = shapley_shares(model, evenly_picked(X, SHARE_ROWS), X)
     return np.abs(shares).mean((0, 2))
 

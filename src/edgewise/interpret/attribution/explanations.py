@@ -11,7 +11,6 @@ from torch import Tensor
 
 from edgewise.checks import check_count, check_labels, typed
 from edgewise.errors import InputError
-from edgewise.interpret import dependence
 from edgewise.interpret.attribution.effects import (
     SHARE_ROWS,
     Effect,
@@ -22,6 +21,7 @@ from edgewise.interpret.attribution.effects import (
     shapley_shares,
 )
 from edgewise.interpret.black_box import BlackBox, array_function
+from edgewise.interpret.dependence.separability import interactions
 from edgewise.presentation import (
     column_texts,
     html_table,
@@ -296,7 +296,7 @@ def explain_local(
     ----------
     E. Strumbelj and I. Kononenko, "Explaining prediction models and individual predictions with feature
     contributions", Knowledge and Information Systems 41, 2014; see
-    `edgewise.interpret.attribution.shapley_shares`.
+    `edgewise.interpret.shapley_shares`.
 
     Examples
     --------
@@ -404,7 +404,7 @@ def explain_global(
             return predicted[:, output]
 
         known = torch.from_numpy(np.where(missing, gap, few))
-        pairs = dependence.interactions(one_output, known, inputs=strongest, seed=seed).numpy()
+        pairs = interactions(one_output, known, inputs=strongest, seed=seed).numpy()
     constant = constant_sentence(local.prediction, local.outputs)
     if constant:
         findings: tuple[str, ...] = (constant,)

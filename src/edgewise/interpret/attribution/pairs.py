@@ -52,47 +52,9 @@ def pair_dependence(
     rows: int = PAIR_ROWS,
     kinds: Sequence[InputKind | None] = (None, None),
 ) -> PairEffect:
-    """Compute Friedman's partial dependence of the predictions on two inputs.
-
-    Both inputs take their values over the data while the other inputs stay as they are, in each of at most `rows` rows
-    that are picked evenly.
-
-    Parameters
-    ----------
-    model : torch.nn.Module, object with `predict`, or callable
-        Function of an array (n, d), see `edgewise.interpret.black_box.array_function`.
-    X : ndarray or Tensor
-        Data, (N, d). Rows in which one of the two inputs is missing do not count.
-    columns : (int, int)
-        Columns of the two inputs, which must differ.
-    points : int
-        Number of values of an input, unless it takes few.
-    rows : int
-        Largest number of rows that are averaged.
-    kinds : pair of InputKind
-        For each category of the two: the names of its codes 0, 1, ...
-
-    Returns
-    -------
-    PairEffect
-
-    Raises
-    ------
-    InputError
-        If the columns are not two different columns of `X`, no row knows both, or another argument is not as above.
-
-    References
-    ----------
-    J. Friedman and B. Popescu, "Predictive learning via rule ensembles", Annals of Applied Statistics 2, 2008, p. 916,
-    section 8.1.
-
-    Examples
-    --------
-    >>> X = np.random.default_rng(0).uniform(-1, 1, (100, 3))
-    >>> effect = pair_dependence(lambda X: X[:, 0] + X[:, 1] ** 2 + X[:, 2], X, (0, 1))
-    >>> bool(abs(effect.interaction).max() < 1e-9)
-    True
-    """
+    """Compute Friedman's partial dependence of the predictions on two inputs, over rows that are picked evenly."""
+    # J. Friedman and B. Popescu, "Predictive learning via rule ensembles", Annals of Applied Statistics 2, 2008,
+    # p. 916, section 8.1. Rows in which one of the two inputs is missing do not count.
     X = checked_table(X, "X")
     check_count(points, "points", 2)
     check_count(rows, "rows")

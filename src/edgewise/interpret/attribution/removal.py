@@ -18,33 +18,11 @@ from edgewise.train.problems import Classification, OrdinalClassification, Probl
 
 @dataclass(frozen=True)
 class RemovalCosts:
-    """Rise of the loss by each removal, from `removal_costs`; negative where the network is better without.
+    """Rise of the loss by each removal, from `removal_costs`; negative where the network is better without."""
 
-    Each number is the rise of the problem's loss if the values of the edge, the node or the input (all edges that
-    start there) were replaced by their mean over the data. Nothing is trained again, so of two nodes that do the same,
-    either one costs much; after a refit a removal may cost less.
-
-    Attributes
-    ----------
-    loss : float
-        Loss of the network without any removal.
-    edges : tuple of Tensor
-        (in, out) per layer; a layer of products has no edges, and zeros here.
-    nodes : tuple of Tensor
-        (in,) per layer, for the nodes that enter it, inputs first; outputs are not included.
-
-    Examples
-    --------
-    >>> from edgewise import KAN
-    >>> x = torch.rand(20, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> costs = removal_costs(KAN([2, 3, 1], seed=0, dtype=torch.float64), Regression(x, x[:, 0]))
-    >>> [tuple(edges.shape) for edges in costs.edges], tuple(costs.inputs.shape)
-    ([(2, 3), (3, 1)], (2,))
-    """
-
-    loss: float
-    edges: tuple[Tensor, ...]
-    nodes: tuple[Tensor, ...]
+    loss: float  # of the network without any removal
+    edges: tuple[Tensor, ...]  # (in, out) per layer; a layer of products has no edges, and zeros here
+    nodes: tuple[Tensor, ...]  # (in,) per layer, for the nodes that enter it, inputs first; outputs are not included
 
     @property
     def inputs(self) -> Tensor:
@@ -56,6 +34,10 @@ class RemovalCosts:
 def removal_costs(model: nn.Module, problem: Problem) -> RemovalCosts:
     """Measure the cost of removing each edge, node and input, one at a time.
 
+    Each cost is the rise of the problem's loss if the values of the edge, the node or the input (all edges that start
+    there) were replaced by their mean over the data. Nothing is trained again, so of two nodes that do the same, either
+    one costs much; after a refit a removal may cost less.
+
     Parameters
     ----------
     model : KAN or MLP
@@ -66,7 +48,8 @@ def removal_costs(model: nn.Module, problem: Problem) -> RemovalCosts:
     Returns
     -------
     RemovalCosts
-        The loss, and its rise by each removal.
+        `loss` of the network, and its rise by each removal: `edges`, (in, out) per layer, `nodes`, (in,) per layer, and
+        `inputs`, (width[0],).
 
     Raises
     ------

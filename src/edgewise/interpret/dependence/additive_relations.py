@@ -137,27 +137,11 @@ class Relation:
 
 @dataclass(frozen=True)
 class Relations:
-    """Result of `relations`.
+    """Result of `relations`."""
 
-    Attributes
-    ----------
-    relations : tuple of Relation
-        The relations that hold, tightest first.
-    tests : int
-        Number of tests that were made.
-    sentences : tuple of str
-        The result in words.
-
-    Examples
-    --------
-    >>> x = torch.rand(200, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> relations(x, seeds=0).sentences
-    ('No relation stands out from chance among 12 tests.',)
-    """
-
-    relations: tuple[Relation, ...]
-    tests: int
-    sentences: tuple[str, ...]
+    relations: tuple[Relation, ...]  # those that hold, tightest first
+    tests: int  # number of tests that were made
+    sentences: tuple[str, ...]  # the result in words
 
 
 @typed
@@ -195,7 +179,8 @@ def relations(
     Returns
     -------
     Relations
-        The relations that hold, and sentences.
+        The `relations` that hold, the number of `tests`, and `sentences`. A relation has `inputs`, `looseness`, `z`,
+        `p_value`, the number of `networks` and of those that found it, `seeds`, and the sum as a `model`.
 
     Raises
     ------

@@ -40,34 +40,14 @@ Groups = tuple[tuple[int, ...], ...]  # sets of inputs, by their columns
 
 @dataclass(frozen=True)
 class Symmetry:
-    """Several inputs that act only through one combination of them.
+    """Several inputs that act only through one combination of them."""
 
-    Attributes
-    ----------
-    kind : str
-        "sum" (coefficient * x_i + x_j), "product" (x_i^coefficient * x_j) or "general" (some function of the inputs).
-    inputs : tuple of int
-        Columns of the inputs.
-    coefficient : float
-        Coefficient or exponent of the first input, NaN for "general".
-    score : float
-        Deviation from the symmetry: 0 where it holds exactly, about 0.7 where it does not hold at all.
-    threshold : float
-        Largest score that the stated noise explains.
-
-    Examples
-    --------
-    >>> x = 1 + torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> symmetry = structure(lambda x: (2 * x[:, 0] + x[:, 1]).sin(), x).symmetries[0]
-    >>> symmetry.kind, symmetry.inputs, round(symmetry.coefficient, 6)
-    ('sum', (0, 1), 2.0)
-    """
-
+    # "sum" (coefficient * x_i + x_j), "product" (x_i^coefficient * x_j) or "general" (some function of the inputs)
     kind: str
-    inputs: tuple[int, ...]
-    coefficient: float
-    score: float
-    threshold: float
+    inputs: tuple[int, ...]  # their columns
+    coefficient: float  # or exponent of the first input, NaN for "general"
+    score: float  # deviation from the symmetry: 0 where it holds exactly, about 0.7 where it does not hold at all
+    threshold: float  # largest score that the stated noise explains
 
 
 @dataclass(frozen=True)
@@ -90,7 +70,8 @@ class Structure:
     general : tuple of tuple of int
         Groups of the inputs that have an effect; f = F(sum of one function of each group) with some outer F.
     symmetries : tuple of Symmetry
-        The symmetries that hold, those of the fewest inputs first.
+        The symmetries that hold, those of the fewest inputs first: each with a `kind`, "sum" (coefficient * x_i + x_j),
+        "product" (x_i^coefficient * x_j) or "general", its `inputs`, `coefficient`, `score` and `threshold`.
     sentences : tuple of str
         The result in words.
     fewer_inputs : tuple of str

@@ -30,44 +30,17 @@ SELECTION_STEPS = 100
 
 @dataclass(frozen=True)
 class InputSelection:
-    """Inputs that matter, from `select_inputs`.
+    """Inputs that matter, from `select_inputs`."""
 
-    Attributes
-    ----------
-    kept : tuple of int
-        Their columns, ascending.
-    z : Tensor
-        (inputs,), the strongest standardised effect in which each input takes part: alone, squared, or in a product of
-        two or three.
-    threshold : tuple of float
-        Effects of useless inputs hardly exceed this z, per order (1, 2, 3).
-    screened : tuple of int
-        Columns that pass the comparison with useless inputs, on which the network was trained.
-    model : KAN or None
-        The pruned network of the columns `kept`; None if there are none. For ordered classes it was trained with
-        thresholds of its own, so fit it to the problem again before it classifies.
-    report : PruneReport or None
-        Report of the pruning.
-    sentences : tuple of str
-        The steps in words.
-
-    Examples
-    --------
-    >>> from edgewise import Regression
-    >>> x = torch.rand(60, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> noise = torch.randn(60, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    >>> selection = select_inputs(Regression(x, noise))
-    >>> selection.kept, selection.model
-    ((), None)
-    """
-
-    kept: tuple[int, ...]
+    kept: tuple[int, ...]  # their columns, ascending
+    # (inputs,), the strongest standardised effect of each input: alone, squared, or in a product of two or three
     z: Tensor
-    threshold: tuple[float, ...]
-    screened: tuple[int, ...]
+    threshold: tuple[float, ...]  # effects of useless inputs hardly exceed this z, per order (1, 2, 3)
+    screened: tuple[int, ...]  # columns that pass the comparison with useless inputs, on which the network was trained
+    # of the columns `kept`; None if there are none. Fit it again before it orders classes: its thresholds are others
     model: KAN | None
-    report: PruneReport | None
-    sentences: tuple[str, ...]
+    report: PruneReport | None  # of the pruning
+    sentences: tuple[str, ...]  # the steps in words
 
 
 def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: int = 0) -> InputSelection:
@@ -95,7 +68,8 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
     Returns
     -------
     InputSelection
-        The inputs, the strength of their effects, and the pruned network.
+        Columns `kept` and `screened`, the strongest effect `z` of each input beside the `threshold` of each order, the
+        pruned `model` of the columns kept (None if there are none), its `report`, and `sentences`.
 
     Raises
     ------

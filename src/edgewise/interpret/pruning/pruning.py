@@ -64,41 +64,16 @@ class Removal:
 
 @dataclass(frozen=True)
 class PruneReport:
-    """Removed parts, reasons and losses of a pruning, from `prune`.
+    """Removed parts, reasons and losses of a pruning, from `prune`."""
 
-    Attributes
-    ----------
-    removals : tuple of Removal
-        The steps, in order.
-    kept_inputs : tuple of int
-        Columns of x that the pruned model depends on.
-    loss_given, loss : float
-        Loss of the given model and of the pruned one, on the judging data.
-    allowed : float
-        Loss that was not to be exceeded.
-    judged_on : str
-        "validation" or "training", the data of these losses.
-    edges, nodes, parameters : tuple of int
-        Numbers before and after; nodes are hidden ones.
-
-    Examples
-    --------
-    >>> from edgewise import fit
-    >>> x = torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    >>> problem, model = Regression(x, x[:, 0] ** 2), KAN([2, 1], seed=0, dtype=torch.float64)
-    >>> _ = fit(model, problem, steps=10)
-    >>> prune(model, problem)[1].sentences[0]
-    'Pruned: edges 2 -> 1, hidden nodes 0 -> 0, parameters 18 -> 9; inputs in use: 0.'
-    """
-
-    removals: tuple[Removal, ...]
-    kept_inputs: tuple[int, ...]
-    loss_given: float
-    loss: float
-    allowed: float
-    judged_on: str
-    edges: tuple[int, int]
-    nodes: tuple[int, int]
+    removals: tuple[Removal, ...]  # the steps, in order
+    kept_inputs: tuple[int, ...]  # columns of x that the pruned model depends on
+    loss_given: float  # loss of the given model on the judging data
+    loss: float  # of the pruned one
+    allowed: float  # loss that was not to be exceeded
+    judged_on: str  # "validation" or "training", the data of these losses
+    edges: tuple[int, int]  # numbers before and after
+    nodes: tuple[int, int]  # hidden ones
     parameters: tuple[int, int]
 
     @property
@@ -161,7 +136,8 @@ def prune(
     model : KAN
         A smaller new model.
     report : PruneReport
-        Removed parts, reasons and losses.
+        `sentences`, the `removals` with their reasons, `kept_inputs`, losses (`loss_given`, `loss`, `allowed`), and the
+        numbers of `edges`, `nodes` and `parameters` before and after.
 
     Raises
     ------

@@ -30,37 +30,14 @@ REFIT = 20  # training steps after an edit (as after each removal of `prune`)
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """A network after one edit, with the cost of the edit.
+    """A network after one edit, with the cost of the edit."""
 
-    Attributes
-    ----------
-    model : KAN
-        The new network.
-    action : str
-        What was changed, as a sentence.
-    loss_before, loss : float
-        Mean loss on the judging data before and after.
-    standard_error : float
-        Standard error of the difference of the two, over the rows.
-    judged_on : str
-        "validation" or "training", the data of the losses.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from edgewise import Regression
-    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
-    >>> model, problem = KAN([1, 1], dtype=torch.float64), Regression(x, torch.sin(2 * x[:, 0]))
-    >>> edit(model, problem, "fix", edge=(0, 0, 0), function="sin").loss < 1e-12
-    True
-    """
-
-    model: KAN
-    action: str
-    loss_before: float
-    loss: float
-    standard_error: float
-    judged_on: str
+    model: KAN  # the new network
+    action: str  # what was changed, as a sentence
+    loss_before: float  # mean loss on the judging data
+    loss: float  # the same after the edit
+    standard_error: float  # of the difference of the two, over the rows
+    judged_on: str  # "validation" or "training"
 
     def __str__(self) -> str:
         change = f"{signed_text(self.loss - self.loss_before)} ± {number_text(self.standard_error, 2)}"
@@ -73,44 +50,16 @@ class Edit:
 
 @dataclass(frozen=True, eq=False)
 class Suggestion:
-    """One elementary function in the place of an edge, from `suggest_functions`.
+    """One elementary function in the place of an edge, from `suggest_functions`."""
 
-    Attributes
-    ----------
-    name : str
-        Name of the function.
-    formula : str
-        The edge as a formula in its input u, after the refit.
-    r2 : float
-        Share of the variance of the edge's values that the function explains.
-    edit : Edit
-        The network with the function, refitted, and its loss.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from edgewise import KAN, Regression
-    >>> x = torch.linspace(0.5, 2, 60, dtype=torch.float64)[:, None]
-    >>> model = KAN([1, 1], 0, functions=[[["log"]]], dtype=torch.float64)
-    >>> suggestion = suggest_functions(model, (0, 0, 0), Regression(x, torch.log(x[:, 0])), top=1)[0]
-    >>> suggestion.name, round(suggestion.r2, 6)
-    ('log', 1.0)
-    """
-
-    name: str
-    formula: str
-    r2: float
-    edit: Edit
+    name: str  # of the function
+    formula: str  # the edge as a formula in its input u, after the refit
+    r2: float  # share of the variance of the edge's values that the function explains
+    edit: Edit  # the network with the function, refitted, and its loss
 
 
 class Suggestions(tuple[Suggestion, ...]):
-    """The suggestions for one edge, the smallest loss first; prints as a table.
-
-    Examples
-    --------
-    >>> print(Suggestions())
-    function  R2 of the edge  loss  formula of the edge
-    """
+    """The suggestions for one edge, the smallest loss first; prints as a table."""
 
     _COLUMNS = ("function", "R2 of the edge", "loss", "formula of the edge")
 
@@ -157,7 +106,7 @@ def suggest_functions(
     Returns
     -------
     Suggestions
-        The functions with their losses, the smallest loss first.
+        A tuple, the smallest loss first, each with `name`, `formula`, `r2` and `edit`; prints as a table.
 
     Raises
     ------
@@ -235,7 +184,8 @@ def edit(model: KAN, problem: Problem, kind: str, *, refit: int = REFIT, **field
     Returns
     -------
     Edit
-        The new network and the cost.
+        The new network `model`, the sentence `action`, `loss_before` and `loss` on the data `judged_on`, and the
+        `standard_error` of their difference.
 
     Raises
     ------

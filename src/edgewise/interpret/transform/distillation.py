@@ -37,34 +37,14 @@ FEWEST_SAMPLES = 10  # fewer determine no spline
 
 @dataclass(frozen=True)
 class DistilReport:
-    """Error of a distilled KAN on fresh points that are drawn like the data.
+    """Error of a distilled KAN on fresh points that are drawn like the data."""
 
-    Attributes
-    ----------
-    rmse, max_error : float
-        Root mean square and largest error, in the unit of the function.
-    relative_error : float
-        rmse relative to the standard deviation of the function.
-    fresh : int
-        Number of points on which these were measured.
-    calls : int
-        Number of points at which the function was evaluated in all.
-    parameters : int
-        Number of parameters of the KAN.
-
-    Examples
-    --------
-    >>> _, report = distil(lambda x: x[:, 0].exp(), domain=[(0, 1)], hidden=(), grid_sizes=(8,), samples=50)
-    >>> report.fresh, report.calls
-    (50, 150)
-    """
-
-    rmse: float
-    max_error: float
-    relative_error: float
-    fresh: int
-    calls: int
-    parameters: int
+    rmse: float  # in the unit of the function
+    max_error: float  # in the unit of the function
+    relative_error: float  # rmse relative to the standard deviation of the function
+    fresh: int  # number of points on which these were measured
+    calls: int  # number of points at which the function was evaluated in all
+    parameters: int  # of the KAN
 
     def __str__(self) -> str:
         return (
@@ -117,7 +97,8 @@ def distil(
     model : KAN
         float64, with the model's inputs and outputs in their units.
     report : DistilReport
-        Its error on fresh points.
+        Its errors on `fresh` points, `rmse`, `max_error` and `relative_error`, the `calls` of the function, and the
+        number of `parameters`.
 
     Raises
     ------

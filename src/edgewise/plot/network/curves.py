@@ -82,7 +82,7 @@ def edge_curves(
         the last layer the unit is that of the target if the model is an estimator, otherwise that of the model's
         output. In hidden layers it is the standard deviation of the node in which the edge ends, so that the panels,
         which share a scale, can be compared. A node has one colour in all panels. The inputs of the model come in the
-        order of their contributions to the prediction, see `edgewise.interpret.attribution.mean_contributions`. A
+        order of their contributions to the prediction, see `edgewise.interpret.shapley_shares`. A
         category of an estimator has one panel, with a bar for each level and a line of two standard deviations to each
         side. A histogram of the data stands at the bottom.
 

@@ -74,7 +74,7 @@ def network_diagram(
     beta : float
         Growth of the opacity with the score B (see `edge_scores`): tanh(beta B / B_max), where B_max is the largest
         score of the same layer. In the first layer the scores of the edges of an input are scaled so that inputs are
-        ranked by their contributions to the prediction (`edgewise.interpret.attribution.mean_contributions`).
+        ranked by their contributions to the prediction (`edgewise.interpret.shapley_shares`).
     max_nodes : int
         Largest number of nodes shown in each layer.
     max_curves : int

@@ -97,7 +97,7 @@ def effect_curves(
     -------
     matplotlib.figure.Figure
         Inputs in the order of their contributions to the prediction, see
-        `edgewise.interpret.attribution.mean_contributions`; a category has one bar for each level, from the mean
+        `edgewise.interpret.shapley_shares`; a category has one bar for each level, from the mean
         prediction to that with this level. The bands are the uncertainty of the curve for an additive model with error
         bars. For other models with one output they hold the middle 80 % of the curves of single rows, each shifted to
         the same mean: where such a band is narrow the input acts alone, where it is wide its effect depends on the
