@@ -14,10 +14,6 @@ from torch import Tensor, nn
 from edgewise.checks import is_function
 from edgewise.errors import InputError
 
-# Step of the finite differences, in standard deviations of the input: at fourth order, the rounding and the truncation
-# error of a smooth float64 function are then both near 1e-12.
-GRADIENT_STEP = 1e-3
-
 
 class HasPredict(Protocol):
     """An object with a `predict` method for arrays, such as an estimator of scikit-learn."""
@@ -41,11 +37,9 @@ def tensor_function(model: BlackBox) -> TensorFunction:
         parameter = next(model.parameters(), None)
         dtype = torch.float64 if parameter is None else parameter.dtype
         is_training = any(module.training for module in model.modules())
-        # without dropout, running means unchanged
-        if is_training:
+        network = model
+        if is_training:  # a copy without dropout, whose running means stay
             network = copy.deepcopy(model).eval()
-        else:
-            network = model
         call = lambda x: network(x.to(dtype))  # noqa: E731
     elif (predict := _predict_method(model)) is not None:
         call = lambda x: predict(x.detach().numpy())  # noqa: E731
@@ -121,9 +115,11 @@ def input_gradient(function: TensorFunction, x: Tensor) -> Tensor:
         if y.requires_grad:
             (slopes,) = torch.autograd.grad(y.sum(), leaf, allow_unused=True)
             return torch.zeros_like(x) if slopes is None else slopes
+    # Steps of 1e-3 standard deviations: at fourth order, the rounding and the truncation error of a smooth float64
+    # function are then both near 1e-12.
     scale = x.std(0, correction=0)
     columns = []
-    for i, width in enumerate((GRADIENT_STEP * torch.where(scale > 0, scale, 1.0)).tolist()):
+    for i, width in enumerate((1e-3 * torch.where(scale > 0, scale, 1.0)).tolist()):
         move = torch.zeros_like(x[0])
         move[i] = width
         near = function(x + move)[:, 0] - function(x - move)[:, 0]

@@ -32,7 +32,7 @@ from edgewise.nn.config import NO_FUNCTION
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.layers.spline import KANLayer, spline_layers
 from edgewise.nn.model import KAN, edge_layers, edge_places
-from edgewise.presentation import typed_text
+from edgewise.presentation import counted, typed_text
 from edgewise.train.blocks import Data
 from edgewise.train.problems import Problem
 
@@ -41,8 +41,6 @@ Node = tuple[int, int]  # layer, node
 Edited = tuple[KAN, str]  # the new network, and what was changed, as a sentence
 
 CONSTANTS = ("a", "b", "c", "d")  # of an edge c f(a u + b) + d
-TRAINING = ("refit", "train")  # fields of every edit: the training steps afterwards, and what they train
-LISTS = ("edge", "where", "node", "points", "range", "inputs", "constants", "arities")  # fields of several values
 
 
 class EditKind(NamedTuple):
@@ -71,7 +69,9 @@ class Cost:
 def cost_of(before: KAN, after: KAN, problem: Problem, data: Data) -> Cost:
     """Compare the losses of two networks on some rows of a problem."""
     old, new = (problem.sample_losses(one, data).double() for one in (before, after))
-    error = float((new - old).std() / len(new) ** 0.5) if len(new) > 1 else 0.0
+    error = 0.0
+    if len(new) > 1:
+        error = float((new - old).std() / len(new) ** 0.5)
     return Cost(float(old.mean()), float(new.mean()), error, len(new))
 
 
@@ -92,6 +92,7 @@ def fixed(
     place = checked_edge(model, edge)
     if function != NO_FUNCTION and function not in tuple(ELEMENTARY):
         raise InputError(f"function must be one of {', '.join(ELEMENTARY)}, got {function!r:.80}")
+    # No function, one with given constants, or the best fit of its kind.
     u, s = curve(model, place, problem)
     if function == NO_FUNCTION:
         fitted = EdgeFit(NO_FUNCTION, 0.0, 0.0, 0.0, float(s.mean()), 1.0, 0)
@@ -136,9 +137,8 @@ def with_splines_beside(model: KAN, problem: Problem, where: Sequence[Edge] | No
         ]
     else:
         places = [checked_edge(model, edge) for edge in where]
-    counted = f"{len(places)} edge{'s' if len(places) != 1 else ''}"
     changed = _with_splines(model, problem, places, keep_function=True)
-    return changed, f"Splines stand beside the functions of {counted}."
+    return changed, f"Splines stand beside the functions of {counted(len(places), 'edge')}."
 
 
 def _with_splines(model: KAN, problem: Problem, places: Sequence[Edge], *, keep_function: bool) -> KAN:
@@ -177,8 +177,10 @@ def without_node(model: KAN, problem: Problem, node: Sequence[int]) -> Edited:
         )
     keep = [layer.mask != 0 for layer in layers]
     keep[number][nodes] = False
-    what = f"Node {tuple(node)} is" if len(nodes) == 1 else f"Nodes {tuple(node)} are"
-    return _reduced(model, keep, problem), f"{what} removed."
+    removed = f"Nodes {tuple(node)} are removed."
+    if len(nodes) == 1:
+        removed = f"Node {tuple(node)} is removed."
+    return _reduced(model, keep, problem), removed
 
 
 def _reduced(model: KAN, keep: list[Tensor], problem: Problem) -> KAN:
@@ -192,8 +194,7 @@ def _reduced(model: KAN, keep: list[Tensor], problem: Problem) -> KAN:
 def with_products(model: KAN, problem: Problem, arities: Sequence[int], layer: int = 1, seed: int = 0) -> Edited:
     """Add hidden nodes that multiply sums; their outgoing edges start at zero."""
     grown = widen(model, 0, layer=layer, x=judging_data(problem).x, seed=seed, products=arities)
-    counted = f"{len(arities)} product node{'s' if len(arities) != 1 else ''}"
-    return grown, f"{counted} added to layer {layer}."
+    return grown, f"{counted(len(arities), 'product node')} added to layer {layer}."
 
 
 @torch.no_grad()
@@ -213,7 +214,7 @@ def dragged(
     changes = targets[:, 1] - _edge_values(layer, i, o, targets[:, 0])
     coef = shapes.dragged(layer, i, o, changes, targets[:, 0], width)
     layer.coef[i, :, o] = torch.from_numpy(coef).to(layer.coef)
-    return model, f"The curve of edge {place} was moved at {len(targets)} point{'s' if len(targets) > 1 else ''}."
+    return model, f"The curve of edge {place} was moved at {counted(len(targets), 'point')}."
 
 
 @torch.no_grad()
@@ -300,8 +301,8 @@ def merged(model: KAN, problem: Problem, inputs: Sequence[int]) -> Edited:
     """Give the inputs of several levels of a category one effect: the mean of theirs over the rows that have them."""
     text = f"The levels of inputs {inputs} have one effect."
     first = edge_layers(model)[0]
-    chosen = sorted(set(inputs)) if all(map(is_integer, inputs)) else []
-    if len(chosen) < 2 or not set(chosen) <= set(range(first.in_features)):
+    chosen = sorted({i for i in inputs if is_integer(i)})
+    if len(chosen) < 2 or not all(map(is_integer, inputs)) or not set(chosen) <= set(range(first.in_features)):
         raise InputError(f"inputs must be two or more numbers below {first.in_features}, got {inputs!r:.80}")
     # The two values of each input, and how many rows have the second.
     ends = []
@@ -331,8 +332,10 @@ def merged(model: KAN, problem: Problem, inputs: Sequence[int]) -> Edited:
 
 def refitted(model: KAN, problem: Problem, refit: int, train: str = "functions") -> Edited:
     """Change nothing; the training steps follow, as after every edit."""
-    what = "All numbers are" if train == "all" else "The constants of the elementary functions are"
-    return copy.deepcopy(model), f"{what} trained for {refit} steps."
+    trained = "The constants of the elementary functions are"
+    if train == "all":
+        trained = "All numbers are"
+    return copy.deepcopy(model), f"{trained} trained for {refit} steps."
 
 
 EDITS: dict[str, EditKind] = {
@@ -369,13 +372,13 @@ def checked_edit(edit: Mapping[str, Any]) -> dict[str, Any]:
         got = edit.get("kind") if isinstance(edit, Mapping) else type(edit).__name__
         raise InputError(f"edit must be a dictionary whose kind is one of {', '.join(EDITS)}, got {got!r:.80}")
     needed, optional, _ = EDITS[edit["kind"]]
-    fields = tuple(dict.fromkeys((*needed, *optional, *TRAINING)))
+    fields = tuple(dict.fromkeys((*needed, *optional, "refit", "train")))
     missing = [name for name in needed if edit.get(name) is None]
     unknown = [name for name in edit if name not in ("kind", *fields)]
     if missing or unknown:
         which = f"without {missing[0]}" if missing else f"with {unknown[0]!r:.40}"
         raise InputError(f"edit {edit['kind']!r} must have {', '.join(fields)}, got one {which}")
-    for name in LISTS:
+    for name in ("edge", "where", "node", "points", "range", "inputs", "constants", "arities"):
         if not isinstance(edit.get(name), list | tuple | None):
             raise InputError(f"{name} must be a list, got {edit[name]!r:.80}")
     return {name: _plain(value, name) for name, value in edit.items() if value is not None}

@@ -17,8 +17,6 @@ from edgewise.settings import chunks
 # sampled share falls with the root of this number, the time grows with it).
 PATHS = 32
 SHARE_ROWS = 200  # rows whose shares are averaged
-FLAT = 0.05  # turns of a curve below this share of its range are not mentioned
-FEW_LEVELS = 12  # a column with at most so many different values is discrete
 
 
 @runtime_checkable
@@ -62,27 +60,26 @@ class Effect:
             if np.ptp(curve) == 0:
                 return "is flat"
             return f"is highest for {self.levels[int(curve.argmax())]}, lowest for {self.levels[int(curve.argmin())]}"
-        span = FLAT * np.ptp(curve)
+        # Turns of the curve by more than 5 % of its range, from the last extreme value on.
+        span = 0.05 * np.ptp(curve)
         low = curve[0]
         high = curve[0]
         turns: list[int] = []
         for value in curve[1:]:
             low = min(low, value)
             high = max(high, value)
-            before = turns[-1] if turns else 0
-            if before <= 0 and value > low + span:
+            if turns[-1:] != [1] and value > low + span:
                 turns.append(1)
-            elif before >= 0 and value < high - span:
+            elif turns[-1:] != [-1] and value < high - span:
                 turns.append(-1)
             else:
                 continue
             low = high = value
-        words = {1: "rises", -1: "falls"}
         if not turns:
             return "is flat"
-        if len(turns) <= 3:
-            return ", then ".join(words[turn] for turn in turns)
-        return "varies"
+        if len(turns) > 3:
+            return "varies"
+        return ", then ".join("rises" if turn > 0 else "falls" for turn in turns)
 
 
 @typed
@@ -145,16 +142,22 @@ def partial_dependence(
         raise InputError(f"column must be an integer from 0 to {X.shape[1] - 1}, got {column!r}")
     check_count(points, "points")
     check_count(rows, "rows")
+    # The rows with the input at each point, and, where the data have missing values, once without it.
     predict = array_function(model)
     few = evenly_picked(X, rows)
     gaps = np.isnan(X[:, column])
     values = X[~gaps, column]
     at, discrete, levels = input_points(values, points, kind)
     moved = np.repeat(few[None], len(at) + 1, 0)
-    moved[:-1, :, column], moved[-1, :, column] = at[:, None], np.nan
-    moved = moved if gaps.any() else moved[:-1]
+    moved[:-1, :, column] = at[:, None]
+    moved[-1, :, column] = np.nan
+    if not gaps.any():
+        moved = moved[:-1]
     curves = predict(moved.reshape(-1, few.shape[1])).reshape(len(moved), len(few), -1)
-    missing = curves[-1].mean(0) if gaps.any() else None
+    missing = None
+    if gaps.any():
+        missing = curves[-1].mean(0)
+    # The mean curve, the spread of the curves around it, and its deviation over the data.
     curves = curves[: len(at)]
     mean = curves.mean(1)
     own = curves - curves.mean(0) + mean.mean(0)
@@ -217,6 +220,7 @@ def shapley_shares(
     if len(background) == 0 or background.shape[1] != X.shape[1]:
         raise InputError(f"background must have shape (rows, {X.shape[1]}), got {background.shape}")
     check_count(paths, "paths")
+    # Predictions at both ends of all paths.
     predict = array_function(model)
     rng = np.random.default_rng(seed)
     starts = evenly_picked(background, paths)
@@ -237,7 +241,8 @@ def shapley_shares(
                     between[k:, :, column] = rows[:, column]
                 # The change of the prediction at each step is the share of the input that was replaced.
                 values = np.empty((d + 1, len(rows), outputs))
-                values[0], values[-1] = start_value, final[part]
+                values[0] = start_value
+                values[-1] = final[part]
                 if d > 1:
                     values[1:-1] = predict(between.reshape(-1, d)).reshape(d - 1, len(rows), outputs)
                 changes = np.empty((len(rows), d, outputs))
@@ -275,10 +280,13 @@ def central_range(values: np.ndarray) -> tuple[float, float]:
     everything else; a range without extent is widened to all values, then by 0.5 to each side.
     """
     low, high = np.quantile(values, [0.005, 0.995])
-    low, high = (low, high) if high > low else (values.min(), values.max())
-    if high > low:
-        return (float(low), float(high))
-    return (float(low) - 0.5, float(high) + 0.5)
+    if high <= low:
+        low = values.min()
+        high = values.max()
+    if high <= low:
+        low = low - 0.5
+        high = high + 0.5
+    return float(low), float(high)
 
 
 def evaluation_points(values: np.ndarray, points: int = 61) -> tuple[np.ndarray, bool]:
@@ -287,7 +295,7 @@ def evaluation_points(values: np.ndarray, points: int = 61) -> tuple[np.ndarray,
     That is so if there are 2 to 12 different ones; otherwise they are evenly spaced over `central_range`.
     """
     levels = np.unique(values)
-    if 1 < len(levels) <= FEW_LEVELS:
+    if 1 < len(levels) <= 12:
         return levels, True
     return np.linspace(*central_range(values), points), False
 
@@ -298,9 +306,12 @@ def input_points(values: np.ndarray, points: int, kind: InputKind | None) -> tup
     0 is the only point where no values (N,) are known. The second result is whether the points are all the values
     themselves, the third has the names of the levels of a category.
     """
-    names = () if kind is None else kind.level_names
-    if not names:
-        return *(evaluation_points(values, points) if len(values) else (np.zeros(1), True)), ()
+    if kind is None or not kind.level_names:
+        if not len(values):
+            return np.zeros(1), True, ()
+        return *evaluation_points(values, points), ()
+    names = kind.level_names
     codes = np.unique(values[values >= 0])  # a level that training did not have is negative
-    codes = codes if len(codes) else np.zeros(1)
+    if not len(codes):
+        codes = np.zeros(1)
     return codes, True, tuple(names[int(code)] for code in codes)

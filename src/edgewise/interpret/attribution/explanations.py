@@ -21,7 +21,6 @@ from edgewise.interpret.attribution.effects import (
     shapley_shares,
 )
 from edgewise.interpret.black_box import BlackBox, array_function
-from edgewise.interpret.dependence.separability import interactions
 from edgewise.presentation import (
     column_texts,
     html_table,
@@ -33,14 +32,8 @@ from edgewise.presentation import (
 )
 from edgewise.settings import ABOVE_ZERO
 
-MOST_EFFECTS = 30  # strongest inputs whose partial dependence a global explanation computes
-MOST_INTERACTING = 12  # strongest inputs whose interactions a global explanation computes (66 pairs)
 MENTIONED_SHARE = 0.01  # inputs that move the prediction by a smaller share of the total have no sentence
 NOTABLE_SHARE = 0.05  # interactions below this share of the variation are not mentioned
-SAME = 1e-9  # relative difference up to which predictions are called the same (rounding of long sums)
-# rows and inputs in printed tables
-SHOWN_ROWS = 3
-SHOWN_INPUTS = 20
 
 
 @dataclass(frozen=True)
@@ -85,7 +78,9 @@ class LocalExplanation:
         value = float(self.values[row, number])
         if self.kinds:
             return self.kinds[number].text(value)
-        return "missing" if np.isnan(value) else number_text(value)
+        if np.isnan(value):
+            return "missing"
+        return number_text(value)
 
     def sentence(self, row: int, output: int | None = None, most: int = 5) -> str:
         """Explain one row in words.
@@ -110,24 +105,25 @@ class LocalExplanation:
         order = np.argsort(-np.abs(own), kind="stable")[:most]
         parts = [f"{signed_text(own[i], 4)} for {self.names[i]} = {self.value_text(row, i)}" for i in order]
         rest = float(own.sum() - own[order].sum())
-        parts += [f"{signed_text(rest, 4)} for the others"] if len(own) > most else []
+        if len(own) > most:
+            parts.append(f"{signed_text(rest, 4)} for the others")
         predicted = number_text(self.prediction[row, output])
         base = number_text(self.base[output])
+        name = self.outputs[output]
         if are_probabilities(self.prediction):
-            what = f"probability of {self.outputs[output]}"
-        else:
-            what = self.outputs[output]
-        start = f"{what} {predicted}: {base} on average"
-        return f"{start}, {', '.join(parts)}."
+            name = f"probability of {name}"
+        return f"{name} {predicted}: {base} on average, {', '.join(parts)}."
 
     def __repr__(self) -> str:
-        sentences = [self.sentence(row) for row in range(min(len(self.shares), SHOWN_ROWS))]
-        left = len(self.shares) - len(sentences)
-        return "\n".join([*sentences, *([f"... and {left} more rows"] if left > 0 else [])])
+        lines = [self.sentence(row) for row in range(len(self.shares))[:3]]
+        if len(self.shares) > 3:
+            lines.append(f"... and {len(self.shares) - 3} more rows")
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
+        # For each of the first rows: the mean, the contributions of the strongest inputs and of the others, their sum.
         rows = []
-        for row in range(min(len(self.shares), SHOWN_ROWS)):
+        for row in range(len(self.shares))[:3]:
             output = described_output(self.prediction[row])
             own = self.shares[row, :, output]
             start = [str(row + 1), self.outputs[output]]  # rows count from 1, as in messages and on the command line
@@ -137,9 +133,9 @@ class LocalExplanation:
             if len(own) > len(order):
                 rows.append([*start, "the others", "", signed_text(float(own.sum() - own[order].sum()), 4)])
             rows.append([*start, "prediction", "", number_text(self.prediction[row, output])])
-        left = len(self.shares) - SHOWN_ROWS
         notes = ["Each prediction is the mean over the background plus the contributions."]
-        notes += [f"{left} more rows are not shown."] if left > 0 else []
+        if len(self.shares) > 3:
+            notes.append(f"{len(self.shares) - 3} more rows are not shown.")
         head = ["row", "output", "input", "value", "contribution"]
         return html_table(
             head, rows, caption="Contributions to single predictions", notes=notes, text_columns=(0, 1, 2)
@@ -206,12 +202,12 @@ class GlobalExplanation:
             For each input its name, its mean absolute contribution in the unit of the prediction, and its share of
             the sum over all inputs, from 0 to 1; the strongest first.
         """
-        total = float(self.importance.sum())
+        total = self.importance.sum()
+        shares = np.zeros_like(self.importance)
+        if total > 0:
+            shares = self.importance / total
         order = np.argsort(-self.importance, kind="stable")
-        return [
-            (self.names[i], float(self.importance[i]), float(self.importance[i]) / total if total > 0 else 0.0)
-            for i in order
-        ]
+        return [(self.names[i], float(self.importance[i]), float(shares[i])) for i in order]
 
     def about(self, output: int) -> tuple[str, ...]:
         """Describe the effects on one output, such as the probability of one class, in sentences.
@@ -227,25 +223,21 @@ class GlobalExplanation:
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         """Return the titles and the rows of the printed table."""
-        shapes = {self.names[effect.input]: effect for effect in self.effects}
         output = most_varying(self.local.prediction)
+        shapes = {self.names[effect.input]: effect.shape(output) for effect in self.effects}
         rows = []
-        ranking = self.ranking()[:SHOWN_INPUTS]
+        ranking = self.ranking()[:20]
         texts = column_texts([size for _, size, _ in ranking])
         for (name, size, share), size_text in zip(ranking, texts, strict=True):
-            effect = shapes.get(name)
-            text = "" if effect is None or size == 0 else effect.shape(output)
-            rows.append([name, size_text, percent_text(share), text])
+            rows.append([name, size_text, percent_text(share), shapes.get(name, "") if size else ""])
         return ["input", "moves a prediction by", "share", f"effect on {_output_text(self.local, output)}"], rows
 
     def __repr__(self) -> str:
         head, rows = self._table()
-        left = len(self.names) - len(rows)
-        if left > 0:
-            more = [f"... and {left} more inputs"]
-        else:
-            more = []
-        return "\n".join([text_table(head, rows, text_columns=(0, 3)), *more, *self.sentences])
+        lines = [text_table(head, rows, text_columns=(0, 3))]
+        if len(self.names) > len(rows):
+            lines.append(f"... and {len(self.names) - len(rows)} more inputs")
+        return "\n".join([*lines, *self.sentences])
 
     def _repr_html_(self) -> str:
         head, rows = self._table()
@@ -310,10 +302,7 @@ def explain_local(
     check_count(seed, "seed", 0)
     if len(kinds) not in (0, X.shape[1]) or not all(isinstance(kind, InputKind) for kind in kinds):
         raise InputError(f"kinds must be one of each of {X.shape[1]} inputs, or none, got {kinds!r:.80}")
-    if background is None:
-        background = X
-    else:
-        background = checked_table(background, "background")
+    background = X if background is None else checked_table(background, "background")
     if len(background) < 2 or bool((background == background[0]).all()):
         raise InputError("background must hold at least two different rows to compare with; give rows of the data")
     shares, base = shapley_shares(model, X, background, seed=seed)
@@ -372,6 +361,7 @@ def explain_global(
     >>> explanation.sentences[2]
     'Without any influence: x3.'
     """
+    # Shapley shares of a sample of the rows, and the partial dependence on the strongest inputs.
     X = checked_table(X, "X")
     predict = array_function(model)
     few = evenly_picked(X, SHARE_ROWS)
@@ -379,15 +369,15 @@ def explain_global(
     importance = np.abs(local.shares).mean((0, 2))
     order = np.argsort(-importance, kind="stable")
     effects = tuple(
-        partial_dependence(predict, X, int(i), kind=local.kinds[i] if local.kinds else None)
-        for i in order[:MOST_EFFECTS]
+        partial_dependence(predict, X, int(i), kind=local.kinds[i] if local.kinds else None) for i in order[:30]
     )
+    # Interactions of the strongest inputs, 66 pairs at most.
     output = most_varying(local.prediction)
     pairs = np.zeros((X.shape[1], X.shape[1]))
     of_classes = are_probabilities(local.prediction)
     # Targets near the largest float64 number can have infinite predictions, which have no interactions.
     if bool(np.isfinite(local.prediction).all() and np.isfinite(local.shares).all()):
-        strongest = [int(i) for i in order[:MOST_INTERACTING] if importance[i] > 0]
+        strongest = [int(i) for i in order[:12] if importance[i] > 0]
         # Rows are mixed value by value, so that a number below all others can stand for a missing value.
         missing = np.isnan(few)
         below = np.nextafter(np.where(missing, 0.0, few).min(axis=0), -np.inf)
@@ -402,6 +392,9 @@ def explain_global(
             elif log_link:
                 predicted = np.log(np.maximum(predicted, np.finfo(float).tiny))
             return predicted[:, output]
+
+        # The tests of structure load the formula search, which an explanation without pairs does not need.
+        from edgewise.interpret.dependence.separability import interactions
 
         known = torch.from_numpy(np.where(missing, gap, few))
         pairs = interactions(one_output, known, inputs=strongest, seed=seed).numpy()
@@ -448,21 +441,25 @@ def are_probabilities(prediction: np.ndarray) -> bool:
 
 def _lettered(letter: str, count: int) -> list[str]:
     """Names of a letter: x1, x2, ...; a single one is just the letter."""
-    return [f"{letter}{k + 1}" for k in range(count)] if count > 1 else [letter]
+    if count == 1:
+        return [letter]
+    return [f"{letter}{k + 1}" for k in range(count)]
 
 
 def constant_sentence(prediction: np.ndarray, outputs: Sequence[str]) -> str:
     """Return a sentence about predictions (n, outputs) that are the same in all rows, "" where they are not."""
-    # Several outputs whose sum is 1 in every row are the probabilities of classes.
-    if not len(prediction) or (np.ptp(prediction, axis=0) > SAME * np.abs(prediction).max(axis=0)).any():
+    # Equal to the rounding of long sums. Outputs whose sum is 1 are the probabilities of classes.
+    if not len(prediction) or (np.ptp(prediction, axis=0) > 1e-9 * np.abs(prediction).max(axis=0)).any():
         return ""
     values = prediction[0]
     texts = column_texts(prediction[0], 4)
     if len(values) > 1 and np.isclose(values.sum(), 1.0) and values.min() >= 0:
         k = int(values.argmax())
         answer = f"{outputs[k]} ({percent_text(float(values[k]), 3)} of the rows)"
+    elif len(values) > 1:
+        answer = " and ".join(f"{name} = {text}" for name, text in zip(outputs, texts, strict=True))
     else:
-        answer = " and ".join(texts if len(texts) == 1 else [f"{n} = {t}" for n, t in zip(outputs, texts, strict=True)])
+        answer = texts[0]
     return f"No input helps: the model always answers {answer}."
 
 
@@ -478,7 +475,9 @@ def unused_sentences(names: Sequence[str], importance: np.ndarray) -> Iterator[s
     """Name the inputs that no prediction depends on."""
     unused = [name for name, size in zip(names, importance, strict=True) if size == 0]
     if unused:
-        shown = ", ".join(unused[:8]) + (f" and {len(unused) - 8} more" if len(unused) > 8 else "")
+        shown = ", ".join(unused[:8])
+        if len(unused) > 8:
+            shown += f" and {len(unused) - 8} more"
         yield f"Without any influence: {shown}."
 
 
@@ -516,14 +515,14 @@ def _effect_sentences(
             )
             continue
         # Numbers: the shape of the curve and its ends.
+        shape = "hardly moves on average"
         if np.ptp(curve) > NOTABLE_SHARE * spread:
             shape = effect.shape(output)
-        else:
-            shape = "hardly moves on average"
-        low, high = number_texts((curve[0], curve[-1]) if shape in ("rises", "falls") else (curve.min(), curve.max()))
         if shape in ("rises", "falls"):
-            extent = f"from {low} to {high}"
+            start, end = number_texts((curve[0], curve[-1]))
+            extent = f"from {start} to {end}"
         else:
+            low, high = number_texts((curve.min(), curve.max()))
             extent = f"between {low} and {high}"
         first, last = number_texts((at[0], at[-1]))
         if local.kinds and local.kinds[effect.input].text(0.0) != "0":  # days of a calendar

@@ -14,12 +14,6 @@ from edgewise.interpret.attribution.effects import InputKind, checked_table, eve
 from edgewise.interpret.black_box import BlackBox, array_function
 from edgewise.presentation import percent_text
 
-GRID_POINTS = 41  # values of a number along a side of the grid (printed cells are below a millimetre)
-PAIR_ROWS = 100  # that are averaged (the standard error of an average is a tenth of the spread of rows)
-# Of the spread of the averages, and units in the last place of their size: joint effects below are rounding.
-ROUNDING = 1e-9
-FEW_UNITS = 64
-
 
 @dataclass(frozen=True)
 class PairEffect:
@@ -48,8 +42,8 @@ def pair_dependence(
     X: np.ndarray | Tensor,
     columns: tuple[int, int],
     *,
-    points: int = GRID_POINTS,
-    rows: int = PAIR_ROWS,
+    points: int = 41,  # values of a number along a side of the grid (printed cells are below a millimetre)
+    rows: int = 100,  # that are averaged (the standard error of an average is a tenth of the spread of rows)
     kinds: Sequence[InputKind | None] = (None, None),
 ) -> PairEffect:
     """Compute Friedman's partial dependence of the predictions on two inputs, over rows that are picked evenly."""
@@ -75,7 +69,8 @@ def pair_dependence(
     mean = []
     for a in grids[0]:  # one line of the grid at a time bounds the memory
         moved = np.repeat(few[None], len(grids[1]), 0)
-        moved[:, :, first], moved[:, :, second] = a, grids[1][:, None]
+        moved[:, :, first] = a
+        moved[:, :, second] = grids[1][:, None]
         mean.append(predict(moved.reshape(-1, few.shape[1])).reshape(len(grids[1]), len(few), -1).mean(1))
     surface = np.stack(mean)
     weights = []  # the share of the rows that is nearest to each point, (p,)
@@ -88,7 +83,8 @@ def pair_dependence(
     interaction = surface - single[0] - single[1] + total
     spread = np.abs(surface - total).max((0, 1))
     size = np.abs(surface).max((0, 1))
-    interaction[np.abs(interaction) <= np.maximum(ROUNDING * spread, FEW_UNITS * np.finfo(float).eps * size)] = 0.0
+    # What is below 1e-9 of the spread, or some units in the last place of the size, is rounding.
+    interaction[np.abs(interaction) <= np.maximum(1e-9 * spread, 64 * np.finfo(float).eps * size)] = 0.0
     # The share of the variance of the surface that the interaction has.
     variance = np.einsum("p,q,pqo->o", *weights, (surface - total) ** 2)
     joint = np.einsum("p,q,pqo->o", *weights, interaction**2)

@@ -141,13 +141,13 @@ def _scores(trace: Trace, output_weights: Tensor | None) -> tuple[tuple[Tensor, 
     if not all(bool(values.isfinite().all()) for values in (*trace.edges, trace.output)):
         raise InputError("trace must be finite, got infinite or undefined values; look at the data and the model")
     if output_weights is None:
-        node = torch.ones_like(trace.output[0])
-    else:
-        node = torch.as_tensor(output_weights)
+        output_weights = torch.ones_like(trace.output[0])
+    node = torch.as_tensor(output_weights)
     if node.shape != trace.output.shape[1:] or not bool((node.isfinite() & (node >= 0)).all()):
         expected = tuple(trace.output.shape[1:])
         raise InputError(f"output_weights must be finite, not negative, of shape {expected}, got {output_weights!r}")
     node = node.to(trace.output)
+    # From the outputs back to the inputs.
     edges = []
     nodes = [node]
     groups = trace.groups or (None,) * len(trace.edges)

@@ -26,40 +26,39 @@ from edgewise.presentation import number_text
 from edgewise.settings import chunks
 from edgewise.train.grids import data_domain
 
-# Of the networks.
-# of Adam; the rate falls to 0 along a cosine
-LEARNING_RATE = 0.02
-ADAM_MOMENTS = (0.9, 0.99)
-START_DEVIATION = 0.6  # standard deviation of the sum of all functions at the start, for a Gaussian of width 1
-RELATION_SPARSITY = 0.01  # weight of the penalty, as in Liu et al. (arXiv 2404.19756), section 3.3
-SEEN_COLUMN_SHARE = 0.6  # share of the columns that each network sees, so that different seeds find different relations
-ACTIVE = 0.1  # a column takes part from this share of the largest function's deviation on
-MOST_ACTIVE = 8  # columns of a network whose subsets are examined: 2^8 subsets
-LOOSEST_SUBSET = 0.5  # largest looseness at which a subset counts as a relation at all
-AS_TIGHT = 2.0  # a part that is at most so many times looser than the whole network is a relation of its own
 
-# Of the search for functions and of the tests.
-RELATION_DEGREE = 3  # of the splines
-RELATION_INTERVALS = 5  # knot intervals of every function
-LOOSEST = 0.25  # largest looseness of a relation; two columns with correlation r have 1 - r
-MOST_RELATION_ROWS = 4000  # rows that are used: half to find relations, half to test them
-EXHAUSTIVE = 20_000  # up to so many subsets of three columns all of them are tested
-BRANCHES = 3  # independent relations that are sought in one subset
-LEAST_PART = 0.25  # smallest deviation of the function of any column of a relation, relative to the largest one
-SHADOW = 10.0  # a relation among some columns of one that is so many times tighter is only a part of that one
-NEEDED = 0.75  # a relation with more columns must be tighter by this factor for the added columns to count
-SIMILAR = 0.8  # correlation from which on two functions of a column count as the same
-PERMUTATIONS = 199  # of the permutation test: the smallest p-value it can show is 1 / 200
-CHANCE = 0.01  # probability of one false relation among all that are tested (Bonferroni)
+@dataclass(frozen=True)
+class RelationSettings:
+    """Settings of the networks that propose subsets, of the search for functions, and of the tests."""
+
+    learning_rate: float = 0.02  # of Adam; it falls to 0 along a cosine
+    moments: tuple[float, float] = (0.9, 0.99)
+    start_deviation: float = 0.6  # of the sum of all functions at the start, for a Gaussian of width 1
+    sparsity: float = 0.01  # weight of the penalty, as in Liu et al. (arXiv 2404.19756), section 3.3
+    seen_columns: float = 0.6  # share that each network sees, so that different seeds find different relations
+    active: float = 0.1  # a column takes part from this share of the largest function's deviation on
+    most_active: int = 8  # columns of a network whose subsets are examined: 2^8 subsets
+    loosest_subset: float = 0.5  # largest looseness at which a subset counts as a relation at all
+    as_tight: float = 2.0  # a part that is at most this much looser than the whole network is a relation of its own
+    degree: int = 3  # of the splines
+    intervals: int = 5  # knot intervals of every function
+    loosest: float = 0.25  # largest looseness of a relation; two columns with correlation r have 1 - r
+    most_rows: int = 4000  # that are used: half to find relations, half to test them
+    most_triples: int = 20_000  # subsets of three columns up to which all of them are tested
+    branches: int = 3  # independent relations that are sought in one subset
+    least_part: float = 0.25  # smallest deviation of the function of any column, relative to the largest one
+    shadow: float = 10.0  # a relation among some columns of one that is this much tighter is only a part of that one
+    needed: float = 0.75  # a relation with more columns must be tighter by this factor for them to count
+    similar: float = 0.8  # correlation from which on two functions of a column count as the same
+    permutations: int = 199  # of the permutation test: the smallest p-value it can show is 1 / 200
+    chance: float = 0.01  # probability of one false relation among all that are tested (Bonferroni)
 
 
-def train_networks(
-    values: Tensor, *, seeds: int, steps: int, sparsity: float, columns: float, generator: torch.Generator
-) -> Tensor:
-    """Train networks [d, 1, 1] with a Gaussian as the last function, side by side.
+SETTINGS = RelationSettings()
 
-    Shapes: values (N, d, n); returns (seeds, d, n).
-    """
+
+def train_networks(values: Tensor, seeds: int, steps: int, generator: torch.Generator) -> Tensor:
+    """Train networks [d, 1, 1] with a Gaussian last on basis values (N, d, n); returns coefficients (seeds, d, n)."""
     # g = exp(-z^2 / 2) with z = sum_i phi_i(x_i) is to be 1 on rows of the data and 0 on rows whose columns were
     # permuted independently (anew in every step), with the L1 and entropy penalty on the size of the functions. A
     # permutation acts on the values of the functions, so all networks cost one product per column and step.
@@ -67,15 +66,17 @@ def train_networks(
     rows, d, n = values.shape
     basis_values = values.float().permute(1, 0, 2).contiguous()
     single = torch.float32  # whatever the caller's default is
-    seen = torch.rand(seeds, d, generator=generator, dtype=single) < columns
+    # Each network sees a random part of the columns, at least two, and starts from random functions of them.
+    seen = torch.rand(seeds, d, generator=generator, dtype=single) < SETTINGS.seen_columns
     seen |= torch.rand(seeds, d, generator=generator, dtype=single).argsort(1) < 2
     usable = values.square().sum(0).gt(0) & seen[:, :, None]
     coef = torch.randn(seeds, d, n, generator=generator, dtype=single) * usable
-    coef *= START_DEVIATION / coef.square().sum((1, 2), keepdim=True).sqrt().clamp(min=1e-6)
+    coef *= SETTINGS.start_deviation / coef.square().sum((1, 2), keepdim=True).sqrt().clamp(min=1e-6)
     coef.requires_grad_()
-    optimiser = torch.optim.Adam([coef], lr=LEARNING_RATE, betas=ADAM_MOMENTS)
+    optimiser = torch.optim.Adam([coef], lr=SETTINGS.learning_rate, betas=SETTINGS.moments)
     for step in range(steps):
-        optimiser.param_groups[0]["lr"] = LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * step / steps))
+        optimiser.param_groups[0]["lr"] = SETTINGS.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
+        # Loss on the data (1 is right) and on shuffled columns (0 is right), and the penalty on the functions.
         parts = torch.bmm(basis_values, (coef * usable).permute(1, 2, 0))  # (d, N, seeds)
         shuffled = torch.stack([part[torch.randperm(rows, generator=generator)] for part in parts]).sum(0)
         loss = (1 - _gaussian_value(parts.sum(0))).square().mean(0) + _gaussian_value(shuffled).square().mean(0)
@@ -83,7 +84,7 @@ def train_networks(
         share = size / size.sum(1, keepdim=True)
         penalty = size.sum(1) - (share * (share + 1e-12).log()).sum(1)  # L1 + entropy
         optimiser.zero_grad()
-        (loss + sparsity * penalty).sum().backward()
+        (loss + SETTINGS.sparsity * penalty).sum().backward()
         optimiser.step()
     return (coef * usable).detach().to(values.dtype)
 
@@ -100,8 +101,8 @@ def subsets_of(parts: Tensor) -> Iterator[tuple[int, ...]]:
     that is.
     """
     size = parts.square().mean(0)
-    is_active = size > ACTIVE**2 * size.max()
-    active = [i for i in size.argsort(descending=True).tolist() if is_active[i]][:MOST_ACTIVE]
+    is_active = size > SETTINGS.active**2 * size.max()
+    active = [i for i in size.argsort(descending=True).tolist() if is_active[i]][: SETTINGS.most_active]
     if len(active) < 2 or not float(size.max()) > 0:
         return
     covariance = parts.T @ parts / len(parts)
@@ -110,7 +111,7 @@ def subsets_of(parts: Tensor) -> Iterator[tuple[int, ...]]:
         block = covariance[list(subset)][:, list(subset)]
         return float(block.sum() / block.diagonal().sum())
 
-    limit = min(LOOSEST_SUBSET, AS_TIGHT * max(looseness(tuple(active)), 1e-4))
+    limit = min(SETTINGS.loosest_subset, SETTINGS.as_tight * max(looseness(tuple(active)), 1e-4))
     chosen: list[set[int]] = []
     for count in range(2, len(active) + 1):
         for subset in combinations(sorted(active), count):
@@ -207,24 +208,21 @@ def relations(
     check_count(seed, "seed", 0)
     names = check_labels(names, numbered("x", x.shape[1]))
     # The search among splines of the columns, with networks that propose subsets.
-    search = _RelationSearch(x, LOOSEST, torch.Generator().manual_seed(seed))
+    search = _RelationSearch(x, SETTINGS.loosest, torch.Generator().manual_seed(seed))
     search.train_networks(seeds, steps)
     result = search.relations()
     # Sentences.
-    if result:
-        sentences = []
-    else:
+    sentences = []
+    if not result:
         sentences = [f"No relation stands out from chance among {search.tests:,} tests."]
     for relation in result:
         listed = ", ".join(names[i] for i in relation.inputs)
+        exact = f"looseness {number_text(relation.looseness, 2)}"
         if relation.looseness < 1e-9:
             exact = "exact to rounding"
-        else:
-            exact = f"looseness {number_text(relation.looseness, 2)}"
+        by = ""
         if seeds:
             by = f"; {relation.seeds} of {relation.networks} networks that saw these columns found it"
-        else:
-            by = ""
         sentences.append(f"{listed}: {exact} (z = {relation.z:.0f} against shuffled columns{by}).")
     return Relations(result, search.tests, tuple(sentences))
 
@@ -256,16 +254,16 @@ class _Candidate:
 
     def contains(self, other: _Candidate) -> bool:
         """Return whether this is the other candidate plus columns (if any) that it does not need."""
-        if not set(other.subset) <= set(self.subset) or self.looseness < NEEDED * other.looseness:
+        if not set(other.subset) <= set(self.subset) or self.looseness < SETTINGS.needed * other.looseness:
             return False
         common = self.parts[:, [self.subset.index(i) for i in other.subset]]
         similar = (common * other.parts).mean(0) / (common.square().mean(0) * other.parts.square().mean(0)).sqrt()
         # The same functions up to the sign of all of them, or a relation that is much looser than the other one.
-        return bool((similar.abs() > SIMILAR).all()) or self.looseness > other.looseness / NEEDED * 4
+        return bool((similar.abs() > SETTINGS.similar).all()) or self.looseness > other.looseness / SETTINGS.needed * 4
 
     def is_shadow_of(self, other: _Candidate) -> bool:
         """Return whether the other candidate relates more columns, these among them, far more tightly."""
-        return set(self.subset) < set(other.subset) and self.looseness > SHADOW * other.looseness
+        return set(self.subset) < set(other.subset) and self.looseness > SETTINGS.shadow * other.looseness
 
 
 class _RelationSearch:
@@ -274,7 +272,7 @@ class _RelationSearch:
     def __init__(self, x: Tensor, loosest: float, generator: torch.Generator):
         self.loosest = loosest
         self.generator = generator
-        x = x[torch.randperm(len(x), generator=generator)[:MOST_RELATION_ROWS]]
+        x = x[torch.randperm(len(x), generator=generator)[: SETTINGS.most_rows]]
         self.used = [i for i in range(x.shape[1]) if bool((x[:, i] != x[0, i]).any())]
         # Knots lie only where a few rows do: beyond the last one a function is a straight line, not a free end that a
         # single row decides. Values beyond Tukey's fences are moved to the fences.
@@ -283,9 +281,9 @@ class _RelationSearch:
         ends = torch.stack([ordered[few - 1], ordered[-few]], 1)
         fences = data_domain(x)
         self.knots = knot_vectors.uniform(
-            torch.where(ends[:, :1] < ends[:, 1:], ends, fences), RELATION_INTERVALS, RELATION_DEGREE
+            torch.where(ends[:, :1] < ends[:, 1:], ends, fences), SETTINGS.intervals, SETTINGS.degree
         )
-        values = basis(torch.maximum(torch.minimum(x, fences[:, 1]), fences[:, 0]), self.knots, RELATION_DEGREE)
+        values = basis(torch.maximum(torch.minimum(x, fences[:, 1]), fences[:, 0]), self.knots, SETTINGS.degree)
         half = len(x) // 2
         self.centre = values[:half].mean(0)
         fit = values[:half] - self.centre
@@ -302,14 +300,7 @@ class _RelationSearch:
         if seeds == 0 or len(self.used) < 2:
             return
         values = self.fit[:, self.used]
-        coef = train_networks(
-            values,
-            seeds=seeds,
-            steps=steps,
-            sparsity=RELATION_SPARSITY,
-            columns=SEEN_COLUMN_SHARE,
-            generator=self.generator,
-        )
+        coef = train_networks(values, seeds, steps, self.generator)
         for own in coef:
             parts = torch.einsum("bim,im->bi", values, own)
             self.counted.update(tuple(self.used[i] for i in subset) for subset in subsets_of(parts))
@@ -329,59 +320,61 @@ class _RelationSearch:
                 tightest[candidate.subset] = candidate
         kept = list(tightest.values())
         tested = [self.tested(one) for one in kept if not any(one.is_shadow_of(other) for other in kept)]
-        significant = (relation for relation in tested if relation.p_value < CHANCE)
+        significant = (relation for relation in tested if relation.p_value < SETTINGS.chance)
         return tuple(sorted(significant, key=lambda relation: (relation.looseness, relation.inputs)))
 
     def _subsets(self) -> Iterator[list[tuple[int, ...]]]:
         """Subsets that are tested, all of one size at a time, small ones first."""
         yield list(combinations(self.used, 2))
         larger = {subset for subset in self.counted if len(subset) > 2}
-        is_exhaustive = math.comb(len(self.used), 3) <= EXHAUSTIVE
-        if is_exhaustive:
+        triples = {subset for subset in larger if len(subset) == 3}
+        if math.comb(len(self.used), 3) <= SETTINGS.most_triples:
             triples = set(combinations(self.used, 3))
-        else:
-            triples = {s for s in larger if len(s) == 3}
         yield sorted(triples)
         for size in sorted({len(subset) for subset in larger} - {3}):
             yield sorted(subset for subset in larger if len(subset) == size)
 
     def candidates(self, subsets: list[tuple[int, ...]]) -> Iterator[_Candidate]:
         """The tightest sums of functions of each subset (all of one size) in which every column takes part."""
-        self.tests += len(subsets) * BRANCHES
-        k = len(subsets[0]) if subsets else 0
+        self.tests += len(subsets) * SETTINGS.branches
+        if not subsets:
+            return
+        k = len(subsets[0])
         n = self.fit.shape[2]
         for part in chunks(len(subsets), 4 * (k * n) ** 2):  # eigenvalue problems that are solved together
+            # Covariance matrices of the orthonormal functions of each subset, without directions that are missing.
             block = subsets[part]
             index = torch.tensor(block)
             matrix = self.covariance[index[:, :, None], :, index[:, None, :], :]  # (s, k, k, n, n)
             matrix = matrix.permute(0, 1, 3, 2, 4).reshape(len(block), k * n, k * n)
             missing = matrix.diagonal(dim1=1, dim2=2) < 0.5
             matrix = matrix + torch.diag_embed(10.0 * missing)
-            vectors = torch.linalg.eigh(matrix).eigenvectors[:, :, :BRANCHES].mT.reshape(len(block), -1, k, n)
+            vectors = torch.linalg.eigh(matrix).eigenvectors[:, :, : SETTINGS.branches].mT.reshape(len(block), -1, k, n)
+            # The sums of smallest variance, on the held-out rows.
             for subset, branches in zip(block, vectors, strict=True):
                 for coef in branches:
                     parts = torch.einsum("bim,im->bi", self.test[:, list(subset)], coef)
                     parts = parts - parts.mean(0)
                     size = parts.square().mean(0)
                     looseness = float(parts.sum(1).square().mean() / size.sum())
-                    if looseness <= self.loosest and bool((size >= LEAST_PART**2 * size.max()).all()):
+                    if looseness <= self.loosest and bool((size >= SETTINGS.least_part**2 * size.max()).all()):
                         yield _Candidate(subset, coef, looseness, parts)
 
     def tested(self, candidate: _Candidate) -> Relation:
         """Test a candidate against shuffled columns and against the networks."""
+        # Permutation test: the looseness of independently shuffled columns.
         parts = candidate.parts
         size = candidate.parts.square().mean(0).sum()
         shuffled = []
-        for _ in range(PERMUTATIONS):
+        for _ in range(SETTINGS.permutations):
             columns = [part[torch.randperm(len(part), generator=self.generator)] for part in parts.unbind(1)]
             shuffled.append(float(sum(columns[1:], columns[0]).square().mean() / size))
         chance = torch.tensor(shuffled)
         z = float((chance.mean() - candidate.looseness) / chance.std())
-        lowest = (1 + int((chance <= candidate.looseness).sum())) / (1 + PERMUTATIONS)
-        if lowest < CHANCE:
+        lowest = (1 + int((chance <= candidate.looseness).sum())) / (1 + SETTINGS.permutations)
+        p_value = lowest
+        if lowest < SETTINGS.chance:
             p_value = min(1.0, self.tests * 0.5 * math.erfc(z / 2**0.5))
-        else:
-            p_value = lowest
         seeds = self.counted[candidate.subset]
         networks = sum(set(candidate.subset) <= columns for columns in self.columns_seen)
         share = 1 / math.comb(len(self.used), len(candidate.subset))
@@ -398,7 +391,7 @@ class _RelationSearch:
         """The sum as a KAN of the columns in their units, with mean 0 on the rows it was found on."""
         columns = list(candidate.subset)
         n = self.turn.shape[1]
-        model = KAN([len(columns), 1], n - RELATION_DEGREE, RELATION_DEGREE, base="zero", dtype=torch.float64)
+        model = KAN([len(columns), 1], n - SETTINGS.degree, SETTINGS.degree, base="zero", dtype=torch.float64)
         (layer,) = edge_layers(model)
         coef = torch.einsum("inm,im->in", self.turn[columns], candidate.coef)
         # B-splines sum to one: subtracting the mean from all coefficients subtracts it from the function.

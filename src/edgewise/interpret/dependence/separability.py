@@ -21,19 +21,22 @@ from edgewise.interpret.black_box import BlackBox, TensorFunction, check_points,
 from edgewise.presentation import number_text
 from edgewise.settings import ABOVE_ZERO
 
-# Thresholds are this many times the score that the stated noise gives: three standard errors.
-STANDARD_ERRORS = 3.0
-# A test whose threshold is higher decides nothing. Scores of functions without structure start at 0.2.
-HIGHEST_THRESHOLD = 0.12
-# A score below it counts as zero whatever the function is: it is the size of differences of float64 numbers.
-LEAST_SCORE = 1e-8
-# Up to so many inputs every subset is tested, beyond it single inputs and pairs only (2^8 subsets).
-EXHAUSTIVE_INPUTS = 8
-# Largest offset of a product, relative to the size of the function: a sum looks like a product whose offset is large.
-LARGEST_OFFSET = 1e3
-# The error of a fitted function varies over about a quarter of the standard deviation of its inputs (a knot interval of
-# ten over a uniform input is 0.35, of a sine the length is the period / 2 pi). The error of its slopes follows from it.
-ERROR_LENGTH = 0.25
+
+@dataclass(frozen=True)
+class StructureSettings:
+    """Limits of the tests of a function's structure."""
+
+    standard_errors: float = 3.0  # of the score that the stated noise gives: thresholds
+    highest_threshold: float = 0.12  # above it a test decides nothing: scores without structure start at 0.2
+    least_score: float = 1e-8  # counts as zero whatever the function is: differences of float64 numbers
+    most_exhaustive: int = 8  # inputs up to which every subset is tested (2^8), beyond them single inputs and pairs
+    largest_offset: float = 1e3  # of a product, in sizes of the function: a sum looks like one with a large offset
+    # The error of a fitted function varies over about a quarter of the standard deviation of its inputs (a knot
+    # interval of ten over a uniform input is 0.35, of a sine the length is the period / 2 pi).
+    error_length: float = 0.25
+
+
+SETTINGS = StructureSettings()
 
 Groups = tuple[tuple[int, ...], ...]  # sets of inputs, by their columns
 
@@ -143,7 +146,9 @@ def interactions(
     [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
     """
     pairs = RowPairs(model, x, rows, seed)
-    chosen = list(range(pairs.inputs)) if inputs is None else sorted(inputs)
+    if inputs is None:
+        inputs = range(pairs.inputs)
+    chosen = sorted(inputs)
     if not all(is_integer(place) and 0 <= place < pairs.inputs for place in chosen):
         raise InputError(f"inputs must be columns from 0 to {pairs.inputs - 1}, got {chosen}")
     return pairs.interactions(chosen)
@@ -209,16 +214,15 @@ def structure(
     names = check_labels(names, numbered("x", pairs.inputs))
     # Mixed differences of pairs, and the threshold that noise gives them.
     scores = pairs.interactions(range(pairs.inputs))
+    threshold = SETTINGS.least_score
     if pairs.spread > 0:
-        threshold = max(STANDARD_ERRORS * noise / pairs.spread, LEAST_SCORE)
-    else:
-        threshold = LEAST_SCORE
+        threshold = max(SETTINGS.standard_errors * noise / pairs.spread, threshold)
     # Products with an offset, and the slopes from which general groups and symmetries follow.
     multiplicative, offset = _multiplicative_groups(pairs, noise)
     slopes = _Slopes(pairs, noise)
     used = [i for i in range(pairs.inputs) if slopes.matters(i)]
     linked = scores > threshold
-    if threshold > HIGHEST_THRESHOLD:  # the noise hides any interaction
+    if threshold > SETTINGS.highest_threshold:  # the noise hides any interaction
         linked = torch.ones_like(linked)
     result = Structure(
         interactions=scores,
@@ -255,7 +259,7 @@ class RowPairs:
     @property
     def is_constant(self) -> bool:
         """True if the function varies by no more than rounding."""
-        return self.spread <= LEAST_SCORE * self.size
+        return self.spread <= SETTINGS.least_score * self.size
 
     def mixed(self, *inputs: int) -> Tensor:
         """The rows a with these inputs from b, (rows, d)."""
@@ -294,11 +298,11 @@ class _Slopes:
         self.pairs = pairs
         self.a = input_gradient(pairs.function, pairs.a)
         width = pairs.a.std(0, correction=0)
-        self.error = noise / torch.where(width > 0, ERROR_LENGTH * width, torch.inf)
+        self.error = noise / torch.where(width > 0, SETTINGS.error_length * width, torch.inf)
         self.size = self.a.square().mean(0).sqrt()
         # The variation that an input causes decides whether it matters at all.
         self._share = self.size * width / max(pairs.spread, ABOVE_ZERO)
-        self._least = max(STANDARD_ERRORS * noise / max(pairs.spread, ABOVE_ZERO), LEAST_SCORE)
+        self._least = max(SETTINGS.standard_errors * noise / max(pairs.spread, ABOVE_ZERO), SETTINGS.least_score)
 
     def matters(self, i: int) -> bool:
         """Return whether an input causes more variation than the noise explains."""
@@ -310,8 +314,10 @@ class _Slopes:
 
     def threshold(self, *inputs: int, factor: float = 1.0) -> float:
         """Threshold for the comparison of products of slopes by these inputs."""
-        relative = [float(self.error[i] / self.size[i]) if float(self.size[i]) > 0 else 1.0 for i in inputs]
-        return max(STANDARD_ERRORS * factor * sum(share**2 for share in relative) ** 0.5, 1e2 * LEAST_SCORE)
+        relative = torch.where(self.size > 0, self.error / self.size, 1.0)[list(inputs)].tolist()
+        return max(
+            SETTINGS.standard_errors * factor * sum(share**2 for share in relative) ** 0.5, 1e2 * SETTINGS.least_score
+        )
 
 
 def _multiplicative_groups(pairs: RowPairs, noise: float) -> tuple[Groups, float]:
@@ -338,8 +344,8 @@ def _multiplicative_groups(pairs: RowPairs, noise: float) -> tuple[Groups, float
     def separate(offset: float) -> Tensor:
         """Find the pairs (P,) that are separate with this offset; none where the noise hides it."""
         size = _rms_of_rows((f - offset) * (f_ij - offset)) + _rms_of_rows((f_i - offset) * (f_j - offset))
-        threshold = max(STANDARD_ERRORS * 2 * noise / max(rms(f - offset), ABOVE_ZERO), LEAST_SCORE)
-        return (_rms_of_rows(M - offset * D) <= threshold * size) & (threshold <= HIGHEST_THRESHOLD)
+        threshold = max(SETTINGS.standard_errors * 2 * noise / max(rms(f - offset), ABOVE_ZERO), SETTINGS.least_score)
+        return (_rms_of_rows(M - offset * D) <= threshold * size) & (threshold <= SETTINGS.highest_threshold)
 
     def fitted(chosen: Tensor) -> float:
         """Return the slope of M by D over some pairs.
@@ -349,14 +355,16 @@ def _multiplicative_groups(pairs: RowPairs, noise: float) -> tuple[Groups, float
         weight = float(D[chosen].square().sum())
         if weight > 0:
             offset = float((M[chosen] * D[chosen]).sum()) / weight
-        else:
-            offset = 0.0
-        return offset if abs(offset) < LARGEST_OFFSET * pairs.size else 0.0
+            if abs(offset) < SETTINGS.largest_offset * pairs.size:
+                return offset
+        return 0.0
 
     # Candidates for the offset c: none, the slope over all pairs, and the slope of each pair that interacts.
     offsets = [0.0, fitted(torch.ones(len(both), dtype=torch.bool))]
     known = torch.zeros(len(both), dtype=torch.bool)
-    interact = _rms_of_rows(D) > 2 * pairs.spread * max(STANDARD_ERRORS * noise / pairs.spread, LEAST_SCORE)
+    interact = _rms_of_rows(D) > 2 * pairs.spread * max(
+        SETTINGS.standard_errors * noise / pairs.spread, SETTINGS.least_score
+    )
     for number in range(len(both)):
         if not known[number] and interact[number]:
             chosen = separate(fitted(torch.arange(len(both)) == number))
@@ -406,7 +414,10 @@ def _general_groups(slopes: _Slopes, used: list[int]) -> Groups:
 
     together = torch.zeros(len(slopes.size), len(slopes.size), dtype=torch.bool)
     together[torch.tensor(used)[:, None], torch.tensor(used)] = True
-    sizes = range(1, len(used) // 2 + 1) if len(used) <= EXHAUSTIVE_INPUTS else (1,)
+    # Splits of the inputs, the smaller side first.
+    sizes: Sequence[int] = range(1, len(used) // 2 + 1)
+    if len(used) > SETTINGS.most_exhaustive:
+        sizes = (1,)
     for size in sizes:
         for S in combinations(used, size):
             T = tuple(k for k in used if k not in S)
@@ -417,11 +428,12 @@ def _general_groups(slopes: _Slopes, used: list[int]) -> Groups:
 
 
 def _agree(left: Tensor, right: Tensor, threshold: float) -> bool:
-    return threshold <= HIGHEST_THRESHOLD and _relative_difference(left, right) <= threshold
+    return threshold <= SETTINGS.highest_threshold and _relative_difference(left, right) <= threshold
 
 
 def _symmetries(slopes: _Slopes, used: list[int], interact: Tensor) -> Iterator[Symmetry]:
     """Test combinations of two inputs with a coefficient, then subsets that act through one function of them."""
+    # Two inputs with a coefficient or an exponent: a regression of one slope on the other.
     named: set[tuple[int, ...]] = set()
     for i, j in combinations(used, 2):
         threshold = slopes.threshold(i, j) / 2
@@ -431,12 +443,12 @@ def _symmetries(slopes: _Slopes, used: list[int], interact: Tensor) -> Iterator[
             second = weights[:, j] * slopes.a[:, j]
             coefficient = float((first * second).sum() / second.square().sum())
             score = _relative_difference(first, coefficient * second)
-            if score <= threshold <= HIGHEST_THRESHOLD and coefficient != 0:
+            if score <= threshold <= SETTINGS.highest_threshold and coefficient != 0:
                 named.add((i, j))
                 yield Symmetry(kind, (i, j), coefficient, score, threshold)
                 break
     sizes: Sequence[int] = range(2, len(used))
-    if len(used) > EXHAUSTIVE_INPUTS:
+    if len(used) > SETTINGS.most_exhaustive:
         sizes = (2,)
     for size in sizes:
         for subset in combinations(used, size):
@@ -450,7 +462,7 @@ def _symmetries(slopes: _Slopes, used: list[int], interact: Tensor) -> Iterator[
             for i, j in combinations(subset, 2):
                 score = max(score, _relative_difference(slopes.a[:, i] * other[:, j], slopes.a[:, j] * other[:, i]))
                 threshold = max(threshold, slopes.threshold(i, j))
-            if score <= threshold <= HIGHEST_THRESHOLD:
+            if score <= threshold <= SETTINGS.highest_threshold:
                 yield Symmetry("general", subset, float("nan"), score, threshold)
 
 
@@ -467,12 +479,14 @@ def _fewer_inputs(slopes: _Slopes, used: list[int], names: Sequence[str]) -> Ite
     def holds(found: GradientSymmetry) -> bool:
         for vector, degree in zip(found.basis, found.degrees, strict=True):
             involved = vector.nonzero()[0]
-            terms = gradient * vector * (x if found.kind == "scaling" else 1.0)
+            terms = gradient * vector
+            if found.kind == "scaling":
+                terms = terms * x
             terms = np.column_stack([terms, -degree * value])
             size = float(np.sqrt(np.mean(np.abs(terms).sum(1) ** 2)))
             left = float(np.sqrt(np.mean(terms.sum(1) ** 2)))
             threshold = slopes.threshold(*(used[i] for i in involved)) / 2
-            if not left <= threshold * size or threshold > HIGHEST_THRESHOLD:
+            if not left <= threshold * size or threshold > SETTINGS.highest_threshold:
                 return False
         return True
 
@@ -511,6 +525,7 @@ def _sentences(result: Structure, names: Sequence[str], used: list[int]) -> Iter
     def listed(group: Sequence[int]) -> str:
         return ", ".join(names[i] for i in group)
 
+    # Inputs without effect, then the parts into which the function separates, where they say more than those before.
     unused = [i for i in range(len(names)) if i not in used]
     if unused:
         yield f"Without effect: {listed(unused)}."
@@ -518,9 +533,8 @@ def _sentences(result: Structure, names: Sequence[str], used: list[int]) -> Iter
     if len(additive) > 1:
         yield f"A sum of functions of ({'), ('.join(map(listed, additive))})."
     if len(multiplicative) > 1:
-        if abs(result.offset) < 1e-12:
-            shift = ""
-        else:
+        shift = ""
+        if abs(result.offset) >= 1e-12:
             shift = f", after subtracting {number_text(result.offset, 6)}"
         yield f"A product of functions of ({'), ('.join(map(listed, multiplicative))}){shift}."
     if len(general) > max(len(additive), len(multiplicative)):

@@ -20,13 +20,6 @@ from edgewise.train.methods.quasi_newton import LBFGS
 from edgewise.train.penalties import Sparsity
 from edgewise.train.problems import Classification, OrdinalClassification, Problem
 
-CHANCE = 0.01  # probability of one or more useless inputs among all effects of one order
-MOST_TRIPLE_WORK = 5e9  # multiply-adds up to which products of three inputs are tested (seconds on one core)
-SELECTION_SPARSITY = 1e-3  # weight of the sparsity penalty of the network, for a target of variance 1
-# Of the network and its training (coarse, it only has to rank the inputs).
-SELECTION_GRID_SIZE = 3
-SELECTION_STEPS = 100
-
 
 @dataclass(frozen=True)
 class InputSelection:
@@ -94,7 +87,7 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
     check_count(most, "most")
     check_count(hidden, "hidden")
     data = problem.train
-    sparsity = SELECTION_SPARSITY
+    sparsity = 1e-3  # weight of the penalty, for a target of variance 1
     # Scores of the target, on which the sizes of effects are comparable.
     if isinstance(problem, OrdinalClassification):
         y = _normal_scores(data.y[:, None].double())
@@ -123,10 +116,10 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
         sentences.append("Products of three inputs were not tested: there are too few or too many.")
     if len(passed) == 0:
         return InputSelection((), z, thresholds, (), None, None, tuple(sentences))
-    # A sparse network of the inputs that passed, pruned.
+    # A sparse network of the inputs that passed, pruned; a coarse one, since it only has to rank them.
     part = problem.with_inputs(passed).with_copied_unknowns()
-    model = KAN([len(passed), hidden, outputs], grid_size=SELECTION_GRID_SIZE, seed=seed, dtype=data.x.dtype)
-    fit(model, part, LBFGS(), steps=SELECTION_STEPS, penalty=Sparsity(sparsity))
+    model = KAN([len(passed), hidden, outputs], grid_size=3, seed=seed, dtype=data.x.dtype)
+    fit(model, part, LBFGS(), steps=100, penalty=Sparsity(sparsity))
     pruned, report = prune(model, part, drop_inputs=True)
     kept = tuple(passed[list(report.kept_inputs)].tolist())
     sentences.append(f"A KAN of {len(passed)} of them was pruned to {len(kept)}: {', '.join(map(str, kept))}.")
@@ -155,12 +148,14 @@ def _strongest_effects(x: Tensor, y: Tensor) -> list[tuple[Tensor, int]]:
     The orders are 1, 2 and, if that is not too costly, 3. Orders above 1 are tested on the residual of a linear
     combination of the significant inputs and their squares.
     """
+    # Order 1: correlations with each input and its square.
     rows, d = x.shape
     both = torch.cat([x, _standardised(x.square())], 1)
     alone = (both.T @ y).abs().amax(1) / rows**0.5
     alone = torch.maximum(alone[:d], alone[d:])
     count = 2 * d * y.shape[1]
     significant = alone > _threshold(count)
+    # The residual of a regression on the significant ones, where the rows determine it.
     residual = y
     if bool(significant.any()) and 2 * int(significant.sum()) < rows // 4:
         design = both[:, significant.repeat(2)]
@@ -169,10 +164,11 @@ def _strongest_effects(x: Tensor, y: Tensor) -> list[tuple[Tensor, int]]:
         rest = y - design @ torch.linalg.solve(gram, design.T @ y)
         is_rounding = rest.square().mean(0).sqrt() <= 1e-12
         residual = _standardised(torch.where(is_rounding, 0.0, rest))
+    # Orders 2 and 3: products of inputs, or of their squares, with the residual.
     pairs = _product_effects(both, both, residual)
     pairs = torch.maximum(pairs[:d], pairs[d:]).view(d, 2, d).amax(1).fill_diagonal_(0)
     orders = [(alone, count), (pairs.amax(1), 4 * d * (d - 1) // 2 * y.shape[1])]
-    if d >= 3 and rows * d**3 * y.shape[1] <= MOST_TRIPLE_WORK:
+    if d >= 3 and rows * d**3 * y.shape[1] <= 5e9:  # multiply-adds, some seconds on one core
         triples = torch.zeros(d, dtype=x.dtype)
         for i in range(d):
             z = _product_effects(x * x[:, i : i + 1], x, residual).fill_diagonal_(0)
@@ -190,5 +186,5 @@ def _product_effects(a: Tensor, b: Tensor, y: Tensor) -> Tensor:
 
 
 def _threshold(count: int) -> float:
-    """The |z| that the largest of `count` useless effects exceeds with probability CHANCE (Bonferroni)."""
-    return float(-torch.special.ndtri(torch.tensor(CHANCE / (2 * max(count, 1)), dtype=torch.float64)))
+    """The |z| that the largest of `count` useless effects exceeds with a probability of 1 % (Bonferroni)."""
+    return float(-torch.special.ndtri(torch.tensor(0.01 / (2 * max(count, 1)), dtype=torch.float64)))

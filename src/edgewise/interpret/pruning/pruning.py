@@ -31,19 +31,6 @@ from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
 from edgewise.train.penalties import Penalty
 from edgewise.train.problems import Problem, Regression
 
-# Passes over inputs, nodes and edges; the passes end earlier when one removes nothing. The limit is hardly reached.
-MOST_PRUNING_PASSES = 20
-# Single edges that are tried after the weakest by attribution could not be removed: attribution may rank edges wrongly,
-# and each try costs a refit.
-TRIES = 4
-# Relative decrease of the loss over ten steps below which a refit ends: losses are compared to within their standard
-# errors, which are larger.
-REFIT_TOLERANCE = 1e-3
-# Rounding errors, in units of the machine precision, of a prediction and of the values of one edge: below them the loss
-# counts as zero and the edge as constant; outputs and edges are sums of a few dozen terms.
-PREDICTION_ROUNDINGS = 8
-EDGE_ROUNDINGS = 64
-
 Edge = tuple[int, int, int]  # layer, in, out
 Name = tuple[int, ...]  # (layer, in, out) of an edge, (layer, node) of a node or an input
 
@@ -172,13 +159,12 @@ def prune(
         raise InputError(f"problem must be {kinds} of tensors, got {type(problem).__name__}")
     # A trial that fails must not move the unknowns, such as the thresholds between ordered classes.
     pruning = _Pruning(model, problem.with_fixed_unknowns(), tolerance, precision, refit, penalty)
-    for _ in range(MOST_PRUNING_PASSES):
+    for _ in range(20):  # passes, a limit that is hardly reached: the first pass that removes nothing is the last
         if not any([pruning.remove_inputs(), pruning.remove_nodes(), pruning.remove_edges()]):
             break
-    if drop_inputs:
-        pruned = pruning.model
-    else:
-        pruned = with_inputs(pruning.model, pruning.kept.nodes[0], layers[0])
+    pruned = pruning.model
+    if not drop_inputs:
+        pruned = with_inputs(pruned, pruning.kept.nodes[0], layers[0])
     return pruned, pruning.report()
 
 
@@ -202,11 +188,11 @@ class _Pruning:
         self.removals: list[Removal] = []
         before = self._losses(given, problem)
         self.loss_given = self.loss = float(before.mean())
-        # Below this loss no part is worth keeping: `precision`, and the rounding that any prediction has.
+        # Below this loss no part is worth keeping: `precision`, and the rounding of a sum of a few dozen terms.
         self.floor = precision**2
         if isinstance(problem, Regression):
             y = judging_data(problem).y
-            rounding = (PREDICTION_ROUNDINGS * torch.finfo(y.dtype).eps) ** 2 * float(y.square().mean())
+            rounding = (8 * torch.finfo(y.dtype).eps) ** 2 * float(y.square().mean())
             self.floor = precision**2 * float((y - y.mean(0)).square().mean()) + rounding
         self._remove_parts_without_effect()
         full = self._losses(self._refitted(copy.deepcopy(self.model), self.problem), self.problem)
@@ -244,7 +230,7 @@ class _Pruning:
         for layer in self.given.layers:
             if layer.groups is None:
                 values = layer.edges(values_in)
-                rounding = EDGE_ROUNDINGS * torch.finfo(x.dtype).eps * values.abs().amax(0)
+                rounding = 64 * torch.finfo(x.dtype).eps * values.abs().amax(0)
                 varying.append(live[len(varying)] & ((values - values[:1]).abs().amax(0) > rounding))
             values_in = layer(values_in)
         keep = connected_edges(varying, groups)
@@ -256,10 +242,9 @@ class _Pruning:
             return
         self._continue_with(*without_dead_nodes(without_edges(self.given, keep, x)))
         after = float(self._losses(self.model, self.problem).mean())
+        count = "An edge"
         if len(removed) > 1:
             count = f"{len(removed)} edges"
-        else:
-            count = "An edge"
         why = f"{count} without effect: constant on the training data, or on no path to an output."
         self.removals.append(Removal("edges", removed, why, 0.0, self.loss, after))
         self.loss = after
@@ -286,8 +271,9 @@ class _Pruning:
     def remove_edges(self) -> bool:
         """Try to remove edges: the weakest by attribution, many at a time, then single ones of the smallest cost."""
         changed = self._remove_by_halves("edge", self._ranked_edges(edge_scores(self._trace())))
+        # Attribution may rank edges wrongly; each try costs a refit.
         scores = dict(self._ranked_edges(edge_scores(self._trace())))
-        for name, _ in self._ranked_edges(removal_costs(self.model, self.problem).edges)[:TRIES]:
+        for name, _ in self._ranked_edges(removal_costs(self.model, self.problem).edges)[:4]:
             changed |= self._try_to_remove("edge", (name,), scores[name])
         return changed
 
@@ -328,6 +314,7 @@ class _Pruning:
 
     def _try_to_remove(self, kind: str, names: tuple[Name, ...], score: float) -> bool:
         """Remove parts, refit, and keep the result if its loss is allowed."""
+        # The network without these parts, and without what they leave on no path from an input to an output.
         live = live_edges(self.model)
         groups = product_groups(self.model)
         keep = [mask.clone() for mask in live]
@@ -342,13 +329,15 @@ class _Pruning:
         if not has_path(live_edges(candidate), product_groups(candidate)):
             return False
         candidate, kept = without_dead_nodes(candidate)
+        # The loss after a refit decides.
         problem = self.problem.with_inputs(kept.nodes[0])
         losses = self._losses(self._refitted(candidate, problem), problem)
         after = float(losses.mean())
         if not after <= self._allowed(losses):
             return False
         shown = ", ".join(str(name[1] if kind == "input" else name) for name in names[:6])
-        shown += f" and {len(names) - 6} more" if len(names) > 6 else ""
+        if len(names) > 6:
+            shown += f" and {len(names) - 6} more"
         parts = f"{kind.capitalize()}{'s' * (len(names) > 1)} {shown}"
         why = (
             f"{parts}: score at most {number_text(score, 2)}, loss {number_text(self.loss, 3)} -> "
@@ -369,10 +358,9 @@ class _Pruning:
     def _allowed(self, losses: Tensor) -> float:
         """Largest mean loss that is accepted, given the losses of all samples."""
         difference = losses - self.reference
+        error = 0.0
         if len(difference) > 1:
             error = float(difference.std() / len(difference) ** 0.5)
-        else:
-            error = 0.0
         best = float(self.reference.mean())
         return max((1 + self.tolerance) * best + min(error, best), self.floor)
 
@@ -386,7 +374,7 @@ class _Pruning:
                 method,
                 steps=self.refit,
                 penalty=self.penalty,
-                tolerance=REFIT_TOLERANCE,
+                tolerance=1e-3,  # losses are compared to within their standard errors, which are larger
                 adapt_domain=False,
             )
         return model

@@ -145,7 +145,13 @@ def node_expressions(layer: KANLayer, inputs: Sequence[Expression] | None = None
     for o in range(layer.out_features):
         edges = [i for i in range(layer.in_features) if layer.elementary(i, o) is not None]
         terms = tuple(edge_expression(layer, i, o, inputs[i]) for i in edges)
-        nodes.append(Add(terms) if len(terms) > 1 else terms[0] if terms else exact_number(0))
+        match terms:
+            case ():
+                nodes.append(exact_number(0))
+            case (term,):
+                nodes.append(term)
+            case _:
+                nodes.append(Add(terms))
     return nodes
 
 

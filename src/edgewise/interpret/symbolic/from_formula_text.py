@@ -35,7 +35,6 @@ from edgewise.nn.model import KAN, edge_layers
 # Names of the elementary functions that are powers, by exponent.
 POWERS = {1: "x", 2: "x^2", 3: "x^3", 4: "x^4", 5: "x^5", 0.5: "sqrt", 1.5: "x^1.5"}
 POWERS |= {-exponent: f"1/{name}" for exponent, name in POWERS.items()}
-LARGEST_POWER = 1000  # a power takes a layer for each of its factors
 
 
 @dataclass
@@ -151,8 +150,8 @@ def _power_of(base: Expression, exponent: float) -> Expression:
         return Power(base, exponent)
     if exponent < 0:
         return Power(_power_of(base, -exponent), -1.0)
-    if exponent > LARGEST_POWER:
-        raise InputError(f"formula must have powers of at most {LARGEST_POWER}, got {exponent}")
+    if exponent > 1000:  # a power takes a layer for each of its factors
+        raise InputError(f"formula must have powers of at most 1000, got {exponent}")
     if exponent % 0.5:
         return Call("exp", Multiply((Number(exponent), Call("log", base))))
     if exponent % 1:
@@ -188,6 +187,7 @@ class _Plan:
             depth += 1
         for one in outputs:
             self._new(one, depth)
+        # Functions and numbers of the edges of each level; `order` has the nodes of the level before, by place.
         width = [self.inputs]
         order = list(range(self.inputs))
         functions: list[list[list[str]]] = []

@@ -40,20 +40,27 @@ from edgewise.train.problems import Classification, Regression
 
 Place = tuple[int, int, int]  # layer, in, out
 
-TRIED = 3  # functions that are tried on each edge: the time of the search is proportional to it
-FEW = 4  # functions that are fitted to an edge when time has run out: each fit takes about a millisecond
-SLOW = {"J0"}  # functions left out then: Bessel's function takes as long as all others of the table together
-REFIT_STEPS = 4  # Levenberg-Marquardt steps after each snap: enough to rank the functions of an edge
+
+@dataclass(frozen=True)
+class SnappingSettings:
+    """Effort of a symbolification."""
+
+    tried: int = 3  # functions that are tried on each edge: the time of the search is proportional to it
+    few: int = 4  # functions that are fitted to an edge when time has run out: each fit takes about a millisecond
+    slow: frozenset[str] = frozenset({"J0"})  # left out then: it takes as long as all others of the table together
+    refit_steps: int = 4  # of Levenberg-Marquardt after each snap: enough to rank the functions of an edge
+    final_steps: int = 60  # of Levenberg-Marquardt, at most, of each final network
+    # Shares of the work after which edges are no longer snapped, and no longer freed: the rest is for the constants,
+    # without which a network is of no use.
+    snapping: float = 0.6
+    freeing: float = 0.75
+    weak: float = 1e-3  # edges whose score is below this share of the strongest of their layer may be removed
+    smallest_loss: float = 1e-22  # share of the variance of y below which losses count as equal
+    symbol_price: float = 0.05  # rise of the logarithm of the loss that is accepted for one symbol less
+
+
+SETTINGS = SnappingSettings()
 BEAM = 2  # networks that are kept side by side
-FINAL_STEPS = 60  # Levenberg-Marquardt steps, at most, of each final network
-# Shares of the work after which edges are no longer snapped, and no longer freed: the rest is for the constants,
-# without which a network is of no use.
-SNAPPING = 0.6
-FREEING = 0.75
-WEAK = 1e-3  # edges whose score is below this share of the strongest one of their layer may be removed
-SMALLEST_LOSS = 1e-22  # share of the variance of y below which losses count as equal
-# Rise of the logarithm of the loss that is accepted for one symbol less while edges are chosen.
-SYMBOL_PRICE_PER_LOG_LOSS = 0.05
 
 
 @typed
@@ -134,7 +141,9 @@ def symbolify(
     for place in places:
         budget = planned_budget(time_limit, USUAL_SECONDS, len(places))
         fronts.append(symbolified(with_output(model, place), _with_target(problem, place), budget, names, table, beam))
-    return tuple(fronts) if output is None else fronts[0]
+    if output is None:
+        return tuple(fronts)
+    return fronts[0]
 
 
 def symbolified(
@@ -163,20 +172,19 @@ def _front(
     messages: list[str] = []
     states = [snapping.state(snapping.start, {})]
     order = snapping.edges_by_strength()
-    snapping_budget = budget.share(SNAPPING)
-    freeing_budget = budget.share(FREEING)
+    snapping_budget = budget.share(SETTINGS.snapping)
+    freeing_budget = budget.share(SETTINGS.freeing)
     ended_early = False
     # Beam search: edges from the strongest on become functions, and the best networks stay.
     for place in order:
         ended_early = snapping_budget.is_over
-        tried = 1 if ended_early else TRIED
+        tried = 1 if ended_early else SETTINGS.tried
         grown = [new for state in states for new in snapping.with_snapped_edge(state, place, tried, snapping_budget)]
         states = sorted(grown, key=snapping.rank)[: 1 if ended_early else beam]
         if ended_early and not messages:
+            limit = "The planned work was done"
             if snapping_budget.is_late:
                 limit = "The time limit was reached"
-            else:
-                limit = "The planned work was done"
             messages.append(f"{limit}: the last edges were snapped by shape alone.")
     # Edges that were snapped early are tried once more; then constants are fitted.
     if not freeing_budget.is_over:
@@ -199,10 +207,7 @@ def _front(
     # The limit that ended it.
     stopped = StopReason.CONVERGED
     if ended_early or budget.is_over:
-        if budget.is_late:
-            stopped = StopReason.TIME_LIMIT
-        else:
-            stopped = StopReason.BUDGET
+        stopped = StopReason.TIME_LIMIT if budget.is_late else StopReason.BUDGET
     entries = [_with_network(entry, networks, rows.x) for entry in front]
     return replace(front, entries=tuple(with_fidelity(entries, network_values, rows.x)), stopped=stopped)
 
@@ -244,15 +249,14 @@ def _check_arguments(model: KAN, problem: Regression, output: int | None, beam: 
     if output is not None and not (is_integer(output) and 0 <= output < outputs):
         raise InputError(f"output must be the number of one of the {outputs} outputs, from 0, got {output!r}")
     if not isinstance(problem, Regression) or problem.train_loader is not None:
-        if isinstance(problem, Regression):
-            got = "one with a DataLoader"
-        else:
-            got = type(problem).__name__
-        if isinstance(problem, Classification):
-            more = "; KANClassifier.fit_equations finds formulas of classes"
-        else:
-            more = ""
-        raise InputError(f"problem must be a Regression with tensors, got {got}{more}")
+        match problem:
+            case Regression():
+                got = "one with a DataLoader"
+            case Classification():
+                got = "Classification; KANClassifier.fit_equations finds formulas of classes"
+            case _:
+                got = type(problem).__name__
+        raise InputError(f"problem must be a Regression with tensors, got {got}")
     if problem.train.x.shape[1] != model.layers[0].in_features:
         got = str(problem.train.x.shape[1])
         raise InputError(f"problem must have {model.layers[0].in_features} inputs as the model has, got {got}")
@@ -267,9 +271,8 @@ def _with_target(problem: Regression, output: int) -> Regression:
     """Return the problem of one column of y."""
     train = problem.train
     held = problem.validation
-    if held is None:
-        validation = None
-    else:
+    validation = None
+    if held is not None:
         validation = (held.x, held.y[:, output], held.weight)
     return Regression(train.x, train.y[:, output], weight=train.weight, validation=validation)
 
@@ -289,22 +292,26 @@ class _Snapping:
     def __init__(self, model: KAN, problem: Regression, table: Mapping[str, Elementary]):
         self.start = copy.deepcopy(model).double()
         self.table = table
-        self.x, self.y = problem.train.x.double(), problem.train.y.double()
+        self.x = problem.train.x.double()
+        self.y = problem.train.y.double()
         self.problem = Regression(self.x, self.y, weight=problem.train.weight)
         variance = float(self.y.var(correction=0))
-        self.smallest_loss = SMALLEST_LOSS * variance + ABOVE_ZERO
+        self.smallest_loss = SETTINGS.smallest_loss * variance + ABOVE_ZERO
         self.exact_loss = max(self.smallest_loss, EXACT.fitted_loss(variance))
 
     @torch.no_grad()
     def state(self, model: KAN, symbols: Mapping[Place, int]) -> _State:
         """Measure the loss of a network."""
         loss = float((model(self.x) - self.y).square().mean())
-        return _State(model, loss if math.isfinite(loss) else math.inf, symbols)
+        if math.isnan(loss):
+            loss = math.inf
+        return _State(model, loss, symbols)
 
-    def rank(self, state: _State, floor: float | None = None) -> float:
+    def rank(self, state: _State, floor: float = 0.0) -> float:
         """Criterion by which states are compared: log loss, with a price for each symbol."""
-        floor = self.smallest_loss if floor is None else floor
-        return math.log(max(state.loss, floor)) + SYMBOL_PRICE_PER_LOG_LOSS * sum(state.symbols.values())
+        return math.log(max(state.loss, self.smallest_loss, floor)) + SETTINGS.symbol_price * sum(
+            state.symbols.values()
+        )
 
     def edges_by_strength(self) -> list[Place]:
         """Every spline edge, the strongest first."""
@@ -319,6 +326,7 @@ class _Snapping:
 
     def with_snapped_edge(self, state: _State, place: Place, tried: int, budget: Budget) -> Iterator[_State]:
         """Snap one more edge in the ways worth trying, each refitted as long as the budget lasts."""
+        # The curve of the edge, and its share in the variation of its layer.
         number, i, o = place
         with torch.no_grad():
             trace = state.model.trace(self.x)
@@ -326,19 +334,19 @@ class _Snapping:
         s = trace.edges[number][:, i, o].numpy()
         scores = edge_scores(trace)[number]
         score = float(scores[i, o]) / max(float(scores.max()), ABOVE_ZERO)
-        if score < WEAK:
+        # No function for a weak edge, then those that fit the curve best.
+        fits = []
+        if score < SETTINGS.weak:
             fits = [EdgeFit(NO_FUNCTION, 0.0, 0.0, 0.0, float(s.mean()), 1.0, 0)]
-        else:
-            fits = []
         if tried > 1:
             fits += edge_fits(u, s, table=self.table)[:tried]
         else:  # time has run out
-            quick = {name: function for name, function in self.table.items() if name not in SLOW}
-            fits += edge_fits(u, s, table=quick, most=FEW)[:tried]
+            quick = {name: function for name, function in self.table.items() if name not in SETTINGS.slow}
+            fits += edge_fits(u, s, table=quick, most=SETTINGS.few)[:tried]
         for fitted in fits[:tried]:
             grown = with_edge(state.model, place, fitted, self.table)
             if not budget.is_over:
-                self.refit(grown, REFIT_STEPS, budget)
+                self.refit(grown, SETTINGS.refit_steps, budget)
             yield self.state(grown, {**state.symbols, place: fitted.complexity})
 
     def with_edges_freed(self, state: _State, places: Sequence[Place], budget: Budget) -> _State:
@@ -352,9 +360,9 @@ class _Snapping:
             if place not in state.symbols:
                 continue
             loose = with_spline(state.model, place, self.x, like=spline_layers(self.start).get(place[0]))
-            self.refit(loose, REFIT_STEPS, budget)
+            self.refit(loose, SETTINGS.refit_steps, budget)
             free = self.state(loose, {other: size for other, size in state.symbols.items() if other != place})
-            grown = self.with_snapped_edge(free, place, TRIED, budget)
+            grown = self.with_snapped_edge(free, place, SETTINGS.tried, budget)
             state = min((state, *grown), key=lambda each: self.rank(each, self.exact_loss))
         return state
 
@@ -374,7 +382,7 @@ class _Snapping:
         for place, model in enumerate(models):
             if place and budget.is_over:
                 return list(models[:place])
-            self.refit(model, FINAL_STEPS, budget)
+            self.refit(model, SETTINGS.final_steps, budget)
         return list(models)
 
 

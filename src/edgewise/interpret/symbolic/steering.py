@@ -133,15 +133,11 @@ def suggest_functions(
     suggestions = []
     for fitted in edge_fits(u.numpy(), s.numpy(), table=table)[:top]:
         change = _measured(model, edits.replaced(model, place, fitted, table), problem, refit)
-        if fitted.name == NO_FUNCTION:
-            written = "0"
-        else:
+        written = "0"
+        if fitted.name != NO_FUNCTION:
             written = str(edge_formula(change.model, edge_places(model)[number], i, o, name="u"))
         # The error of a fit is a share of the curve's standard deviation.
-        if variance > 0:
-            r2 = 1 - fitted.error**2
-        else:
-            r2 = 1.0
+        r2 = 1 - fitted.error**2 if variance > 0 else 1.0
         suggestions.append(Suggestion(fitted.name, written, r2, change))
     return Suggestions(sorted(suggestions, key=lambda one: one.edit.loss))
 

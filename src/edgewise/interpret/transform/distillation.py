@@ -22,18 +22,6 @@ from edgewise.train.loop.fitting import fit
 from edgewise.train.methods.choice import SEARCH_LIMITS, method_for
 from edgewise.train.problems import Regression
 
-# Training steps at each grid size, before and after the hidden domains are moved.
-FIRST_STEPS = 25
-LAST_STEPS = 60
-ENOUGH = 1e-6  # relative error at which no finer grid is tried
-# A finer grid is tried as long as the last one divided the error by at least this factor.
-WORTHWHILE_GAIN = 2.0
-# Share of the mean squared error that is added to the error of each point when points are drawn by their error, so that
-# no part of the domain is neglected.
-SPREAD = 0.1
-FEW_LEVELS = 12  # a column of data with at most so many different values keeps to these values
-FEWEST_SAMPLES = 10  # fewer determine no spline
-
 
 @dataclass(frozen=True)
 class DistilReport:
@@ -113,8 +101,8 @@ def distil(
     True
     """
     check_count(samples, "samples")
-    if samples < FEWEST_SAMPLES:
-        raise InputError(f"samples must be at least {FEWEST_SAMPLES}, got {samples}")
+    if samples < 10:  # fewer determine no spline
+        raise InputError(f"samples must be at least 10, got {samples}")
     check_count(seed, "seed", 0)
     grids = list(grid_sizes)
     for size in grids:
@@ -176,17 +164,19 @@ class _Distillation:
 
     def train_at(self, grid_size: int) -> bool:
         """Train at a grid size and add points; returns whether a finer grid is worth trying."""
+        # Training, before and after the hidden domains are moved to the activations.
         self.model = refine(self.model, grid_size)
         x = self._inside(self.x)
         problem = Regression(x, (self.y - self.mean) / self.scale)
         parameters = sum(p.numel() for p in self.model.parameters())
         method, _ = method_for(problem, parameters, is_linear=len(self.model.layers) == 1, limits=SEARCH_LIMITS)
         if len(self.model.layers) > 1:
-            fit(self.model, problem, method, steps=FIRST_STEPS, tolerance=1e-4)
+            fit(self.model, problem, method, steps=25, tolerance=1e-4)
             first = copy.deepcopy(self.model.layers[0])
             adapt_domain_(self.model, x)
             self.model.layers[0] = first
-        fit(self.model, problem, method, steps=LAST_STEPS, tolerance=1e-5)
+        fit(self.model, problem, method, steps=60, tolerance=1e-5)
+        # The error on fresh points decides whether this is the best network.
         pool, values = self._new_points()
         with torch.no_grad():
             errors = (self.model(self._inside(pool)) - (values - self.mean) / self.scale).square().mean(1)
@@ -196,15 +186,18 @@ class _Distillation:
         if error < self.best_error:
             self.best = copy.deepcopy(self.model)
             self.best_error = error
-        weights = errors + SPREAD * errors.mean() + ABOVE_ZERO
+        # Points by their error, and a tenth evenly, so that no part of the domain is neglected.
+        weights = errors + 0.1 * errors.mean() + ABOVE_ZERO
         generator = torch.Generator().manual_seed(self.rounds)
         chosen = torch.multinomial(weights, self.samples // 2, generator=generator)
-        self.x, self.y = torch.cat([self.x, pool[chosen]]), torch.cat([self.y, values[chosen]])
-        return gain > WORTHWHILE_GAIN and error > ENOUGH
+        self.x = torch.cat([self.x, pool[chosen]])
+        self.y = torch.cat([self.y, values[chosen]])
+        return gain > 2.0 and error > 1e-6  # half the error, and not small enough yet
 
     @torch.no_grad()
     def result(self) -> tuple[KAN, DistilReport]:
         """The best model in the units of the function, and its error on fresh points."""
+        # Scaling of inputs and outputs is affine, so it goes into knots and coefficients.
         model = copy.deepcopy(self.best)
         layers = edge_layers(model)
         layers[0].knots.copy_(self.shift[:, None] + self.width[:, None] * layers[0].knots)
@@ -214,7 +207,8 @@ class _Distillation:
         errors = model(fresh) - values
         rmse = float(errors.square().mean().sqrt())
         spread, size = (float(v.square().mean().sqrt()) for v in (values.std(0, correction=0), values))
-        spread = spread if spread > 1e-12 * size else size or 1.0  # for a constant function its size
+        if spread <= 1e-12 * size:  # a constant function
+            spread = size or 1.0
         report = DistilReport(
             rmse=rmse,
             max_error=float(errors.abs().max()),
@@ -237,7 +231,8 @@ def _near_data(x: ArrayLike | Tensor, seed: int) -> Callable[[int], Tensor]:
     generator = torch.Generator().manual_seed(seed)
     # Half of Silverman's bandwidth ("Density estimation", 1986, eq. 4.14): near the data without blurring them.
     step = 0.5 * (4 / (d + 2)) ** (1 / (d + 4)) * rows ** (-1 / (d + 4)) / 2**0.5
-    is_smooth = torch.tensor([len(column.unique()) > FEW_LEVELS for column in data.unbind(1)])
+    # A column with at most 12 different values keeps to these values.
+    is_smooth = torch.tensor([len(column.unique()) > 12 for column in data.unbind(1)])
     low, high = data.amin(0), data.amax(0)
 
     def draw(count: int) -> Tensor:

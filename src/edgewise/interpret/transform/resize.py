@@ -71,21 +71,21 @@ def deepen(model: KAN, before: int | None = None, *, x: Tensor | None = None) ->
     True
     """
     layers = edge_layers(model)
-    before = len(layers) - 1 if before is None else before
+    if before is None:
+        before = len(layers) - 1
     if not is_integer(before) or before not in range(len(layers)):
         raise InputError(f"before must be a layer of edges from 0 to {len(layers) - 1}, got {before!r}")
     follower = layers[before]
     if follower.has_splines and follower.degree == 0:
         raise InputError("model must have splines of degree 1 or more to hold the identity, got degree 0")
     # A layer like the follower, on the domain of the values that enter.
-    if x is None:
-        domain = None
-    else:
+    domain = None
+    if x is not None:
         domain = _domain_around(inputs_of(follower, model, x))
+    like = follower
     if domain is not None or not follower.has_splines:
         like = blank_splines(follower, follower.in_features, domain, follower)
-    else:
-        like = follower
+    # Greville's abscissae as coefficients of the edges from each node to itself, zero elsewhere.
     nodes = follower.in_features
     n = like.coef.shape[1]
     layer = copy.deepcopy(like)
@@ -93,9 +93,7 @@ def deepen(model: KAN, before: int | None = None, *, x: Tensor | None = None) ->
     coef = torch.zeros(nodes, n, nodes, dtype=like.coef.dtype, device=like.coef.device)
     coef[torch.arange(nodes), :, torch.arange(nodes)] = greville(like.knots, like.degree)
     layer.coef = nn.Parameter(coef)
-    if like.base is None:
-        layer.base = None
-    else:
+    if like.base is not None:
         layer.base = nn.Parameter(like.base.new_zeros(nodes, nodes))
     layer.spline_mask = like.spline_mask.new_ones(nodes, nodes)
     # The network with the layer before its follower.
@@ -163,19 +161,17 @@ def widen(
     groups = product_groups(model)[layer - 1]
     sums = sum(len(group) == 1 for group in groups)  # new sums follow the old ones, so that products stay last
     first, second = layers[layer - 1 : layer + 1]
-    if x is None:
-        entering = None
-    else:
+    entering = None
+    if x is not None:
         entering = _domain_around(inputs_of(first, model, x))
     into = first
     for place, count in ((sums, nodes), (first.out_features + nodes, sum(arities))):
         if count:
             into = _with_more_outputs(into, count, place, entering, seed)
     factors = [len(group) for group in groups if len(group) > 1] + arities
+    multiply = None
     if factors:
         multiply = ProductLayer.after_sums(len(groups) + nodes + len(arities), factors)
-    else:
-        multiply = None
     # The layer behind gets inputs, on the range of the new values.
     domain = None
     if x is not None:
@@ -183,11 +179,8 @@ def widen(
         domain = _domain_around(values if multiply is None else multiply(values))
     out = second
     for place, count in ((sums, nodes), (len(groups) + nodes, len(arities))):
-        if domain is None:
-            own = None
-        else:
-            own = domain[place : place + count]
         if count:
+            own = None if domain is None else domain[place : place + count]
             out = _with_more_inputs(out, count, place, own)
     # The chain with both layers, and with the products between them.
     chain: list[KANLayer | ProductLayer] = []
@@ -246,10 +239,8 @@ def _with_more_inputs(layer: KANLayer, nodes: int, place: int, domain: Tensor | 
     if layer.base is not None:
         layer.base = _inserted(layer.base, layer.base.new_zeros(nodes, outputs), 0, place)
     if domain is None:
-        ends = torch.tensor([[-1.0, 1.0]]).double().expand(nodes, 2)
-    else:
-        ends = domain
-    low, high = ends.to(layer.knots).T
+        domain = torch.tensor([[-1.0, 1.0]]).expand(nodes, 2)
+    low, high = domain.to(layer.knots).T
     # The same spacing as a uniform grid on [-1, 1], stretched.
     steps = torch.arange(-layer.degree, layer.grid_size + layer.degree + 1).to(layer.knots) / layer.grid_size
     layer.knots = _inserted(layer.knots, low[:, None] + (high - low)[:, None] * steps, 0, place)

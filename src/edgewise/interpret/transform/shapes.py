@@ -17,11 +17,6 @@ from edgewise.nn.layers.spline import KANLayer
 from edgewise.ops.splines.bspline import basis
 from edgewise.presentation import number_text
 
-# Points in each knot interval at which a curve is compared with its new shape: twice the degree at most.
-POINTS_PER_INTERVAL = 10
-# Weight of the points spread evenly over the domain beside the rows, which together have the weight 1: small, and yet
-# enough that coefficients between the rows stay determined.
-SPREAD_WEIGHT = 1e-3
 CURVE_SHAPES = ("increasing", "decreasing", "convex", "concave")
 
 
@@ -39,7 +34,7 @@ def domain_of(spline: KANLayer, i: int) -> tuple[float, float]:
 
 def spread_points(spline: KANLayer, i: int) -> np.ndarray:
     """Return points spread evenly over the domain of input i."""
-    return np.linspace(*domain_of(spline, i), POINTS_PER_INTERVAL * spline.grid_size + 1)
+    return np.linspace(*domain_of(spline, i), 10 * spline.grid_size + 1)  # ten an interval: twice the degree at most
 
 
 def coefficients(spline: KANLayer, i: int, o: int) -> np.ndarray:
@@ -95,16 +90,16 @@ def levelled(spline: KANLayer, i: int, o: int, limits: Sequence[float], rows: np
     last = chosen[-1]
     ends = edges[[first, last + 1]]
     own = rows[(rows >= ends[0]) & (rows <= ends[1])]
-    own = own if len(np.unique(own)) > 1 else ends
+    if len(np.unique(own)) < 2:
+        own = ends
     values = columns_of(spline, i, own) @ old
     if flat:
         line = np.array([0.0, values.mean()])
     else:
-        whole = len(chosen) == len(middles)
-        if whole:
-            line = np.polyfit(own, values, 1)
-        else:
-            line = np.polyfit(ends, columns_of(spline, i, ends) @ old, 1)
+        if len(chosen) < len(middles):
+            own = ends
+            values = columns_of(spline, i, ends) @ old
+        line = np.polyfit(own, values, 1)
     # A spline whose coefficients are a line at the means of p neighbouring knots is that line (Marsden's identity).
     places = np.array([knots[j + 1 : j + p + 1].mean() if p else middles[j] for j in range(len(old))])
     inner = (np.arange(len(old)) >= first) & (np.arange(len(old)) <= last + p)
@@ -134,11 +129,13 @@ def shaped(spline: KANLayer, i: int, o: int, shape: str, rows: np.ndarray) -> np
         increments = increments * gaps @ slopes
     free = 2 if is_curved else 1  # the level, and the first slope
     basis_of_shape = np.column_stack([np.ones(count), sign * increments])
+    # Least squares over the rows, which have the weight 1, and over points spread evenly over the domain, with a weight
+    # that is small, and yet enough that coefficients between the rows stay determined.
     spread = spread_points(spline, i)
     design = np.vstack(
         [
             columns_of(spline, i, rows) / len(rows) ** 0.5,
-            columns_of(spline, i, spread) * (SPREAD_WEIGHT / len(spread)) ** 0.5,
+            columns_of(spline, i, spread) * (1e-3 / len(spread)) ** 0.5,
         ]
     )
     triangle = np.linalg.qr(design, mode="r")

@@ -47,12 +47,14 @@ def live_edges(model: KAN) -> tuple[Tensor, ...]:
 
 def connected_edges(masks: Masks, groups: Sequence[Groups]) -> tuple[Tensor, ...]:
     """Mark the edges of `masks`, (in, out) per layer, that lie on a path from an input to an output."""
+    # Forward: edges that an input reaches. A node is reached by any of its sums.
     forward = []
     reached = masks[0].new_ones(masks[0].shape[0])
     for mask, nodes in zip(masks, groups, strict=True):
         forward.append(mask & reached[:, None])
         sums = forward[-1].any(0)
         reached = torch.stack([sums[list(group)].any() for group in nodes])
+    # Backward: those of them from which an output is reached.
     backward = []
     wanted = masks[-1].new_ones(len(groups[-1]))
     for mask, nodes in zip(reversed(forward), reversed(groups), strict=True):
@@ -86,6 +88,7 @@ def without_edges(model: KAN, keep: Masks, x: Tensor) -> KAN:
     keep = connected_edges([layer.mask.bool() & kept for layer, kept in zip(layers, keep, strict=True)], groups)
     alive = keep[0].new_ones(len(keep[0]))
     for number, (layer, nodes) in enumerate(zip(layers, groups, strict=True)):
+        # Each sum receives the mean of its removed edges; constant factors of products scale another factor.
         kept = keep[number] & alive[:, None]
         is_last = number == len(layers) - 1
         values = layer.edges(x)
@@ -126,7 +129,7 @@ def _without_constant_factors(layer: KANLayer, nodes: Groups, offset: Tensor) ->
         rest = tuple(s for s in group if varies[s])
         factor = 1.0
         for s in group:
-            if not (varies[s]):
+            if not varies[s]:
                 factor = factor * float(offset[s])
         alive.append(bool(rest) and factor != 0)
         groups.append(rest if alive[-1] else tuple(s for s in group if not varies[s]))
@@ -155,12 +158,10 @@ def without_dead_nodes(model: KAN) -> tuple[KAN, Kept]:
     sums: list[Tensor] = []
     shapes: list[Groups] = []
     for number, group in enumerate(groups):
-        is_last = number == len(groups) - 1
-        if is_last:
-            wanted = list(range(len(group)))
-        else:
+        # All outputs stay; of a hidden layer the live nodes, sums first.
+        wanted = list(range(len(group)))
+        if number < len(groups) - 1:
             wanted = live[number + 1].any(1).nonzero()[:, 0].tolist()
-        if not is_last:  # sums first
             wanted = [n for n in wanted if len(group[n]) == 1] + [n for n in wanted if len(group[n]) > 1]
         nodes.append(torch.tensor(wanted, device=nodes[0].device))
         sums.append(torch.tensor([s for n in wanted for s in group[n]], device=nodes[0].device))
