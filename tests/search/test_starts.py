@@ -10,6 +10,7 @@ from edgewise.outcomes import Budget
 from edgewise.search.starts import (
     Start,
     StartPlan,
+    _choose_shape,
     best_start,
     input_groups,
     step_work,
@@ -60,6 +61,15 @@ def test_training_a_start_lowers_its_held_out_loss():
     assert 0 <= start.loss < 1e-15
     assert start.report.steps >= 1
     assert budget.work == start.report.steps * step_work(data, start.model)
+
+
+def test_a_choice_between_shapes_that_the_budget_does_not_pay_takes_the_better_loss():
+    data = problem(lambda x: x[:, 0] + x[:, 1], samples=100)
+    starts = [
+        Start(0, KAN(shape, 4, dtype=torch.float64), loss=loss) for shape, loss in (((2, 1, 1), 2.0), ((2, 1), 1.0))
+    ]
+    budget = Budget(work=50 * step_work(data, starts[1].model))
+    assert _choose_shape(data, starts, budget)[0] is starts[1] and budget.work == 0
 
 
 def test_inputs_that_act_together_share_a_group():
