@@ -15,7 +15,14 @@ from edgewise.formulas.constants import (
     value_of,
     without_redundant_constants,
 )
-from edgewise.formulas.expression import Number, constant_values, evaluate, parse_expression, with_constants
+from edgewise.formulas.expression import (
+    Number,
+    closed_unit,
+    constant_values,
+    evaluate,
+    parse_expression,
+    with_constants,
+)
 from edgewise.formulas.printing import as_text
 
 NAMES = ("x", "y")
@@ -111,6 +118,11 @@ def test_recognition_with_noise_keeps_to_the_errors():
 def test_closed_forms_of_textbooks_are_recognised(value, form):
     assert next(closed_forms(value, 1e-9)) == form
     assert evidence_for(form, value, 1e-9) > 1e3
+
+
+def test_fractions_of_units_have_parts_of_at_most_16():
+    assert closed_unit(15 / 16 * math.pi) == (15, 16, "pi") and closed_unit(16 * math.pi) == (16, 1, "pi")
+    assert closed_unit(math.pi / 17) is None and closed_unit(17 * math.pi) is None
 
 
 def test_products_of_units_stay_exact():
