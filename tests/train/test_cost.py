@@ -22,3 +22,7 @@ def test_sparse_rows_are_formed_by_whichever_way_is_cheaper():
 def test_active_parameters():
     assert active_parameters(KAN([2, 3, 1], 8, 3)) == (2 * 3 + 3) * 4
     assert active_parameters(MLP([2, 3, 1])) == 0
+
+
+def test_a_gradient_takes_a_product_forwards_and_two_backwards():
+    assert StepCost(overhead=5.0).gradient(100, 12, 7) == 6 * 100 * 12 + 300 * 100 * 7 + 5

@@ -119,6 +119,23 @@ def test_cox_baseline_is_nelson_and_aalen_without_effects():
     np.testing.assert_allclose(hazard, np.cumsum([1 / 5, 1 / 4, 1 / 2]))
 
 
+@pytest.mark.parametrize("parts", [[], [7, 8, 40]], ids=["whole", "parts"])
+@pytest.mark.parametrize("ties", ["breslow", "efron"])
+def test_cox_information_is_the_second_derivative_of_the_deviance(ties, parts):
+    family, x, h = Cox(ties), np.random.default_rng(4).normal(size=(60, 2)), 1e-3
+    means = family.shared_information(TIMES, ETA)
+    for columns in np.split(x[means.order], parts):
+        means.add(columns)
+    found = x.T @ (family.derivatives(TIMES, ETA)[1][:, None] * x) - means.matrix
+
+    def half(*steps):
+        return family.deviance(TIMES, ETA + x @ steps).sum() / 2
+
+    across = (half(h, h) - half(h, -h) - half(-h, h) + half(-h, -h)) / (4 * h**2)
+    along = [(half(*step) - 2 * half(0, 0) + half(*-step)) / h**2 for step in h * np.eye(2)]
+    np.testing.assert_allclose(found, [[along[0], across], [across, along[1]]], rtol=1e-4)
+
+
 def test_extreme_predictors_stay_finite():
     eta = np.array([-1e4, -40.0, 0.0, 40.0, 1e4])
     for family, y in ((Bernoulli(), [1, 1, 0, 0, 0]), (Poisson(), [1, 0, 2, 0, 3]), (Gamma(), [1, 1, 1, 1, 1.0])):

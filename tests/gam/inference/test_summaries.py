@@ -89,8 +89,11 @@ def test_a_line_alone_is_the_t_test_of_least_squares():
     rng = np.random.default_rng(3)
     x = (rng.random((80, 1)) > 0.4) * 3.0
     y = 0.2 * x[:, 0] + rng.standard_normal(80)
-    line = named(summarise(fit_additive(x, y), x, y, units=np.array([2.0])), "x")
+    summary = summarise(fit_additive(x, y), x, y, units=np.array([2.0]))
+    line, constant = named(summary, "x"), named(summary, "(constant)")
     plain = stats.linregress(2 * x[:, 0], y)
+    rest = y - plain.intercept - plain.slope * 2 * x[:, 0]
+    assert constant.std == pytest.approx(np.sqrt(rest @ rest / 78 / 80), rel=0.03)
     assert line.estimate == pytest.approx(plain.slope, rel=1e-8)
     assert line.std == pytest.approx(plain.stderr, rel=0.03)  # the scale is REML's, of the penalised fit
     assert line.p_value == pytest.approx(plain.pvalue, rel=0.15)

@@ -92,6 +92,9 @@ def test_every_piece_is_sampled_by_its_measure():
     x, _, weights = Mesh(CUBE, lines).boundary(SIDES, seed=0)
     assert min(counts(x)) > 50
     assert float(weights[x[:, 2] < 1e-9].sum() / weights.sum()) == pytest.approx(1 / 6)
+    # points of each edge are spread over all of it
+    x, _ = BENT.named(["wall"])[0].sample(256, "sobol", 0)
+    assert float(x[:, 1].sort().values.diff().max()) < 2.1 / 256
     # every face of a side has its share of points
     x, _ = CUBE.named(["bottom"])[0].sample(1800, "sobol", 0)
     squares = (x[:, :2] * 3).floor().long() @ torch.tensor([3, 1])
