@@ -17,7 +17,7 @@ from edgewise.ops.splines.bspline import MAX_EDGE_DEGREE
 
 # The base functions that every export writes; `ACTIVATIONS` has more.
 BASE_NAMES = ("silu", "identity", "zero", "tanh", "relu", "gelu", "softplus", "sin")
-ACTIVATION_NAMES = ("silu", "tanh", "relu")
+
 BESIDE_SPLINE = "+"  # before the name of a function that is added to the spline of the same edge
 NO_FUNCTION = "0"  # name of the function of an edge that has none
 MOST_WEIGHTS = 1 << 60  # of a layer: eight bytes of each are what numpy and torch can count
@@ -91,10 +91,7 @@ class KANConfig:
         arities = _check_products(products, nodes)
         names = _check_functions(functions, nodes, arities)
         # Intervals of each layer; a layer of functions alone has none.
-        if isinstance(grid_size, Sequence):
-            sizes = tuple(grid_size)
-        else:
-            sizes = (grid_size,) * layers
+        sizes: tuple[Any, ...] = tuple(grid_size) if isinstance(grid_size, Sequence) else (grid_size,) * layers
         has_splines = [
             rows is None or any(holds_spline(name) for row in rows for name in row)
             for rows in names or (None,) * layers
@@ -112,20 +109,17 @@ class KANConfig:
         if len(each) != layers or not all(is_integer(one) and one in range(MAX_EDGE_DEGREE + 1) for one in each):
             wanted = f"an integer from 0 to {MAX_EDGE_DEGREE}"
             if isinstance(given, list | tuple):
-                more = f", or one for each of the {layers} layers"
-            else:
-                more = ""
-            raise InputError(f"degree must be {wanted}{more}, got {given!r}")
+                wanted += f", or one for each of the {layers} layers"
+            raise InputError(f"degree must be {wanted}, got {given!r}")
         if max(one + size for one, size in zip(each, sizes, strict=True)) * _most_edges(nodes) > MOST_WEIGHTS:
             raise InputError(f"grid_size must be small enough for 2**60 weights, got {grid_size!r}")
         # A frozen record, whose fields are set once.
         base = _checked_base(base)
         counts = tuple(int(size) if splines else 0 for size, splines in zip(sizes, has_splines, strict=True))
         fields = {"width": nodes, "grid_size": counts, "degree": int(max(each)), "base": base, "products": arities}
+        unlike: tuple[int, ...] = ()
         if len(set(each)) > 1:
             unlike = tuple(int(one) for one in each)
-        else:
-            unlike = ()
         for name, value in {**fields, "functions": names, "degrees": unlike}.items():
             object.__setattr__(self, name, value)
 
@@ -165,8 +159,8 @@ class MLPConfig:
     activation: str
 
     def __init__(self, width: Sequence[int], activation: str = "silu") -> None:
-        if activation not in ACTIVATION_NAMES:
-            raise InputError(f"activation must be one of {', '.join(ACTIVATION_NAMES)}, got {activation!r}")
+        if activation not in ("silu", "tanh", "relu"):
+            raise InputError(f"activation must be one of silu, tanh, relu, got {activation!r}")
         object.__setattr__(self, "width", check_width(width))
         object.__setattr__(self, "activation", activation)
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle, islice
 
 import torch
 from torch import Tensor
@@ -173,9 +174,13 @@ def _log(x: Tensor, order: int) -> list[Tensor]:
     return [x.log(), *(_power_derivatives(x, order - 1, exponent=-1) if order else ())]
 
 
-def _cycle(x: Tensor, order: int, *, values: tuple[tuple[float, Function], ...]) -> list[Tensor]:
-    """Compute derivatives that repeat in a cycle of (factor, function), as those of the sine and of exp do."""
-    return [values[k % len(values)][0] * values[k % len(values)][1](x) for k in range(order + 1)]
+def _cycle(*values: tuple[float, Function]) -> Derivatives:
+    """Return derivatives that repeat in a cycle of (factor, function), as those of the sine and of exp do."""
+    return partial(_derivatives_of_cycle, values=values)
+
+
+def _derivatives_of_cycle(x: Tensor, order: int, *, values: tuple[tuple[float, Function], ...]) -> list[Tensor]:
+    return [factor * function(x) for factor, function in islice(cycle(values), order + 1)]
 
 
 def _kinked(x: Tensor, order: int, *, sign: bool) -> list[Tensor]:
@@ -276,24 +281,9 @@ def _power_row(name: str, exponent: float, text: str, complexity: int = 1) -> El
     )
 
 
-_SIN = (1.0, torch.sin)
-_COS = (1.0, torch.cos)
-_MINUS_SIN = (-1.0, torch.sin)
-_MINUS_COS = (-1.0, torch.cos)
-_SINH = (1.0, torch.sinh)
-_COSH = (1.0, torch.cosh)
-_SIN_CYCLE = partial(_cycle, values=(_SIN, _COS, _MINUS_SIN, _MINUS_COS))
-_COS_CYCLE = partial(_cycle, values=(_COS, _MINUS_SIN, _MINUS_COS, _SIN))
-_TAN_SLOPES = partial(_of_slope, function=torch.tan, square=1.0)
-_TANH_SLOPES = partial(_of_slope, function=torch.tanh, square=-1.0)
-_ARCSIN_SLOPES = partial(_arc, function=torch.asin, sign=1.0)
-_ARCCOS_SLOPES = partial(_arc, function=torch.acos, sign=-1.0)
-_ARCTAN_SLOPES = partial(_of_rational_slope, function=torch.atan, square=1.0)
-_ARTANH_SLOPES = partial(_of_rational_slope, function=torch.atanh, square=-1.0)
-
 ELEMENTARY = FunctionTable(
     [
-        Elementary("0", torch.zeros_like, "0", 0, derivatives=partial(_cycle, values=((1.0, torch.zeros_like),))),
+        Elementary("0", torch.zeros_like, "0", 0, derivatives=_cycle((1, torch.zeros_like))),
         _power_row("x", 1, "x", 0),
         *(_power_row(f"x^{n}", n, f"x**{n}", 1 if n < 4 else 2) for n in range(2, 6)),
         _power_row("1/x", -1, "1/x"),
@@ -302,22 +292,65 @@ ELEMENTARY = FunctionTable(
         _power_row("x^1.5", 1.5, "x**1.5", 2),
         _power_row("1/sqrt", -0.5, "1/sqrt(x)", 2),
         _power_row("1/x^1.5", -1.5, "x**-1.5", 2),
-        Elementary("exp", torch.exp, "exp(x)", derivatives=partial(_cycle, values=((1.0, torch.exp),))),
+        Elementary("exp", torch.exp, "exp(x)", derivatives=_cycle((1, torch.exp))),
         Elementary("log", torch.log, "log(x)", low=0.0, open_ends=True, derivatives=_log),
         Elementary("abs", torch.abs, "abs(x)", derivatives=partial(_kinked, sign=False)),
         Elementary("sgn", torch.sign, "sign(x)", 2, derivatives=partial(_kinked, sign=True)),
-        Elementary("sin", torch.sin, "sin(x)", derivatives=_SIN_CYCLE),
-        Elementary("cos", torch.cos, "cos(x)", derivatives=_COS_CYCLE),
-        Elementary("tan", torch.tan, "tan(x)", 2, pole=math.pi / 2, period=math.pi, derivatives=_TAN_SLOPES),
-        Elementary("tanh", torch.tanh, "tanh(x)", derivatives=_TANH_SLOPES),
-        Elementary("sinh", torch.sinh, "sinh(x)", 2, derivatives=partial(_cycle, values=(_SINH, _COSH))),
-        Elementary("cosh", torch.cosh, "cosh(x)", 2, derivatives=partial(_cycle, values=(_COSH, _SINH))),
-        Elementary("1/cosh", _sech_function, "1/cosh(x)", 2, derivatives=_sech),
-        Elementary("arcsin", torch.asin, "asin(x)", 2, low=-1.0, high=1.0, derivatives=_ARCSIN_SLOPES),
-        Elementary("arccos", torch.acos, "acos(x)", 2, low=-1.0, high=1.0, derivatives=_ARCCOS_SLOPES),
-        Elementary("arctan", torch.atan, "atan(x)", 2, derivatives=_ARCTAN_SLOPES),
         Elementary(
-            "arctanh", torch.atanh, "atanh(x)", 2, low=-1.0, high=1.0, open_ends=True, derivatives=_ARTANH_SLOPES
+            "sin",
+            torch.sin,
+            "sin(x)",
+            derivatives=_cycle((1, torch.sin), (1, torch.cos), (-1, torch.sin), (-1, torch.cos)),
+        ),
+        Elementary(
+            "cos",
+            torch.cos,
+            "cos(x)",
+            derivatives=_cycle((1, torch.cos), (-1, torch.sin), (-1, torch.cos), (1, torch.sin)),
+        ),
+        Elementary(
+            "tan",
+            torch.tan,
+            "tan(x)",
+            2,
+            pole=math.pi / 2,
+            period=math.pi,
+            derivatives=partial(_of_slope, function=torch.tan, square=1.0),
+        ),
+        Elementary("tanh", torch.tanh, "tanh(x)", derivatives=partial(_of_slope, function=torch.tanh, square=-1.0)),
+        Elementary("sinh", torch.sinh, "sinh(x)", 2, derivatives=_cycle((1, torch.sinh), (1, torch.cosh))),
+        Elementary("cosh", torch.cosh, "cosh(x)", 2, derivatives=_cycle((1, torch.cosh), (1, torch.sinh))),
+        Elementary("1/cosh", _sech_function, "1/cosh(x)", 2, derivatives=_sech),
+        Elementary(
+            "arcsin",
+            torch.asin,
+            "asin(x)",
+            2,
+            low=-1.0,
+            high=1.0,
+            derivatives=partial(_arc, function=torch.asin, sign=1.0),
+        ),
+        Elementary(
+            "arccos",
+            torch.acos,
+            "acos(x)",
+            2,
+            low=-1.0,
+            high=1.0,
+            derivatives=partial(_arc, function=torch.acos, sign=-1.0),
+        ),
+        Elementary(
+            "arctan", torch.atan, "atan(x)", 2, derivatives=partial(_of_rational_slope, function=torch.atan, square=1.0)
+        ),
+        Elementary(
+            "arctanh",
+            torch.atanh,
+            "atanh(x)",
+            2,
+            low=-1.0,
+            high=1.0,
+            open_ends=True,
+            derivatives=partial(_of_rational_slope, function=torch.atanh, square=-1.0),
         ),
         Elementary("gaussian", _gaussian_function, "exp(-x**2)", 2, derivatives=_gaussian),
         Elementary("J0", bessel_j0, "besselj0(x)", 2, derivatives=_j0),

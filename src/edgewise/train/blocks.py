@@ -47,6 +47,18 @@ class Data:
     def __len__(self) -> int:
         return len(self.x)
 
+    def weights(self) -> Tensor:
+        """Weights of all samples, (N,): ones where none are given."""
+        if self.weight is None:
+            return self.x.new_ones(len(self.x))
+        return self.weight
+
+    def weighted(self, values: Tensor) -> Tensor:
+        """Numbers of the samples, (N,) or (N, out), times their weights."""
+        if self.weight is None:
+            return values
+        return values * self.weight.reshape(-1, *[1] * (values.ndim - 1))
+
     def select(self, index: Tensor | slice) -> Data:
         """Samples at `index`, in that order."""
         weight = None if self.weight is None else self.weight[index]
@@ -71,10 +83,7 @@ class Data:
         def converted(value: Tensor) -> Tensor:
             return value.to(dtype) if value.is_floating_point() else value
 
-        if self.weight is None:
-            weight = None
-        else:
-            weight = self.weight.to(dtype)
+        weight = None if self.weight is None else self.weight.to(dtype)
         auxiliary = {key: converted(each) for key, each in self.auxiliary.items()}
         return Data(self.x.to(dtype), converted(self.y), weight, auxiliary)
 
@@ -225,10 +234,8 @@ class ResidualBlock:
     def to(self, dtype: torch.dtype) -> ResidualBlock:
         """Same block with its tensors in another floating-point dtype."""
         if self.directions is None:
-            directions = None
-        else:
-            directions = self.directions.to(dtype)
-        return replace(self, data=self.data.to(dtype), directions=directions)
+            return replace(self, data=self.data.to(dtype))
+        return replace(self, data=self.data.to(dtype), directions=self.directions.to(dtype))
 
     def jet(self, network: nn.Module, x: Tensor) -> Tensor:
         """Jet of the network at x (b, in) from which the residuals are computed, (C, b, out) or (C + q, b, out).
@@ -239,6 +246,7 @@ class ResidualBlock:
             The residuals need derivatives, and the network has no method `jet`.
         """
         if self.places is not None:
+            # Values at the other places: of each sample alone, and of those that all samples share, computed once.
             others = self.places(x)
             shared, own = split_places(others)
             count = len(x) * len(own)
@@ -292,6 +300,7 @@ class ResidualBlock:
             leaf = jet.detach().requires_grad_()
             copies = {name: value.detach().repeat(len(part)).requires_grad_() for name, value in unknowns.items()}
             values = self.weighted_residuals(leaf, part, copies)
+        # One backward pass for each residual of a sample.
         leaves = [leaf, *copies.values()]
         columns = values.unbind(1)
         rows: list[tuple[Tensor, ...]] = []

@@ -9,7 +9,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from edgewise.checks import Shape, Within
+from edgewise.checks import Shape, Within, is_number
 from edgewise.errors import InputError
 from edgewise.presentation import counted, number_text
 from edgewise.train.noise_curves import NoiseCurves
@@ -59,7 +59,7 @@ class ScoreQuantiles:
 
 def check_level(level: float, most: float, rows: int) -> None:
     """Raise InputError unless a level is a number in (0, 1) for which so many rows, good for `most`, are enough."""
-    if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
+    if not is_number(level) or not 0 < level < 1:
         raise InputError(f"level must be a number in (0, 1), got {level!r}")
     if level > most:
         raise InputError(

@@ -77,10 +77,7 @@ class Objective:
         self.network = unwrapped(model)
         self.problem = problem
         self.penalty = penalty
-        if penalty is None:
-            self.term = None
-        else:
-            self.term = penalty.bind(self.network)
+        self.term = None if penalty is None else penalty.bind(self.network)
         self.needs_trace = penalty is not None and penalty.needs_trace
         self.parameters = trainable_parameters(self.network, problem)
         if not self.parameters:
@@ -195,12 +192,12 @@ class Objective:
         losses: list[Tensor] = []
         for part, share in data.chunks(self.numbers):
             prediction, sizes = self._forward(part)
+            terms: list[Tensor] = []
             if with_loss:
-                terms = [share * self.problem.loss(prediction, part)]
-            else:
-                terms = []
-            losses += [term.detach() for term in terms]
-            terms += [share * _inner_product(slopes, sizes)] if slopes else []
+                terms.append(share * self.problem.loss(prediction, part))
+                losses.append(terms[0].detach())
+            if slopes:
+                terms.append(share * _inner_product(slopes, sizes))
             reduce(torch.add, terms).backward()
         return _numbers_sum(losses)
 
@@ -267,13 +264,14 @@ class Objective:
 
 def _numbers_sum(values: list[Tensor], factors: list[float] | None = None) -> float:
     """Sum of scalars times their factors, read from their device all at once: each reading waits for the device."""
+    numbers: list[float] = []
     if len(values) == 1:
         numbers = [float(values[0])]
     elif values:
         numbers = torch.stack(values).tolist()
-    else:
-        numbers = []
-    return sum(numbers if factors is None else [f * number for f, number in zip(factors, numbers, strict=True)], 0.0)
+    if factors is not None:
+        numbers = [factor * number for factor, number in zip(factors, numbers, strict=True)]
+    return sum(numbers, 0.0)
 
 
 def _sums(parts: Iterable[Sequence[Tensor]]) -> list[Tensor]:

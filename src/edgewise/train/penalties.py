@@ -25,14 +25,10 @@ DERIVATIVE_ORDER = 3
 # strength.
 ROUGHNESS_UNIT = 0.01
 
-# Smallest edge magnitude in the curvature of `Sparsity`, relative to the mean over the edges of a layer: it keeps
-# vanishing edges from dominating the normal equations.
-SMALLEST_MAGNITUDE = 1e-3
-
 Magnitudes = Sequence[Tensor]  # |phi|_1 of the edges, (in, out) for each layer; none for penalties without a trace
 Grams = Sequence[Mapping[str, Tensor]]
 Curves = Mapping[int, tuple[KANLayer, Tensor]]  # layers by number, with a matrix (in, n, n) for their coefficients
-Factors = dict[str, tuple[nn.Parameter, Tensor | None]]  # parameters by name, with what masks them
+Factors = dict[str, tuple[nn.Parameter, Tensor]]  # parameters by name, with 0 for the numbers of masked edges
 ALL_PARAMETERS = ""  # name in a `Curvature`: all trainable ones together, in the order of `named_parameters`
 
 
@@ -248,14 +244,10 @@ class Sparsity(Penalty):
             magnitude = magnitude.detach().requires_grad_()
             with torch.enable_grad():
                 slope = torch.autograd.grad(self._value([magnitude]), magnitude)[0]
-            size = magnitude.detach()
-            scale = slope.clamp(min=0) / size.clamp(min=size.mean() * SMALLEST_MAGNITUDE + 1e-30)
+            scale = slope.clamp(min=0) / _above_zero(magnitude.detach())
             for name, values in gram.items():
-                if values.ndim == 4:
-                    factor = scale[..., None, None]
-                else:
-                    factor = scale
-                entries.append(Curvature(f"layers.{number}.{name}", factor * values))
+                blocks = scale.reshape(*scale.shape, *[1] * (values.ndim - 2))  # one number for the block of an edge
+                entries.append(Curvature(f"layers.{number}.{name}", blocks * values))
         return entries
 
 
@@ -364,10 +356,14 @@ class Bending(Roughness):
         """R / s of each edge with the bend s, as of |z| <= z^2 / (2 s) + s / 2; see `Sparsity`."""
         entries = []
         for (number, (layer, gram)), bend in zip(curves.items(), bends(curves), strict=True):
-            size = bend.detach()
-            scale = layer.spline_mask / size.clamp(min=size.mean() * SMALLEST_MAGNITUDE + 1e-30)
+            scale = layer.spline_mask / _above_zero(bend.detach())
             entries.append(Curvature(f"layers.{number}.coef", self.weight * scale[..., None, None] * gram[:, None]))
         return entries
+
+
+def _above_zero(sizes: Tensor) -> Tensor:
+    """Sizes of the edges of a layer of at least a thousandth of their mean: vanishing edges must not dominate."""
+    return sizes.clamp(min=sizes.mean() * 1e-3 + 1e-30)
 
 
 def bends(curves: Curves) -> Iterator[Tensor]:
@@ -420,28 +416,23 @@ class Ridge(Penalty):
             for name, parameter in module.named_parameters(recurse=False):
                 if name == "bias" or (name == "base" and not self.base) or not parameter.requires_grad:
                     continue
-                mask = None
+                # A masked edge has a share of 0 of its parameters, every other parameter a share of 1.
+                share = torch.ones_like(parameter)
                 if isinstance(module, KANLayer):
                     masks = {"coef": "spline_mask", "base": "spline_mask", "affine": "function_mask"}
                     mask = getattr(module, masks[name])
                     if name == "coef":
                         mask = mask[:, None, :]
-                factors[f"{prefix}.{name}" if prefix else name] = (parameter, mask)
+                    share = mask.expand_as(parameter)
+                factors[f"{prefix}.{name}".removeprefix(".")] = (parameter, share)
         return Term(partial(self._value, factors), partial(self._curvature, factors))
 
     def _value(self, factors: Factors, magnitudes: Magnitudes) -> Tensor:
-        squares = [
-            (parameter.square() if mask is None else parameter.square() * mask).sum()
-            for parameter, mask in factors.values()
-        ]
+        squares = [(parameter.square() * share).sum() for parameter, share in factors.values()]
         return self.weight * reduce(torch.add, squares, torch.zeros(()))
 
     def _curvature(self, factors: Factors, magnitudes: Magnitudes, grams: Grams) -> list[Curvature]:
-        entries = []
-        for name, (parameter, mask) in factors.items():
-            counts = torch.ones_like(parameter) if mask is None else mask.expand_as(parameter)
-            entries.append(Curvature(name, 2 * self.weight * counts))
-        return entries
+        return [Curvature(name, 2 * self.weight * share) for name, (_, share) in factors.items()]
 
 
 @dataclass(frozen=True, eq=False)

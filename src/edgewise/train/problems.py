@@ -99,6 +99,7 @@ class Problem(KnownKeywords):
         validation: Validation = None,
         seed: int = 0,
     ) -> None:
+        # The training samples: tensors, or a DataLoader that brings them.
         if not isinstance(x, DataLoader):
             self.train_tensors = self._checked_data(x, y, weight)
         elif y is not None or weight is not None:
@@ -107,6 +108,7 @@ class Problem(KnownKeywords):
             raise InputError("validation must be a DataLoader or tensors where x is a DataLoader, not a share")
         else:
             self.train_loader = x
+        # Held-out samples: a DataLoader, a share of the training samples, or tensors.
         if isinstance(validation, DataLoader):
             self.validation_loader = validation
         elif isinstance(validation, float):
@@ -136,8 +138,7 @@ class Problem(KnownKeywords):
 
     def loss(self, prediction: Tensor, data: Data) -> Tensor:
         """Loss of a model's outputs at data.x: the weighted mean of `prediction_losses`, a differentiable scalar."""
-        losses = self.prediction_losses(prediction, data)
-        return (losses if data.weight is None else losses * data.weight).sum() / max(len(data), 1)
+        return data.weighted(self.prediction_losses(prediction, data)).sum() / max(len(data), 1)
 
     def prediction_losses(self, prediction: Tensor, data: Data) -> Tensor:
         """Loss of every sample without its weight, (N,), from a model's outputs at data.x; differentiable."""
@@ -159,8 +160,7 @@ class Problem(KnownKeywords):
             The loss of this kind of problem is not a mean over samples with targets.
         """
         with torch.no_grad():
-            losses = self.prediction_losses(model(data.x), data)
-            return losses if data.weight is None else losses * data.weight
+            return data.weighted(self.prediction_losses(model(data.x), data))
 
     def blocks(self) -> tuple[ResidualBlock, ...]:
         """Training loss as sums of squares on samples held as tensors; () if it is no such sum."""
@@ -200,13 +200,9 @@ class Problem(KnownKeywords):
     def to(self, dtype: torch.dtype) -> Self:
         """Copy with tensors in another floating-point dtype; its unknowns are parameters of their own."""
         twin = copy.copy(self)
-        if self.train_tensors is None:
-            twin.train_tensors = None
-        else:
+        if self.train_tensors is not None:
             twin.train_tensors = self.train_tensors.to(dtype)
-        if self.validation is None:
-            twin.validation = None
-        else:
+        if self.validation is not None:
             twin.validation = self.validation.to(dtype)
         twin.unknowns = copied_unknowns(self.unknowns, dtype)
         return twin
@@ -251,6 +247,7 @@ class Problem(KnownKeywords):
 
     def _checked_data(self, x: object, y: object, weight: object, *, name: str = "", normalise: bool = True) -> Data:
         """Samples of checked tensors, with weights of mean 1 if `normalise`; `name` precedes x, y and weight."""
+        # The inputs.
         if not isinstance(x, Tensor):
             raise InputError(f"{name}x must be a torch.Tensor, got {type(x).__name__}")
         if x.dtype not in (torch.float32, torch.float64):
@@ -258,6 +255,7 @@ class Problem(KnownKeywords):
         if x.ndim != 2 or 0 in x.shape:
             raise InputError(f"{name}x must have shape (N, in) with at least one row and column, got {tuple(x.shape)}")
         check_finite(x, f"{name}x")
+        # The targets, in the form that the problem needs.
         if not isinstance(y, Tensor):
             raise InputError(f"{name}y must be a torch.Tensor, got {type(y).__name__}")
         if y.ndim == 0 or len(y) != len(x):
@@ -266,6 +264,7 @@ class Problem(KnownKeywords):
             raise InputError(f"{name}y must be on the device of x, {x.device}, got {y.device}")
         x = x.detach()
         y = self.check_targets(y.detach(), x)
+        # The weights.
         if weight is None:
             return Data(x, y)
         if not isinstance(weight, Tensor) or weight.shape != x.shape[:1]:
@@ -358,10 +357,10 @@ class Regression(Problem):
 
     def loss(self, prediction: Tensor, data: Data) -> Tensor:
         """Weighted mean of the squared errors, a differentiable scalar."""
-        # Scaled first: squares of large numbers overflow long before their mean would.
+        # The errors are scaled first: squares of large numbers overflow long before their mean would.
         scaled = (prediction - data.y) / (max(data.y.numel(), 1) ** 0.5)
         squares = scaled.square()
-        return (squares if data.weight is None else squares * data.weight[:, None]).sum()
+        return data.weighted(squares).sum()
 
     def blocks(self) -> tuple[ResidualBlock, ...]:
         """One block of residuals on the training samples; none if a DataLoader brings them."""
@@ -430,7 +429,7 @@ class LabelledProblem(Problem):
     def metric(self, prediction: Tensor, data: Data) -> tuple[str, float]:
         """("accuracy", weighted share of samples whose most probable class is the label)."""
         right = (self.classify(prediction) == data.y).double()
-        return "accuracy", float((right if data.weight is None else right * data.weight).mean())
+        return "accuracy", float(data.weighted(right).mean())
 
     def _settings(self) -> dict[str, int]:
         return {"classes": self.classes}
@@ -547,10 +546,7 @@ class OrdinalClassification(LabelledProblem):
             shares = torch.full((self.classes,), 1 / self.classes)
         else:
             data = self.train
-            if data.weight is None:
-                weights = torch.ones_like(data.x[:, 0])
-            else:
-                weights = data.weight
+            weights = data.weights()
             counts = weights.new_zeros(self.classes).index_add_(0, data.y, weights) + 0.5  # so that no share is zero
             shares = counts / counts.sum()
         thresholds = torch.logit(shares.cumsum(0)[:-1])
@@ -646,13 +642,10 @@ class CustomLoss(Problem):
     def prediction_losses(self, prediction: Tensor, data: Data) -> Tensor:
         """Loss of every sample, (N,): the mean over what the function gives for its outputs."""
         losses = self._function(prediction, data.y)
-        if isinstance(losses, Tensor):
-            shape = tuple(losses.shape)
-        else:
-            shape = type(losses).__name__
         if not isinstance(losses, Tensor) or losses.ndim == 0 or len(losses) != len(prediction):
+            came = tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
             raise InputError(
-                f"loss must give one number for each of {len(prediction)} rows, as with reduction='none', got {shape}"
+                f"loss must give one number for each of {len(prediction)} rows, as with reduction='none', got {came}"
             )
         return losses.reshape(len(losses), -1).mean(1)
 

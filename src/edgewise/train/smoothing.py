@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -27,32 +28,39 @@ from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.penalties import EdgePenalty, edge_measures
 from edgewise.train.problems import Problem
 
-# Limits of the strengths: far beyond every strength that matters for a loss of order 1.
-WEAKEST = 1e-13
-STRONGEST = 1e2
-# Largest factor of a strength in one update: the linearised model is not valid far away.
-LARGEST_CHANGE = 20.0
-# Successive factors of all strengths after the last update, taken while GCV falls.
-FACTORS = (4.0, 4.0)
-# Count of each degree of freedom in GCV, see `Linearised.gcv`: Y.-J. Kim and C. Gu, J. R. Statist. Soc. B 66 (2004)
-# 337.
-INFLATION = 1.4
-# First dampings of Levenberg-Marquardt: far from a minimum, near one, and for models that are linear in their
-# parameters; a linear model needs hardly any damping, one near its minimum little.
-FAR_DAMPING = 1e-2
-SETTLED_DAMPING = 1e-5
-LINEAR_DAMPING = 1e-9
-# Largest numbers of steps at the first strengths, before and after hidden domains move, and at the last ones; updates
-# of the strengths, and steps between two of them.
-FAR_STEPS = 5
-SETTLED_STEPS = 8
-UPDATES = 7
-STEPS_BETWEEN = 3
-ADAPT_AFTER = (2, 5)  # updates of the strengths after which hidden domains move once more
-# Relative decrease of the loss over ten steps below which a fit ends, and one of `short_fit`: the latter compares
-# starts, which need few digits.
-SMOOTH_TOLERANCE = 1e-6
-SHORT_TOLERANCE = 1e-4
+
+@dataclass(frozen=True)
+class SmoothingSettings:
+    """Numbers of `smooth_fit`."""
+
+    # Limits of the strengths: far beyond every strength that matters for a loss of order 1. And the largest factor of a
+    # strength in one update: the linearised model is not valid far away.
+    weakest: float = 1e-13
+    strongest: float = 1e2
+    largest_change: float = 20.0
+    # Successive factors of all strengths after the last update, taken while GCV falls; and the count of each degree of
+    # freedom in it, see `Linearised.gcv`: Y.-J. Kim and C. Gu, J. R. Statist. Soc. B 66 (2004) 337.
+    factors: tuple[float, ...] = (4.0, 4.0)
+    inflation: float = 1.4
+    # First dampings of Levenberg-Marquardt: far from a minimum, near one, and for models that are linear in their
+    # parameters; a linear model needs hardly any damping, one near its minimum little.
+    far_damping: float = 1e-2
+    settled_damping: float = 1e-5
+    linear_damping: float = 1e-9
+    # Steps at the first strengths, before and after hidden domains move, between two updates, and at the last ones.
+    far_steps: int = 5
+    steps_between: int = 3
+    settled_steps: int = 8
+    # Updates of the strengths, and those after which hidden domains move once more.
+    updates: int = 7
+    adapt_after: tuple[int, ...] = (2, 5)
+    # Relative decrease of the loss over ten steps below which a fit ends, and one of `short_fit`: it compares starts,
+    # which need few digits.
+    tolerance: float = 1e-6
+    short_tolerance: float = 1e-4
+
+
+_SETTINGS = SmoothingSettings()
 
 
 def smooth_fit(model: KAN, problem: Problem) -> EdgePenalty | None:
@@ -61,16 +69,19 @@ def smooth_fit(model: KAN, problem: Problem) -> EdgePenalty | None:
     The model is float64, with splines in all layers but those of products; the problem has tensors. Returns the last
     penalty; None where a loss is not finite.
     """
+    settings = _SETTINGS
     is_linear = len(model.layers) == 1
 
-    def fitted(penalty: EdgePenalty, steps: int, damping: float = SETTLED_DAMPING) -> bool:
+    def fitted(penalty: EdgePenalty, steps: int, damping: float = settings.settled_damping) -> bool:
+        if is_linear:
+            damping = settings.linear_damping
         report = fit(
             model,
             problem,
-            LevenbergMarquardt(damping=LINEAR_DAMPING if is_linear else damping),
+            LevenbergMarquardt(damping=damping),
             steps=steps,
             penalty=penalty,
-            tolerance=SMOOTH_TOLERANCE,
+            tolerance=settings.tolerance,
             callbacks=[lambda event: check_time()],
         )
         return report.stopped != StopReason.NONFINITE
@@ -82,28 +93,28 @@ def smooth_fit(model: KAN, problem: Problem) -> EdgePenalty | None:
 
     # A first fit under a uniform penalty, with the hidden domains moved once.
     penalty = EdgePenalty.uniform(model)
-    if not fitted(penalty, FAR_STEPS, FAR_DAMPING):
+    if not fitted(penalty, settings.far_steps, settings.far_damping):
         return None
     adapt()
-    if not fitted(penalty, FAR_STEPS, FAR_DAMPING):
+    if not fitted(penalty, settings.far_steps, settings.far_damping):
         return None
     # Penalties of edges by Fellner and Schall, between short fits.
-    for number in range(UPDATES):
+    for number in range(settings.updates):
         penalty, _ = fellner_schall(model, problem.train, penalty)
-        if number in ADAPT_AFTER:
+        if number in settings.adapt_after:
             adapt()
-        if not fitted(penalty, STEPS_BETWEEN):
+        if not fitted(penalty, settings.steps_between):
             return None
-    if not fitted(penalty, SETTLED_STEPS):
+    if not fitted(penalty, settings.settled_steps):
         return None
     # The strength of all of them by generalised cross-validation.
-    lowest = linearise(model, problem.train, penalty).gcv(INFLATION)
-    for factor in FACTORS:
+    lowest = linearise(model, problem.train, penalty).gcv(settings.inflation)
+    for factor in settings.factors:
         stronger = penalty.scaled(factor)
         kept = copy.deepcopy(model.state_dict())
         gcv = math.inf
-        if fitted(stronger, SETTLED_STEPS):
-            gcv = linearise(model, problem.train, stronger).gcv(INFLATION)
+        if fitted(stronger, settings.settled_steps):
+            gcv = linearise(model, problem.train, stronger).gcv(settings.inflation)
         if not gcv < lowest:
             model.load_state_dict(kept)
             break
@@ -115,7 +126,7 @@ def smooth_fit(model: KAN, problem: Problem) -> EdgePenalty | None:
 def short_fit(model: KAN, problem: Problem, steps: int) -> FitReport:
     """Make the first steps of `smooth_fit`, to compare starts."""
     penalty = EdgePenalty.uniform(model)
-    return fit(model, problem, LevenbergMarquardt(), steps=steps, tolerance=SHORT_TOLERANCE, penalty=penalty)
+    return fit(model, problem, LevenbergMarquardt(), steps=steps, tolerance=_SETTINGS.short_tolerance, penalty=penalty)
 
 
 @torch.no_grad()
@@ -136,6 +147,7 @@ def fellner_schall(model: nn.Module, data: Data, penalty: EdgePenalty) -> tuple[
     start = 0
     strengths = penalty.roughness, penalty.ridge
     for layer, roughness, ridge in zip(spline_layers(model).values(), *strengths, strict=True):
+        # The blocks of the inverse normal matrix, and of the inverse penalty, by the coefficients of each edge.
         gram = penalty.gram(layer)
         inputs, count, outputs = layer.coef.shape
         place = torch.arange(start, start + layer.coef.numel(), device=gram.device)
@@ -144,15 +156,18 @@ def fellner_schall(model: nn.Module, data: Data, penalty: EdgePenalty) -> tuple[
         block = inverse[place[..., :, None], place[..., None, :]]
         eye = torch.eye(count, dtype=torch.float64, device=gram.device) / count
         prior = torch.linalg.inv(roughness[..., None, None] * gram[:, None] + ridge[..., None, None] * eye)
+        # Degrees of freedom of each strength, l tr(S^-1 P) - 2 l tr(H^-1 P).
         difference = prior - 2 * block
         degrees = [roughness * (difference * gram[:, None]).sum((-1, -2)), ridge * (difference * eye).sum((-1, -2))]
         if layer.base is not None:
             own = torch.arange(start, start + layer.base.numel(), device=gram.device).view(inputs, outputs)
             start += layer.base.numel()
             degrees[1] = degrees[1] + 1 - 2 * ridge * inverse[own, own]
+        # Fellner and Schall's factor of each strength.
         for new, strength, degree, measure in zip(
             updated, (roughness, ridge), degrees, edge_measures(layer, gram), strict=True
         ):
             change = noise / numbers * degree.clamp(min=1e-12) / (strength * measure + ABOVE_ZERO)
-            new.append((strength * change.clamp(1 / LARGEST_CHANGE, LARGEST_CHANGE)).clamp(WEAKEST, STRONGEST))
+            change = change.clamp(1 / _SETTINGS.largest_change, _SETTINGS.largest_change)
+            new.append((strength * change).clamp(_SETTINGS.weakest, _SETTINGS.strongest))
     return EdgePenalty(tuple(updated[0]), tuple(updated[1])), linearised

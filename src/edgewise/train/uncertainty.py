@@ -98,57 +98,29 @@ class ErrorBars:
     @property
     def message(self) -> str:
         """Calibration as one sentence."""
+        how = "each left out of the linearised model"
         if self.folds:
             how = "held out in cross-validation"
-        else:
-            how = "each left out of the linearised model"
         stretch = ", ".join(number_text(value, 3) for value in self.stretch.tolist()[:5])
-        if self.curves is None:
-            noise = ""
-        else:
-            noise = " The size of the noise differs from row to row."
+        noise = "" if self.curves is None else " The size of the noise differs from row to row."
         return (
             f"Error bars are calibrated on {counted(self.rows, 'row')}, {how} (standard deviations "
             f"times {stretch}).{noise}"
         )
 
     def std(self, model: nn.Module, x: Tensor, *, noise: bool = True, unclipped: Tensor | None = None) -> Tensor:
-        """Standard deviation at the points x (N, in), (N, m).
+        """Standard deviation at the points x (N, in), (N, m): of new samples, or of the prediction without the noise.
 
-        Parameters
-        ----------
-        model : Module
-            Network that the error bars belong to.
-        x : Tensor
-            Points, (N, in).
-        noise : bool
-            True for the deviation of new samples from the prediction, False for the deviation of the prediction from
-            the function that is sampled.
-        unclipped : Tensor, optional
-            The points before they were clipped to the limits of the model, (N, in). Beyond the limits the prediction
-            is constant while the splines go on as straight lines. No data say which is right, so the deviation is that
-            of the straight lines, with their distance from the constant.
+        `unclipped` are the points before they were clipped to the limits of the model, (N, in). Beyond the limits the
+        prediction is constant while the splines go on as straight lines. No data say which is right, so the deviation
+        is that of the straight lines, with their distance from the constant.
         """
         return self._unstretched_std(model, x, noise, unclipped) * self.stretch
 
     def half_width(self, model: nn.Module, x: Tensor, level: float, *, unclipped: Tensor | None = None) -> Tensor:
         """Half the width of the intervals at the points x (N, in) that hold a share `level` of new samples, (N, m).
 
-        Parameters
-        ----------
-        model : Module
-            Network that the error bars belong to.
-        x : Tensor
-            Points, (N, in).
-        level : float
-            Share in (0, 1).
-        unclipped : Tensor, optional
-            The points before they were clipped, (N, in), see `std`.
-
-        Raises
-        ------
-        InputError
-            The level is not in (0, 1), or nearer to 1 than the number of held-out rows allows.
+        InputError for a level that is not in (0, 1), or nearer to 1 than the number of held-out rows allows.
         """
         check_level(level, self.sizes.most, self.rows)
         return self._unstretched_std(model, x, True, unclipped) * self.sizes.at(level)
@@ -159,25 +131,9 @@ class ErrorBars:
         """Standard deviation of each edge's function, or of sums of them, less its mean over the layer's inputs.
 
         The parameters of the other layers are held fixed: a change of a node's scale in this layer could be undone in
-        another one, and the network would compute the same function.
-
-        Parameters
-        ----------
-        model : Module
-            Network that the error bars belong to.
-        layer : int
-            Number of the layer.
-        points : Tensor
-            Points at which the functions are evaluated, (p, in).
-        x : Tensor
-            Inputs of that layer at the samples, (N, in).
-        groups : sequence of sequence of int, optional
-            Inputs whose functions are added, such as those of the levels of a category; each input alone if left out.
-
-        Returns
-        -------
-        Tensor
-            (p, groups, out).
+        another one, and the network would compute the same function. Shapes: points (p, in) of the functions, x (N, in)
+        inputs of the layer at the samples; returns (p, groups, out). `groups` are inputs whose functions are added,
+        such as those of the levels of a category; each input alone if left out.
         """
         # The parameters of the layer among all.
         layers = layers_of(model)
@@ -227,11 +183,9 @@ class ErrorBars:
 
     def _unstretched_std(self, model: nn.Module, x: Tensor, noise: bool, unclipped: Tensor | None) -> Tensor:
         spread = _lengths(model, x, self.factor) * self.spread
-        if unclipped is None:
-            beyond = None
-        else:
+        # Beyond the limits: the deviation of the straight lines, and their distance from the constant.
+        if unclipped is not None and bool((unclipped != x).any()):
             beyond = (unclipped != x).any(1)
-        if unclipped is not None and beyond is not None and bool(beyond.any()):
             far = unclipped[beyond]
             with torch.no_grad():
                 gap = model(far) - model(x[beyond])
@@ -244,7 +198,9 @@ class ErrorBars:
 
     def fault(self, sizes: Mapping[str, int]) -> str:
         """Return what is wrong with error bars from a file."""
-        return "" if bool((self.sizes.scores >= 0).all()) else "sizes of residuals below zero"
+        if bool((self.sizes.scores >= 0).all()):
+            return ""
+        return "sizes of residuals below zero"
 
 
 @typed
@@ -317,10 +273,7 @@ def prediction_uncertainty(
     spread = noise * math.sqrt(2 / (samples * outputs))
     # Residuals that calibrate: held-out ones, or those of the training rows as if each had been left out.
     seen = evenly_spaced(data if held_out is None else held_out, MOST_CALIBRATION_ROWS)
-    if seen.weight is None:
-        weight = seen.x.new_ones(len(seen))
-    else:
-        weight = seen.weight
+    weight = seen.weights()
     lengths = _lengths(model, seen.x, linearised.factor)
     # The contribution of a sample to the normal matrix is taken out again.
     share = (2 / (outputs * len(data)) * weight[:, None] * lengths.square()).clamp(max=0.99)
@@ -357,12 +310,9 @@ def additive_error_bars(
     """
     if len(held_out) < FEWEST_ROWS:
         raise InputError(f"data must have at least {FEWEST_ROWS} distinct rows for error bars, got {len(held_out)}")
-    total = len(held_out) if held_out.weight is None else max(float(held_out.weight.sum()), len(held_out))
+    total = max(float(held_out.weights().sum()), len(held_out))
     seen = evenly_spaced(held_out, MOST_CALIBRATION_ROWS)
-    if seen.weight is None:
-        weight = seen.x.new_ones(len(seen))
-    else:
-        weight = seen.weight
+    weight = seen.weights()
     spread = torch.ones_like(noise)
     if held_out_noise is None:
         deviation = _noise(model, seen.x, noise, curves)

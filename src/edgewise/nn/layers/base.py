@@ -82,73 +82,30 @@ class Layer(nn.Module):
         return False
 
     def forward(self, x: Tensor) -> Tensor:
-        """Compute the outputs.
-
-        Parameters
-        ----------
-        x : Tensor
-            Points, (*batch, in).
-
-        Returns
-        -------
-        Tensor
-            (*batch, out).
-        """
+        """Compute the outputs, (*batch, out), at points x (*batch, in)."""
         raise NotImplementedError
 
     def edges(self, x: Tensor) -> Tensor:
-        """Compute the value of every edge; their sum over the inputs is the layer's output (without a bias).
+        """Compute the value of every edge, (batch, in, out), at points x (batch, in); zeros for a layer of products.
 
-        Parameters
-        ----------
-        x : Tensor
-            Points, (batch, in).
-
-        Returns
-        -------
-        Tensor
-            (batch, in, out), zeros for a layer of products. This needs `in` times the memory of `forward`.
-
-        Raises
-        ------
-        InputError
-            The outputs are not sums of functions of one input each.
+        Their sum over the inputs is the layer's output (without a bias); this needs `in` times the memory of `forward`.
+        InputError where the outputs are not sums of functions of one input each.
         """
         raise InputError(f"model must consist of layers with edges, got {type(self).__name__}")
 
     def jet(self, x: Tensor, order: int) -> Tensor:
-        """Carry a jet (a value with its derivatives along directions, see `edgewise.ops.jet`) through the layer.
+        """Carry a jet (C, batch, in) through the layer, to (C, batch, out), with C = 1 + directions * order.
 
-        Parameters
-        ----------
-        x : Tensor
-            Jet of the inputs, (C, batch, in), with C = 1 + directions * order.
-        order : int
-            Highest derivative order of the jet, 0 or more.
-
-        Returns
-        -------
-        Tensor
-            Jet of the outputs, (C, batch, out).
+        A jet is a value with its derivatives along directions up to an order, see `edgewise.ops.jet`.
         """
         raise NotImplementedError
 
     def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
         """Compute the Jacobian rows d(sum_co sensitivity[c,b,o] y[c,b,o]) / d(parameter) of every sample b.
 
-        Parameters
-        ----------
-        x : Tensor
-            Jet of the layer's inputs, (C, batch, in); for plain values C = 1 and `order` is 0.
-        sensitivity : Tensor
-            Weights of the components of the output's jet y, (C, batch, out).
-        order : int
-            Highest derivative order of the jets.
-
-        Returns
-        -------
-        tuple of Segments
-            The nonzero runs of the rows, one `Segments` per parameter; empty for a layer without parameters.
+        x is the jet of the inputs, (C, batch, in), of an order (C = 1 for plain values, of order 0), and `sensitivity`
+        has a weight for each component of the jet y of the outputs, (C, batch, out). Returns the nonzero runs of the
+        rows, one `Segments` per parameter; () for a layer without parameters.
         """
         raise NotImplementedError
 

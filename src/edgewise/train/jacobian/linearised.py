@@ -55,9 +55,7 @@ def layer_rows(layer: Layer, x: Tensor, sensitivity: Tensor) -> Tensor:
     with torch.no_grad():
         segments = {part.parameter: part for part in layer.jacobian_segments(x[None], sensitivity[None])}
         rows = [dense_rows(segments[name], p.numel()) for name, p in layer.named_parameters() if p.requires_grad]
-        if rows:
-            return torch.cat(rows, 1)
-        return x.new_zeros(len(x), 0)
+        return torch.cat([x.new_zeros(len(x), 0), *rows], 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,11 +118,7 @@ def linearise(
     gram = data.x.new_zeros(size, size)
     losses = data.x.new_zeros(outputs)
     for part, share in picked.chunks(size * outputs, ROW_CHUNK_NUMBERS):
-        if part.weight is None:
-            weight = part.x.new_ones(len(part))
-        else:
-            weight = part.weight
-        weight = weight * (share / len(part))
+        weight = part.weights() * (share / len(part))
         with torch.no_grad():
             losses += weight @ (model(part.x) - part.y).square()
         for rows in output_rows(model, part.x):

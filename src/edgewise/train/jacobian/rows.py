@@ -92,11 +92,10 @@ class NetworkRows:
             return []
         x = derivatives.inputs[number]
         sensitivities = derivatives.sensitivities[number]
+        # All residuals at once, each with a copy of the inputs.
+        sensitivity = sensitivities[0]
         if len(sensitivities) > 1:
             x = x.repeat(1, len(sensitivities), 1)
-        if len(sensitivities) == 1:
-            sensitivity = sensitivities[0]
-        else:
             sensitivity = torch.cat(sensitivities, 1)
         with torch.no_grad():
             parts = layers_of(self._network)[number].jacobian_segments(x, sensitivity, derivatives.order)
@@ -167,9 +166,8 @@ class NetworkRows:
         jacobian, values = vmap(jacrev(jet, has_aux=True), in_dims=(None, 0))(trainable, part.x)
         local = block.local_model(values.detach().transpose(0, 1), part, unknowns)
         full = torch.cat([jacobian[name].detach().flatten(3) for name in trainable], 3)  # (b, C, out, P)
-        if local.slope is None:
-            sensitivities = local.rows
-        else:
+        sensitivities = local.rows
+        if local.slope is not None:
             sensitivities = torch.cat([local.rows, local.slope[None]])
         rows = torch.einsum("rcbo,bcop->rbp", sensitivities, full).flatten(0, 1)
         runs = [Runs(0, rows.new_zeros(len(rows), 1, dtype=torch.int64), rows[:, None])]
@@ -275,7 +273,7 @@ def edge_grams(network: nn.Module, data: Data, numbers: int) -> list[dict[str, T
     grams: list[dict[str, Tensor]] = [{} for _ in layers_of(network)]
     for part, share in data.chunks(numbers, ROW_CHUNK_NUMBERS):
         trace = network.trace(part.x)  # type: ignore[operator]  # the penalty has checked the model
-        weight = (part.x.new_ones(len(part)) if part.weight is None else part.weight) * (share / len(part))
+        weight = part.weights() * (share / len(part))
         for total, layer, x in zip(grams, layers_of(network), trace.inputs, strict=True):
             for segment in layer.jacobian_segments(x[None], x.new_ones(1, len(x), layer.out_features)):
                 name = segment.parameter

@@ -101,9 +101,9 @@ class LoaderBatches:
 
     def next(self) -> Data:
         """The next batch."""
-        if self._iterator is None:
-            batch = None
-        else:
+        # The next batch of this epoch, or the first one of another.
+        batch = None
+        if self._iterator is not None:
             batch = self._draw(self._iterator)
         if batch is None:
             batch = self._draw(self._start_epoch())
@@ -244,9 +244,7 @@ def joined(parts: list[Data]) -> Data:
     """Several batches as one; samples without weight count 1 where others have weights."""
     if not parts:
         raise InputError("the DataLoader must yield at least one batch, got none")
-    weights = [part.weight for part in parts]
     weight = None
-    if any(each is not None for each in weights):
-        ones = (part.x.new_ones(len(part)) for part in parts)
-        weight = torch.cat([one if each is None else each for one, each in zip(ones, weights, strict=True)])
+    if any(part.weight is not None for part in parts):
+        weight = torch.cat([part.weights() for part in parts])
     return Data(torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts]), weight)

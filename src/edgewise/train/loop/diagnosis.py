@@ -10,14 +10,6 @@ from edgewise.nn.prediction import evaluation_mode
 from edgewise.presentation import number_text, percent_text
 from edgewise.train.problems import Regression
 
-# A loss below this share of the variance of the targets is not looked at: the network is no failure.
-_SMALL_SHARE = 0.01
-_MOST_ROWS = 500  # that are compared with each other, an even choice of all: 500^2 distances take milliseconds
-_ROUNDING = 100.0  # multiples of the type's precision up to which an error is rounding
-_FEWEST_ROWS = 50  # of fewer rows neighbours are far apart
-# Correlation of the residuals of neighbours from which at least half of the loss is a function of the inputs.
-_HALF_EXPLAINED = 0.5
-
 
 def neighbour_correlation(x: torch.Tensor, residuals: torch.Tensor) -> float:
     """Correlation of residuals (N, out) with those of the nearest neighbours of their rows; 0 where all are zero.
@@ -46,15 +38,18 @@ def advice_if_stuck(model: nn.Module, problem: object, loss: float) -> str:
         return ""
     data = problem.train_tensors
     variance = float(data.y.var(0, correction=0).mean())
-    rounding = (_ROUNDING * torch.finfo(data.y.dtype).eps) ** 2 * float(data.y.square().mean())
-    if len(data) < _FEWEST_ROWS or not loss > max(_SMALL_SHARE * variance, rounding):
+    # A network that explains 99 % of the variance is no failure, and neither is one whose errors are rounding; of less
+    # than 50 rows neighbours are far apart.
+    rounding = (100 * torch.finfo(data.y.dtype).eps) ** 2 * float(data.y.square().mean())
+    if len(data) < 50 or not loss > max(0.01 * variance, rounding):
         return ""
+    # An even choice of 500 rows, since their distances take milliseconds.
     held = len(data.x)  # of a loader or of several processes, some of the samples
-    part = data.select(torch.arange(0, held, -(-held // _MOST_ROWS), device=data.x.device))
+    part = data.select(torch.arange(0, held, -(-held // 500), device=data.x.device))
     with evaluation_mode(model):
         residuals = part.y - model(part.x)
     correlation = neighbour_correlation(part.x, residuals)
-    if correlation < _HALF_EXPLAINED:
+    if correlation < 0.5:  # less than half of the loss is a function of the inputs
         return ""
     words = (
         f" It explains {percent_text(max(0.0, 1 - loss / variance))} of the variance, and residuals "

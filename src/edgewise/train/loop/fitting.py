@@ -46,10 +46,7 @@ if TYPE_CHECKING:
 # A method has converged when this many steps together lowered the objective by less than `tolerance` of it: a single
 # step of a line search or of Levenberg-Marquardt may gain little in the middle of a fit, ten in a row do not.
 WINDOW = 10
-# A fit whose last `WINDOW` steps brought the loss below this share was cut short.
-STILL_FALLING = 0.9
-# Steps between evaluations in a fit by minibatches whose DataLoader does not know the length of an epoch.
-EVALUATE_EVERY = 100
+
 
 Metric = Callable[[Tensor, Tensor], Any]
 """Function of predictions (N, out) and targets that gives a number."""
@@ -119,9 +116,6 @@ DEFAULTS: FitOptions = {
     "metrics": None,
     "move_grids": None,
 }
-
-# Options that do not decide the steps, so that a fit can be resumed with others.
-NO_SETTINGS = ("keep_state", "on_interrupt", "metrics")
 
 
 @typed
@@ -207,7 +201,9 @@ def fit(
     check_options(fit, options, FitOptions)
     chosen: FitOptions = {**DEFAULTS, **options}
     check_kinds(model, problem, Adam() if method is None else method, penalty, batch_size)
-    method, reason = (method, "It was given.") if method else default_method(model, problem, batch_size)
+    reason = "It was given."
+    if method is None:
+        method, reason = default_method(model, problem, batch_size)
     if method.full_batch:
         problem = of_whole_loader(problem)
     numbers = check_settings(steps, chosen["seed"], chosen["patience"], chosen["evaluate_every"], chosen["tolerance"])
@@ -217,23 +213,28 @@ def fit(
     metrics = check_metrics(chosen["metrics"])
     numbers["move_grids"] = check_move_grids(chosen["move_grids"], model, method)
     keep_interrupted = check_on_interrupt(chosen["on_interrupt"]) == "keep"
-    # The plan of the fit, which its report and its state hold.
+    if batch_size is not None:
+        batch_size = check_count(batch_size, "batch_size")
+    # The plan of the fit, which its report and its state hold. Three options do not decide the steps, so that a fit can
+    # be resumed with others.
+    no_settings = ("keep_state", "on_interrupt", "metrics")
     settings: dict[str, Any] = {
         "method": method.settings(),
         "steps": numbers["steps"],
-        "penalty": None if penalty is None else penalty.settings(),
-        "batch_size": None if batch_size is None else check_count(batch_size, "batch_size"),
-        **{name: numbers.get(name, value) for name, value in chosen.items() if name not in NO_SETTINGS},
+        "penalty": penalty and penalty.settings(),
+        "batch_size": batch_size,
+        **{name: numbers.get(name, value) for name, value in chosen.items() if name not in no_settings},
     }
 
     # One fit, of this process or of several.
     def trained(model: nn.Module, problem: Problem, team: Team | None = None) -> FitReport:
         # A new fit sets domains; a resumed one has those of its state.
-        batches = batches_of(problem, settings["batch_size"], settings["seed"])
-        state = None if resume is None else _state_of(resume)
-        if state is None:
+        batches = batches_of(problem, batch_size, settings["seed"])
+        if resume is None:
+            state = None
             prepare(model, problem, chosen["adapt_domain"])
         else:
+            state = _state_of(resume)
             _load_(state_tensors(network, problem), state["model"])
             prepare(model, problem, False)
         if team is None:
@@ -287,7 +288,8 @@ class _Training:
         self.method_run = method.start(objective, steps=self.steps)
         self.is_full_batch = isinstance(batches, FullBatch)
         self.has_validation = self.problem.validation is not None or self.problem.validation_loader is not None
-        self.every = settings["evaluate_every"] or (1 if self.is_full_batch else batches.per_epoch or EVALUATE_EVERY)
+        # Steps between evaluations: by default an epoch, and 100 where a DataLoader does not know its length.
+        self.every = settings["evaluate_every"] or batches.per_epoch or 100
         self.step = self.best_step = 0
         self.evaluations_since_best = 0
         self.best: dict[str, Tensor] | None = None
@@ -306,21 +308,27 @@ class _Training:
         stop: Stop | None = None
         interrupt: KeyboardInterrupt | None = None
         try:
+            # The first record, then steps.
             if not self.history:
                 stop = self._record(self._present_evaluation())
             while stop is None and self.step < self.steps:
                 stop = self._advance()
             if stop is None:
-                stop = StopReason.MAX_STEPS, f"The planned steps, {self.steps}, were made."
+                message = f"The planned steps, {self.steps}, were made."
                 if self._is_falling():
-                    message = f"The last {WINDOW} still lowered the loss quickly, so more (each is one iteration) help."
-                    stop = StopReason.MAX_STEPS, f"{stop[1]} {message}"
+                    message += (
+                        f" The last {WINDOW} still lowered the loss quickly, so more (each is one iteration) help."
+                    )
+                stop = StopReason.MAX_STEPS, message
         except KeyboardInterrupt as error:
             interrupt = error
             message = f"Interrupted after step {self.step}; the model is the best so far."
             stop = StopReason.INTERRUPTED, message
-        state = self.state() if keep_state and self.best is not None else None
+        # The state with the present parameters, then the best ones.
+        state = None
         if self.best is not None:
+            if keep_state:
+                state = self.state()
             _load_(state_tensors(self.network, self.problem), self.best)
         self.objective.clear_gradients()
         if interrupt is not None and not keep_interrupted:
@@ -365,6 +373,7 @@ class _Training:
 
     def _advance(self) -> Stop | None:
         """Make one step; returns why to stop, or None."""
+        # Hidden grids follow the activations, in the first half of the fit.
         every = self.settings["move_grids"]
         if every and self.step and self.step % every == 0 and 2 * self.step <= self.steps:
             adapt_domain_(self.network, self._some_inputs(), hidden_only=True)  # type: ignore[arg-type]  # checked
@@ -377,9 +386,12 @@ class _Training:
         self.step += 1
         self.latest = result.evaluation
         self.since.append(result.evaluation)
+        # A record, and the callbacks.
         stop = None
         if self.step % self.every == 0 or self.step == self.steps:
-            stop = self._record(result.evaluation if self.is_full_batch else self._present_evaluation())
+            if not self.is_full_batch:
+                self.latest = self._present_evaluation()
+            stop = self._record(self.latest)
         answers = [callback(self._event()) for callback in self.callbacks]
         if stop is None and any(answer is True for answer in answers):
             message = f"A callback asked to stop after step {self.step}; the model is the best so far."
@@ -388,13 +400,16 @@ class _Training:
 
     def _some_inputs(self) -> Tensor:
         """Training inputs, or those of a batch."""
-        train = self.problem.train_tensors
-        return (peek(self.problem) if train is None else train).x
+        return peek(self.problem).x
 
     def _is_falling(self) -> bool:
         """Return whether the last steps of a fit by all samples lowered the loss quickly."""
-        earlier = next((record for record in reversed(self.history) if record.step <= self.step - WINDOW), None)
-        return self.is_full_batch and earlier is not None and self.latest.loss < STILL_FALLING * earlier.loss
+        earlier = self._window_start()
+        return self.is_full_batch and earlier is not None and self.latest.loss < 0.9 * earlier.loss
+
+    def _window_start(self) -> StepRecord | None:
+        """The latest record that is at least `WINDOW` steps old, if there is one."""
+        return next((record for record in reversed(self.history) if record.step <= self.step - WINDOW), None)
 
     def _present_evaluation(self) -> Evaluation:
         """Loss and penalty of the present parameters on the training data.
@@ -402,17 +417,17 @@ class _Training:
         It is the mean over the minibatches since the last record where validation data judge the model, or where only
         a DataLoader has the samples.
         """
-        train = self.problem.train_tensors
-        if self.since and (train is None or self.has_validation):
+        if self.since and (self.problem.train_tensors is None or self.has_validation):
             count = len(self.since)
             return Evaluation(sum(e.loss for e in self.since) / count, sum(e.penalty for e in self.since) / count)
-        return self.objective.evaluate(peek(self.problem) if train is None else train)
+        return self.objective.evaluate(peek(self.problem))
 
     def _record(self, evaluation: Evaluation) -> Stop | None:
         """Record an evaluation and keep the parameters if they are the best; returns why to stop, or None."""
+        # The score: the loss that judges, plus the penalty.
         validation_loss = self._validation_loss()
-        score = (evaluation.loss if validation_loss is None else validation_loss) + evaluation.penalty
-        score = mean_over_processes(self.model, score)
+        loss = evaluation.loss if validation_loss is None else validation_loss
+        score = mean_over_processes(self.model, loss + evaluation.penalty)
         values = (validation_loss, evaluation.penalty, self._seconds(), self._metric_values())
         record = StepRecord(self.step, evaluation.loss, *values)
         self.history.append(record)
@@ -420,6 +435,7 @@ class _Training:
         self.since = []
         if not math.isfinite(score):
             return self._nonfinite(self.step, score)
+        # The best parameters so far.
         if score < self.best_score:
             self.best = _copies(self.network, self.problem)
             self.best_score = score
@@ -427,6 +443,7 @@ class _Training:
             self.evaluations_since_best = 0
         else:
             self.evaluations_since_best += 1
+        # Rules that end a fit: patience, a loss of zero, convergence over the last steps.
         patience = self.settings["patience"]
         tolerance = self.settings["tolerance"]
         if patience is not None and self.evaluations_since_best >= patience:
@@ -437,7 +454,7 @@ class _Training:
             return None
         if evaluation.total == 0:
             return StopReason.CONVERGED, f"The loss is zero after step {self.step}."
-        earlier = next((record for record in reversed(self.history) if record.step <= self.step - WINDOW), None)
+        earlier = self._window_start()
         if earlier and earlier.loss + earlier.penalty - evaluation.total < tolerance * abs(evaluation.total):
             message = f"The last {WINDOW} steps lowered the loss by less than {number_text(tolerance)} of it."
             return StopReason.CONVERGED, message
@@ -446,10 +463,9 @@ class _Training:
     def _metric_values(self) -> dict[str, float]:
         """Values of the user's metrics at the present parameters."""
         values: dict[str, float] = {}
-        if self.metrics:
-            parts = self._judging_parts()
-        else:
-            parts = None
+        if not self.metrics:
+            return values
+        parts = self._judging_parts()
         if parts is None:
             return values
         with evaluation_mode(self.model), torch.no_grad():
@@ -526,9 +542,8 @@ class _Training:
         validation = self.problem.validation
         # Warnings: more parameters than numbers, and a fit that is stuck.
         count = sum(p.numel() for p in self.objective.parameters.values())
-        if train is None:
-            numbers = 0
-        else:
+        numbers = 0
+        if train is not None:
             numbers = len(train) * train.y[0].numel()
         completed = not stopped.is_user_request and stopped != StopReason.NONFINITE
         if completed and 0 < numbers <= count and self.settings["penalty"] is None:
@@ -537,8 +552,9 @@ class _Training:
                 "through all of them: only other data tell how good it is."
             )
         # The losses at the best step.
-        record = next((r for r in self.history if r.step == self.best_step), None)
-        loss = math.nan if record is None else record.loss
+        nothing = StepRecord(0, math.nan, None, math.nan, 0.0)
+        record = next((r for r in self.history if r.step == self.best_step), nothing)
+        loss = record.loss
         if not self.is_full_batch and train is not None:
             loss = self.objective.loss(train)
         if stopped in (StopReason.CONVERGED, StopReason.NO_PROGRESS) or (
@@ -572,7 +588,7 @@ class _Training:
             steps=self.step,
             best_step=self.best_step,
             loss=loss,
-            validation_loss=None if record is None else record.validation_loss,
+            validation_loss=record.validation_loss,
             metric=metric,
             seconds=self._seconds(),
             history=tuple(self.history),
