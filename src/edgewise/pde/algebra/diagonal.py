@@ -62,7 +62,9 @@ class FieldByField(Preconditioner):
             rows = []
             for block, its_slopes, start in zip(system.blocks, system.jacobian, starts, strict=False):
                 own = {number for number, slot, _ in its_slopes if slot == field}
-                numbers = [pairs[field]] if block.face is None else sorted(own)
+                numbers = sorted(own)
+                if block.face is None:
+                    numbers = [pairs[field]]
                 if block.face is not None and any(n in own and slot != field for n, slot, _ in its_slopes):
                     return None
                 if not numbers:
@@ -129,13 +131,14 @@ class FastDiagonalisation(Preconditioner):
             by = [axis for axis, order in enumerate(index) if order]
             if len(by) > 1:
                 continue  # mixed derivatives are left to the Krylov method
-            axis = by[0] if by else 0
-            others = tuple(other for other in range(dimension) if other != axis)
+            # Values are those of the first coordinate.
+            axis, *_ = by or [0]
             if by:
-                profile = slope.mean(others)
+                profile = slope.mean(tuple(other for other in range(dimension) if other != axis))
             else:
                 profile = np.full(block.shape[axis], slope.mean())
             operators[axis] += profile[:, None] * dense(block.table(axis, index[axis]))
+        # Conditions at the ends of each coordinate, with means over the faces.
         ends = [np.zeros((0, axis.count)) for axis in block.axes]
         for other, its_slopes in zip(system.blocks[1:], system.jacobian[1:], strict=True):
             assert other.face is not None
@@ -201,12 +204,12 @@ class FastDiagonalisation(Preconditioner):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients that fulfil the conditions, and those of the eigenvectors for what is left."""
         values = inside.reshape(self.blocks[0].shape)
-        known = list[np.ndarray]()
-        for part in ("real", "imag") if any(np.iscomplexobj(wall) for wall in walls) else ("real",):
-            given = [getattr(wall, part) for wall in walls]
-            known.append(self._continued(given) if any(each.any() for each in given) else np.zeros(self.shape))
-        for unit, coef in zip((1, 1j), known, strict=False):
-            if coef.any():
+        fulfilling: np.ndarray = np.zeros(self.shape)
+        # Real and imaginary part of what conditions ask for.
+        for unit, given in ((1, [wall.real for wall in walls]), (1j, [wall.imag for wall in walls])):
+            if any(each.any() for each in given):
+                coef = self._continued(given)
+                fulfilling = fulfilling + unit * coef
                 rows = self.system.product(coef.ravel())[: self.blocks[0].rows].reshape(values.shape)
                 if shift:
                     at_points = coef
@@ -214,9 +217,10 @@ class FastDiagonalisation(Preconditioner):
                         at_points = along(dense(self.blocks[0].table(axis, 0)), at_points, axis)
                     rows = rows + shift * at_points
                 values = values - unit * rows
+        # What is left for the equation, by eigenvectors.
         for axis in self.order:
             values = along(self.lines[axis].back, values, axis)
-        return known[0] + 1j * known[1] if len(known) > 1 else known[0], values / (self.total + shift)
+        return fulfilling, values / (self.total + shift)
 
     def _reactions(self) -> np.ndarray | None:
         """Inverses of what reactions do at each point of space, (*space, moments, moments); None where it is little.
@@ -231,7 +235,8 @@ class FastDiagonalisation(Preconditioner):
         if time is None or slope is None or not slope.ndim:
             return None
         line = self.lines[time]
-        mean = 0.0 if time == 0 else float(slope.mean())
+        # The mean is a part of the operator of the first coordinate.
+        mean = float(slope.mean()) * (time != 0)
         rates = (line.values_of @ ((line.values + mean)[:, None] * line.back)).real
         part = np.linalg.inv(rates) * np.moveaxis(slope - slope.mean(), time, -1)[..., None, :]
         if not float(np.abs(part).sum(-1).max()) > SETTINGS.least_reaction:
@@ -320,15 +325,16 @@ def _diagonalised(of_level: _Bytes, of_operator: _Bytes, of_rows: _Bytes) -> Dia
     rows = of_rows.array
     count = level.shape[1]
     conditions = len(rows)
+    # Coefficients that the conditions determine best, by those of the others.
+    pivots = np.zeros(0, dtype=int)
     if conditions:
         pivots = linalg.qr(rows, mode="r", pivoting=True)[1][:conditions]
-    else:
-        pivots = np.zeros(0, dtype=int)
     others = np.setdiff1d(np.arange(count), pivots)
     inverse = np.linalg.inv(rows[:, pivots])
     kernel = np.zeros((count, len(others)))
     kernel[others, np.arange(len(others))] = 1.0
     kernel[pivots] = -inverse @ rows[:, others]
+    # Eigenvectors of the operator on splines with homogeneous conditions.
     to_splines = np.linalg.inv(level @ kernel)
     eigenvalues, vectors = np.linalg.eig(to_splines @ (operator @ kernel))
     if not np.linalg.cond(vectors) < SETTINGS.worst_vectors:

@@ -68,6 +68,7 @@ class Factors:
         size = matrix.shape[0]
         self._order = slice(None) if order is None else order
         self.is_complex = bool(np.iscomplexobj(matrix))
+        self._kind = np.result_type(matrix.dtype, float)
         parts = 4 if self.is_complex else 1  # real products of a complex one
         # Work that is foreseen: dense factors, or those of the band of the pattern.
         is_dense = order is None and matrix.nnz > SETTINGS.dense_share * size**2
@@ -111,9 +112,7 @@ class Factors:
             except RuntimeError as error:  # "Factor is exactly singular"
                 raise np.linalg.LinAlgError(str(error)) from error
         # Multiply-adds of the factors, and of a solution with them.
-        self.work = parts * entries**2 / max(size, 1) / 2
-        if is_dense:
-            self.work = expected
+        self.work = expected if is_dense else parts * entries**2 / max(size, 1) / 2
         self.solve_work = (1 + rounds) * 2.0 * parts * entries
 
     def __call__(self, rhs: np.ndarray) -> np.ndarray:
@@ -126,7 +125,7 @@ class Factors:
     def once(self, rhs: np.ndarray) -> np.ndarray:
         """The same without refinement."""
         of_rows = (slice(None), *[None] * (rhs.ndim - 1))
-        solution = np.empty(rhs.shape, np.result_type(rhs, complex if self.is_complex else float))
+        solution = np.empty(rhs.shape, np.result_type(rhs, self._kind))
         solution[self._order] = self._run(lambda factors: factors[0](self.rows[of_rows] * rhs))
         return solution * self.columns[of_rows]
 

@@ -19,7 +19,7 @@ from edgewise.pde.algebra.diagonal import FastDiagonalisation
 from edgewise.pde.algebra.radau import DiagonalRadau
 from edgewise.pde.algebra.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.spaces.axis import TimeAxis, along, dense
-from edgewise.pde.spaces.blocks import ConstantBlock, EquationBlock, Jacobian, ReducedSpaceBlock, RowBlock
+from edgewise.pde.spaces.blocks import Jacobian, RowBlock
 from edgewise.pde.spaces.grid_problem import GridProblem
 
 
@@ -57,7 +57,8 @@ class Level:
     def applied(self, row: int, slot: int, coef: np.ndarray, of_rates: bool = False) -> np.ndarray:
         """A residual by a field, (*points, ...), from coefficients of the field, (*counts, ...)."""
         total = np.zeros((*self.block.shape, *coef.shape[len(self.block.axes) :]), dtype=coef.dtype)
-        for (number, other, index), slope in (self.rates if of_rates else self.jacobian).items():
+        jacobian = self.rates if of_rates else self.jacobian
+        for (number, other, index), slope in jacobian.items():
             if (number, other) == (row, slot):
                 values = coef
                 for axis, order in enumerate(index):
@@ -110,7 +111,10 @@ class FlowElement(Preconditioner):
 
     def __init__(self, grid_problem: GridProblem, system: LinearSystem, kept: FlowElement | None = None):
         assert grid_problem.form.time is not None
-        self.grid_problem, self.shape, self.blocks = grid_problem, system.shape, system.blocks
+        self.grid_problem = grid_problem
+        self.shape = system.shape
+        self.blocks = system.blocks
+        # Coordinates, and fields.
         self.time = grid_problem.form.time
         axes = system.blocks[0].axes
         self.space = [axis for axis in range(len(axes)) if axis != self.time]
@@ -120,20 +124,23 @@ class FlowElement(Preconditioner):
         self.line = line
         (self.pressure,) = grid_problem.constraint_variables
         self.velocities = [slot for slot in range(self.shape[-1]) if slot != self.pressure]
+        # Coefficients in time by values at the moments.
         moments = line.collocation_points(1)
         values = dense(line.table(moments))
-        reduction = next(b for b in self.blocks if isinstance(b, ReducedSpaceBlock) and b.reduced == self.time)
+        reduction = next(block for block in self.blocks if block.reduced_axis == self.time)
         self.begins = {
             False: np.concatenate([dense(line.table(line.breakpoints[:1])), values]),
             True: np.concatenate([reduction.table(self.time, 0), values]),
         }  # of velocities, and of the pressure: values at the first moment or the reduction, and at all others
         self.inverses = {key: np.linalg.inv(each) for key, each in self.begins.items()}
+        # Radau's method in its modes.
         rates = dense(line.table(moments, 1)) @ self.inverses[False]
         self.from_begin = rates[:, 0]
         self.radau = DiagonalRadau.of_rates(rates[:, 1:])
         self.levels = [self._level(*each) for each in enumerate(zip(system.blocks, system.jacobian, strict=True))]
         self.equation = self.levels[0]
         self._split()
+        # Factors, or those of another time element.
         shift = self.radau.middle
         if kept is not None and kept.is_like(self, shift):
             for name in ("shift", "fast", "mass", "bases", "factors", "eigenvectors", "inviscid"):
@@ -154,28 +161,18 @@ class FlowElement(Preconditioner):
     def _level(self, number: int, of_block: tuple[RowBlock, Jacobian]) -> Level:
         """A block without time; see `Level`."""
         block, jacobian = of_block
-        face = None if block.face is None or block.face[0] == self.time else block.face
-        points = [block.points[axis] for axis in self.space]
-        if isinstance(block, ReducedSpaceBlock) and block.reduced != self.time:
-            moved: RowBlock = replace(block, axes=self.axes, points=points, reduced=self.space.index(block.reduced))
-        elif isinstance(block, ConstantBlock):
-            moved = replace(block, axes=self.axes, points=points)
-        else:
-            moved = RowBlock(block.form, block.term, block.numbers, self.axes, points)
-        moved._tables = {}
-        if face is not None:
-            moved.face = self.space.index(face[0]), face[1]
+        moved = block.without(self.time)
+        # Means over time of entries by values, and of those by rates.
         parts: tuple[Jacobian, Jacobian] = {}, {}
         for (row, slot, index), slope in jacobian.items():
             key = row, slot, tuple(index[axis] for axis in self.space)
             mean = slope.mean(self.time)
             part = parts[index[self.time]]
-            part[key] = part[key] + mean if key in part else mean
+            part[key] = part.get(key, 0.0) + mean
+        # What takes its rows to the moments.
         count = block.shape[self.time]
-        is_about = isinstance(block, ReducedSpaceBlock)
-        if (block.face and block.face[0] == self.time) or (
-            isinstance(block, ReducedSpaceBlock) and block.reduced == self.time
-        ):
+        is_about = block.reduced_axis is not None
+        if (block.face and block.face[0] == self.time) or block.reduced_axis == self.time:
             return Level(number, moved, *parts, np.ones((1, 1)), True)
         if count == self.line.count:
             to_levels = self.begins[is_about] @ np.linalg.inv(dense(self.line.table(block.points[self.time])))
@@ -210,9 +207,9 @@ class FlowElement(Preconditioner):
                 if len(own) < len(orders):
                     raise np.linalg.LinAlgError("a condition joins a velocity and the pressure")
                 self.walls[max(own, key=orders.__getitem__)].append((level, row))
-        reductions = [k for k in self.levels if isinstance(self.blocks[k.number], ReducedSpaceBlock) and not k.is_first]
+        reductions = [k for k in self.levels if self.blocks[k.number].reduced_axis is not None and not k.is_first]
         self.reductions = [*((level, 0) for level in reductions), *self.walls[self.pressure]]
-        self.constant = next((level for level in self.levels if isinstance(level.block, ConstantBlock)), None)
+        self.constant = next((level for level in self.levels if level.block.fixes_constant), None)
 
     def _factorise(self) -> float:
         """Velocities by eigenvectors in space, and dense factors of the pressure for each eigenvalue in time."""
@@ -237,13 +234,9 @@ class FlowElement(Preconditioner):
         # Conditions and reductions of the pressure along each coordinate.
         ends = [np.zeros((0, axis.count)) for axis in self.axes]
         for level, number in self.reductions:
-            face = level.block.face
-            if isinstance(level.block, ReducedSpaceBlock):
-                axis = level.block.reduced
-            elif face:
-                axis = face[0]
-            else:
-                axis = 0
+            axis = level.block.reduced_axis
+            if axis is None:
+                axis, _ = level.block.face or (0, 0)
             for (row, _, index), slope in level.jacobian.items():
                 if row == number and (
                     sum(index) > index[axis] or np.ptp(slope) > SETTINGS.same_along * np.abs(slope).max()
@@ -287,8 +280,10 @@ class FlowElement(Preconditioner):
 
     def _inviscid(self) -> None:
         """Eigenvectors of what the divergence of the gradient of a pressure is where walls keep their speed."""
-        self.eigenvectors, total = list[tuple[np.ndarray, np.ndarray]](), np.zeros(())
+        self.eigenvectors = list[tuple[np.ndarray, np.ndarray]]()
+        total = np.zeros(())
         for axis, basis in enumerate(self.bases):
+            # Slopes of the constraint by a velocity, and of that velocity's equation by the pressure.
             unit = tuple(int(k == axis) for k in range(len(self.axes)))
             size = 0.0
             table = dense(self.equation.block.table(axis, 1))
@@ -353,7 +348,7 @@ class FlowElement(Preconditioner):
         blocks = [level.block for level in levels]
         jacobian = []
         for level in levels:
-            is_about = isinstance(self.blocks[level.number], ReducedSpaceBlock)
+            is_about = self.blocks[level.number].reduced_axis is not None
             jacobian.append({k: s for k, s in level.jacobian.items() if is_about or k[1] != self.pressure})
         solver = LinearSystem(blocks, jacobian, (*(axis.count for axis in self.axes), self.shape[-1])).factorised()
         if solver is None:
@@ -362,11 +357,10 @@ class FlowElement(Preconditioner):
 
     def balanced(self, rows: np.ndarray) -> np.ndarray:
         """Rows without the constant up to which the constraint holds at each moment."""
-        block = self.blocks[0]
-        if not isinstance(block, EquationBlock) or block.balanced is None:
+        constants = self.blocks[0].constants()
+        if not len(constants):
             return rows
         rows = rows.copy()
-        constants = block.constants()
         rows[constants] -= rows[constants].mean(1, keepdims=True)
         return rows
 
@@ -376,6 +370,7 @@ class FlowElement(Preconditioner):
 
     def __call__(self, rhs: np.ndarray) -> np.ndarray:
         """Coefficients, flat, for a right-hand side with the rows of the system."""
+        # Rows of each block, with the moments first, without what is rounding of conditions.
         parts = list[np.ndarray]()
         start = 0
         noise = SETTINGS.rounded_rows * float(np.abs(rhs).max(initial=0.0))
@@ -387,18 +382,22 @@ class FlowElement(Preconditioner):
             parts.append(np.moveaxis(values, self.time + 1, 0))  # (moments, numbers, *space)
             start += block.rows
         parts = [np.tensordot(level.to_levels, part, 1) for level, part in zip(self.levels, parts, strict=True)]
+        # What holds at the first moment alone.
         counts = [axis.count for axis in self.axes]
         first = np.zeros((*counts, self.shape[-1]))
         begins = [part[0].ravel() for level, part in zip(self.levels, parts, strict=True) if level.has_begin]
-        parts = [part[1:] if level.has_begin else part for level, part in zip(self.levels, parts, strict=True)]
+        parts = [part[int(level.has_begin) :] for level, part in zip(self.levels, parts, strict=True)]
         if any(each.any() for each in begins):
             first = self._first(np.concatenate(begins)).reshape(first.shape)
             parts[0] = parts[0].copy()
             for slot, row in self.rows.items():
                 known = self.equation.applied(row, slot, first[..., slot], of_rates=True)
                 parts[0][:, row] -= np.multiply.outer(self.from_begin, known)
-        spectra = [np.tensordot(self.radau.to_modes, part, 1) if len(part) else part for part in parts]
-        each = [[s[k] if len(s) else s for s in spectra] for k in range(len(self.radau.values))]
+        # Modes in time, of blocks with rows after the first moment.
+        modes = range(len(self.radau.values))
+        spectra = [np.tensordot(self.radau.to_modes, part, 1) if len(part) else [part for _ in modes] for part in parts]
+        each = [[spectrum[k] for spectrum in spectra] for k in modes]
+        # Back to the moments, and to coefficients.
         found = np.stack(self._of_modes(each))
         nodal = np.tensordot(self.radau.vectors, found, 1).real  # (moments, *counts, fields)
         coef = np.empty((self.line.count, *counts, self.shape[-1]))
@@ -411,6 +410,7 @@ class FlowElement(Preconditioner):
         """The flow of each eigenvalue in time, (*counts, fields), complex, for the rows of all blocks."""
         counts = [axis.count for axis in self.axes]
         inner = math.prod(self.equation.block.shape)
+        # Velocities without a pressure but for its conditions, and the divergence that they leave.
         pressures = list[np.ndarray]()
         missing = list[np.ndarray]()
         for number, parts in enumerate(each):
@@ -430,6 +430,7 @@ class FlowElement(Preconditioner):
                 left = np.append(left, (parts[self.constant.number] - mean).ravel())
             pressures.append(pressure)
             missing.append(left)
+        # The pressure that removes it, and velocities with this one.
         flows = []
         for number, values in enumerate(self._pressures(np.stack(missing))):
             pressure = pressures[number] + self._with_values(values)

@@ -16,7 +16,7 @@ from edgewise.pde.algebra.solver import solver_for
 from edgewise.pde.algebra.system import LinearSystem, Solver
 from edgewise.pde.problem.dry_run import WAVE_TRIALS
 from edgewise.pde.spaces.axis import SplineAxis
-from edgewise.pde.spaces.blocks import HIGH_ORDER, FunctionalBlock, Jacobian, RowBlock, wave_symbol
+from edgewise.pde.spaces.blocks import HIGH_ORDER, Jacobian, RowBlock
 from edgewise.pde.spaces.grid_problem import GridProblem
 from edgewise.settings import ABOVE_ZERO
 
@@ -41,10 +41,10 @@ class NewtonSettings:
     # relative to the largest one, that are none.
     most_smooth: int = 800
     rounded_bending: float = 1e-13
+    bending: float = 1e-4  # weight of second derivatives beside conditions, for these to hold to a few digits
 
 
 NEWTON = NewtonSettings()
-BENDING = 1e-4  # weight of second derivatives beside conditions, for these to hold to a few digits
 
 
 def defined_start(grid_problem: GridProblem, axes: Sequence[SplineAxis]) -> np.ndarray:
@@ -75,6 +75,7 @@ def smooth_start(grid_problem: GridProblem, axes: Sequence[SplineAxis], start: n
     blocks = grid_problem.condition_blocks(axes)
     if start.size > NEWTON.most_smooth or not blocks:
         return None
+    # Rows of the conditions, and of the second derivatives everywhere.
     evaluated = [block.evaluate(start) for block in blocks]
     if not is_finite(evaluated):
         return None
@@ -84,9 +85,10 @@ def smooth_start(grid_problem: GridProblem, axes: Sequence[SplineAxis], start: n
     lengths = [np.ptp(axis.breakpoints) for axis in axes]
     for pair in itertools.combinations_with_replacement(range(dimension), 2):
         index = tuple(pair.count(axis) for axis in range(dimension))
-        weight = BENDING * math.prod(lengths[axis] for axis in pair)
+        weight = NEWTON.bending * math.prod(lengths[axis] for axis in pair)
         jacobian.append({(slot, slot, index): np.full(everywhere.shape, weight) for slot in range(fields)})
         blocks.append(everywhere)
+    # The solution of least squares.
     matrix = LinearSystem(blocks, jacobian, start.shape).matrix().toarray()
     target = residuals_of(evaluated) - matrix[: sum(values.size for values, _ in evaluated)] @ start.ravel()
     solution = np.linalg.lstsq(matrix, np.pad(-target, (0, len(matrix) - len(target))), rcond=NEWTON.rounded_bending)[0]
@@ -186,15 +188,19 @@ class GridEquations:
     @property
     def work(self) -> float:
         """Multiply-adds of all factors and solutions so far."""
-        return self._work + (0.0 if self._system is None else self._system.work)
+        if self._system is None:
+            return self._work
+        return self._work + self._system.work
 
     def evaluate(self, coef: np.ndarray) -> list[tuple[np.ndarray, Jacobian]]:
         """Residuals and Jacobian of each block."""
         if self._kept is None or self._kept[0] is not coef:
-            evaluated = [
-                stabilised(block, coef) if self.is_stabilised and block.face is None else block.evaluate(coef)
-                for block in self.blocks
-            ]
+            evaluated = []
+            for block in self.blocks:
+                if self.is_stabilised and block.face is None:
+                    evaluated.append(stabilised(block, coef))
+                else:
+                    evaluated.append(block.evaluate(coef))
             self._kept = coef, evaluated
         return self._kept[1]
 
@@ -269,8 +275,10 @@ def damped_newton(
 def polished(equations: GridEquations, coef: np.ndarray, solver: Solver) -> np.ndarray:
     """Coefficients after iterative refinement by residuals of extended precision, where the equation has these [1]."""
     # [1] N. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition, 2002, section 12.1.
+    if equations.grid_problem.form.order < HIGH_ORDER:
+        return coef
     before = math.inf
-    for _ in range(NEWTON.polishing_steps if equations.grid_problem.form.order >= HIGH_ORDER else 0):
+    for _ in range(NEWTON.polishing_steps):
         step = solver(-equations.residual(coef)).reshape(coef.shape)
         size = float(np.abs(step).max())
         if not size < NEWTON.polished * before:
@@ -288,9 +296,7 @@ def growth_of(solver: Solver, blocks: Sequence[RowBlock], evaluated: Sequence[tu
     random = np.random.default_rng(0)
     parts = []
     for block, (values, jacobian) in zip(blocks, evaluated, strict=True):
-        is_local = not isinstance(block, FunctionalBlock)
-        sizes = wave_symbol(block, values.shape, jacobian, None) if is_local else 0.0
-        parts.append((random.standard_normal(values.shape) * sizes).ravel())
+        parts.append((random.standard_normal(values.shape) * block.wave_sizes(values.shape, jacobian)).ravel())
     return float(np.abs(solver(np.concatenate(parts))).max())
 
 
@@ -322,8 +328,8 @@ def missing_diffusion(block: RowBlock, jacobian: Jacobian) -> Jacobian:
         first = (number, slot, tuple(order // 2 for order in index))
         if sum(index) == index[axis] == 2 and first in jacobian:
             line = block.axes[axis]
-            place = np.clip(np.searchsorted(line.breakpoints, block.points[axis]) - 1, 0, line.intervals - 1)
-            lengths = np.diff(line.breakpoints)[place].reshape([-1 if k == axis else 1 for k in range(slope.ndim)])
+            lengths = line.lengths_at(block.points[axis])
+            lengths = np.expand_dims(lengths, [k for k in range(slope.ndim) if k != axis])
             lack = np.maximum(np.abs(jacobian[first]) * lengths / 2 - np.abs(slope), 0.0) * np.sign(slope)
             if lack.any():
                 missing[number, slot, index] = lack

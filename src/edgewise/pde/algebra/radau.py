@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -56,7 +57,8 @@ class DiagonalRadau:
 
     def powers(self, orders: Sequence[int]) -> list[list[complex]]:
         """Powers of each eigenvalue, real ones of a real one: factors of the matrices of its shifted system."""
-        return [[value**order if value.imag else value.real**order for order in orders] for value in self.values]
+        values = [value if value.imag else value.real for value in self.values]
+        return [[value**order for order in orders] for value in values]
 
     def in_modes(self, rows: np.ndarray) -> list[np.ndarray]:
         """Right-hand sides of the modes, (...), from those at the moments, (q, ...): real ones for real eigenvalues."""
@@ -102,9 +104,12 @@ class ShiftedSystems:
         if not self._is_dear:
             self._direct = [self._factors(powers) for powers in radau.powers(range(len(self.matrices)))]
             return
+        # Factors of a real eigenvalue in the middle of the others, for GMRES.
         self._direct = [None] * len(radau.values)
-        ratio = 1.0 if self._near is None else radau.middle / self._near[0]
-        if self._near is None or max(ratio, 1 / ratio) > SETTINGS.near_eigenvalues:
+        ratio = math.inf
+        if self._near is not None:
+            ratio = radau.middle / self._near[0]
+        if max(ratio, 1 / ratio) > SETTINGS.near_eigenvalues:
             powers = [radau.middle**order for order in range(len(self.matrices))]
             self._near = radau.middle, self._factors(powers)
 

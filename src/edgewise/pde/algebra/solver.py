@@ -67,22 +67,25 @@ def solver_for(
     if not all(np.isfinite(slope).all() for slopes in system.jacobian for slope in slopes.values()):
         return None
     left = 0.0 if grid_problem.form.is_linear else SETTINGS.left_in_step
+    # Flows have a solver of their own.
     if grid_problem.constraint_variables:
         flow = FlowElement.for_system(grid_problem, system, kept)
-    else:
-        flow = None
-    if flow is not None:
-        return Krylov(system, flow, enough, left)
+        if flow is not None:
+            return Krylov(system, flow, enough, left)
+    # Large systems are preconditioned by waves or by eigenvectors of each coordinate.
     long = sum(axis.intervals > 1 for axis in system.blocks[0].axes)  # a time element is short
     is_dear = system.unknowns > SETTINGS.always_factorised and (
         system.shape[-1] == 1 or system.factor_work() > SETTINGS.cheap_factors
     )
     if long > 1 and is_dear and system.rows == system.unknowns:
-        preconditioner: Preconditioner | None = WaveByWave.for_system(system) if system.shape[-1] > 1 else None
+        preconditioner: Preconditioner | None = None
+        if system.shape[-1] > 1:
+            preconditioner = WaveByWave.for_system(system)
         if preconditioner is None:
             preconditioner = FieldByField.for_system(grid_problem, system)
         if preconditioner is not None:
             return Krylov(system, preconditioner, enough, left)
+    # All others are factorised.
     return system.factorised() if system.factor_work() <= SETTINGS.most_work else None
 
 
@@ -107,7 +110,9 @@ class Krylov:
             return self._factors(rhs)
         # The solvable part of the right-hand side, and the work of a product.
         rhs = self.preconditioner.solvable(rhs)
-        system, balanced, norm = self.system, self.preconditioner.balanced, float(np.linalg.norm(rhs))
+        norm = float(np.linalg.norm(rhs))
+        system = self.system
+        balanced = self.preconditioner.balanced
         work = max(
             system.unknowns * (4.0 * sum(system.shape[:-1]) + SETTINGS.tables_work), SETTINGS.least_application_work
         )
@@ -122,7 +127,9 @@ class Krylov:
         is_close = True  # the preconditioner alone may do
         # A shorter time element is cheaper than factors.
         is_short = any(axis.intervals == 1 for axis in system.blocks[0].axes)
-        restarts = 1 if is_short and self.enough is not None else SETTINGS.restarts
+        restarts = SETTINGS.restarts
+        if is_short and self.enough is not None:
+            restarts = 1
         # Iterative refinement by the preconditioner, and by restarted GMRES once that falls slowly.
         for _ in range(SETTINGS.refinement_rounds):
             if size <= SETTINGS.rounding * norm or not math.isfinite(size):

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from edgewise.pde.algebra.factors import Factors
-from edgewise.pde.spaces.blocks import EquationBlock, Jacobian, RowBlock
+from edgewise.pde.spaces.blocks import Jacobian, RowBlock
 
 Solver = Callable[[np.ndarray], np.ndarray]
 """Maps a right-hand side (rows,) to a solution (unknowns,)."""
@@ -77,15 +77,16 @@ class LinearSystem:
         lengths = list[np.ndarray]()
         for block, jacobian in zip(self.blocks, self.jacobian, strict=True):
             size = math.prod(block.shape)
+            # Entries of each residual: the sum over derivatives, for each field.
             places, products = block.local_products({index for _, _, index in jacobian})
             for number in range(len(block.numbers)):
                 totals: dict[int, np.ndarray] = {}
                 for (other, slot, index), slope in jacobian.items():
                     if other == number:
-                        part = slope.reshape(size, 1) * products[index]
-                        totals[slot] = totals[slot] + part if slot in totals else part
-                values += [np.stack(list(totals.values()), 1).ravel()] if totals else []
-                columns += [np.stack([fields * places + slot for slot in totals], 1).ravel()] if totals else []
+                        totals[slot] = totals.get(slot, 0.0) + slope.reshape(size, 1) * products[index]
+                if totals:
+                    values.append(np.stack(list(totals.values()), 1).ravel())
+                    columns.append(np.stack([fields * places + slot for slot in totals], 1).ravel())
                 lengths.append(np.full(size, len(totals) * places.shape[1]))
         starts = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
         whole = sparse.csr_array(
@@ -93,9 +94,10 @@ class LinearSystem:
         )
         whole.sum_duplicates()  # splines of a short periodic coordinate overlap with themselves
         whole.eliminate_zeros()
+        # A column of ones for each constant up to which residuals hold.
         start = 0
         for block in self.blocks:
-            if isinstance(block, EquationBlock) and block.balanced is not None:
+            if len(block.constants()):
                 moments = start + block.constants()
                 constant = np.broadcast_to(np.arange(len(moments))[:, None], moments.shape)
                 ones = np.ones(moments.size), (moments.ravel(), constant.ravel())
@@ -121,7 +123,7 @@ class LinearSystem:
 
     def _slowest_first(self) -> list[int]:
         """Order of the coordinates in which the matrix has the narrowest band, that of periodic ones being double."""
-        shares = [(axis.degree + 1) * (2 if axis.periodic else 1) / axis.count for axis in self.blocks[0].axes]
+        shares = [(axis.degree + 1) * (1 + axis.periodic) / axis.count for axis in self.blocks[0].axes]
         return sorted(range(len(shares)), key=shares.__getitem__)
 
     def factor_work(self) -> float:

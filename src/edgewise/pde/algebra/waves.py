@@ -62,14 +62,16 @@ class WaveByWave(Preconditioner):
             return None
 
     def __init__(self, system: LinearSystem, lines: list[int]):
-        self.blocks, self.shape, self.lines = system.blocks, system.shape, lines
+        self.blocks = system.blocks
+        self.shape = system.shape
+        self.lines = lines
+        # Periodic coordinates, and the other one.
         axes = system.blocks[0].axes
         fields = system.shape[-1]
         self.counts = [axes[number].count for number in lines]
         self.other = next((number for number in range(len(axes)) if number not in lines), None)
-        if self.other is None:
-            splines = 1
-        else:
+        splines = 1
+        if self.other is not None:
             splines = axes[self.other].count
         size = fields * splines
         # Symbols: a small matrix for each wave, with the rows of all blocks.
@@ -77,9 +79,8 @@ class WaveByWave(Preconditioner):
         matrices = np.zeros((*waves, size, size), dtype=complex)
         row = 0
         for block, jacobian in zip(system.blocks, system.jacobian, strict=True):
-            if self.other is None:
-                moments = 1
-            else:
+            moments = 1
+            if self.other is not None:
                 moments = len(block.points[self.other])
             for (number, slot, index), slope in jacobian.items():
                 part = slope.mean(tuple(lines)).reshape(moments, 1)

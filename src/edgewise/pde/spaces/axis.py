@@ -18,11 +18,6 @@ from edgewise.pde.domains.sampling import legendre_rule
 Table: TypeAlias = "sparse.csr_array | np.ndarray"
 """Values of all B-splines, or of one of their derivatives, at some points: (points, count)."""
 
-# Splines up to which tables are dense: a dense product is then as fast as one of 12 nonzeros a row. Measured.
-MOST_DENSE = 160
-# Tables that are kept, the last ones used: those of two grids, which time elements share.
-KEPT_TABLES = 64
-
 
 class SplineAxis:
     """B-splines of one coordinate."""
@@ -31,8 +26,8 @@ class SplineAxis:
         self.breakpoints = np.asarray(breakpoints, dtype=float)
         self.degree = degree
         self.periodic = periodic
-        points = torch.from_numpy(self.breakpoints)[None]
-        self._knots = (periodic_knots(points, degree) if periodic else repeated(points, degree))[0].numpy()
+        knots = periodic_knots if periodic else repeated
+        self._knots = knots(torch.from_numpy(self.breakpoints)[None], degree)[0].numpy()
 
     @property
     def intervals(self) -> int:
@@ -42,7 +37,7 @@ class SplineAxis:
     @property
     def count(self) -> int:
         """Number of B-splines."""
-        return self.intervals + (0 if self.periodic else self.degree)
+        return self.intervals + self.degree * (not self.periodic)
 
     def collocation_points(self, conditions: int) -> np.ndarray:
         """Points at which an equation is collocated if `conditions` coefficients are left to conditions, sorted.
@@ -96,6 +91,11 @@ class SplineAxis:
         """Numbers of the intervals in which points lie; a point between two lies in the later one."""
         return np.clip(np.searchsorted(self.breakpoints, points, "right") - 1, 0, self.intervals - 1)
 
+    def lengths_at(self, points: np.ndarray) -> np.ndarray:
+        """Lengths of the intervals in which points lie; a point between two lies in the earlier one."""
+        places = np.clip(np.searchsorted(self.breakpoints, points) - 1, 0, self.intervals - 1)
+        return np.diff(self.breakpoints)[places]
+
     def local(self, points: np.ndarray, order: int = 0, is_long: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Splines that can differ from zero at points inside, and values or derivatives: (points, degree + 1) each.
 
@@ -103,12 +103,14 @@ class SplineAxis:
         of a short time element. `is_long` asks for extended precision, where the machine has it.
         """
         kind: type[np.floating] = np.longdouble if is_long else np.float64
+        # Knots around the interval of each point.
         degree = self.degree
         knots = np.asarray(self._knots, kind)
         points = np.asarray(points, kind)
         interval = self.places(points)
         columns = interval[:, None] + np.arange(degree + 1)
         window = knots[interval[:, None] + 1 + np.arange(2 * degree)]
+        # Splines of higher and higher degree, and derivatives in the last steps.
         values = np.ones((len(points), 1), dtype=kind)
         for level in range(1, degree + 1):
             left = window[:, degree - level : degree]
@@ -122,7 +124,9 @@ class SplineAxis:
                 new[:, 1:] += share * (points[:, None] - left)
                 new[:, :-1] += share * (right - points[:, None])
             values = new
-        return columns % self.count, values if order <= degree else 0 * values
+        if order > degree:
+            values = 0 * values
+        return columns % self.count, values
 
     def table(self, points: np.ndarray, order: int = 0, is_long: bool = False) -> Table:
         """Values of all B-splines, or of their derivatives, at points: (points, count), not to be changed.
@@ -132,12 +136,13 @@ class SplineAxis:
         return kept_table(self, np.asarray(points, dtype=float).tobytes(), order, is_long)
 
 
-@lru_cache(maxsize=KEPT_TABLES)
+@lru_cache(maxsize=64)  # those of two grids, which time elements share
 def kept_table(axis: SplineAxis, points: bytes, order: int, is_long: bool) -> Table:
     """See `SplineAxis.table`."""
     columns, values = axis.local(np.frombuffer(points), order, is_long)
     rows = len(values)
-    if axis.count <= MOST_DENSE and not is_long:
+    # A dense product is as fast as one of 12 nonzeros a row, as measured.
+    if axis.count <= 160 and not is_long:
         dense = np.zeros((rows, axis.count))
         np.add.at(dense, (np.arange(rows)[:, None], columns), values)
         return dense
@@ -147,7 +152,7 @@ def kept_table(axis: SplineAxis, points: bytes, order: int, is_long: bool) -> Ta
 
 def dense(table: Table) -> np.ndarray:
     """The table as an array."""
-    return table if isinstance(table, np.ndarray) else table.toarray()
+    return table.toarray() if sparse.issparse(table) else np.asarray(table)
 
 
 def along(table: Table, values: np.ndarray, axis: int) -> np.ndarray:
@@ -194,10 +199,9 @@ class TimeAxis(SplineAxis):
 
     def collocation_points(self, conditions: int) -> np.ndarray:
         """Points of the equation where `conditions` coefficients are known from the first moment."""
+        inner = np.zeros(0)
         if self.degree > conditions:
             inner = roots_jacobi(self.degree - conditions, 1, 0)[0]
-        else:
-            inner = np.zeros(0)
         begin, end = self.breakpoints
         return np.append(begin + (end - begin) * (inner + 1) / 2, end)
 
@@ -230,12 +234,14 @@ class TimeAxis(SplineAxis):
         1, ...), and its value and rate at the first moment. The rate (...) is not left to the polynomial by the method
         of Radau.
         """
+        # Bernstein coefficients of one degree more.
         begin = self.breakpoints[0]
         length = float(np.ptp(self.breakpoints))
         higher = TimeAxis(begin, self.breakpoints[1], self.degree + 1)
         share = (np.arange(self.degree + 2) / (self.degree + 1)).reshape(-1, *[1] * (lines.ndim - 1))
         none = np.zeros_like(lines[:1])
         raised = (1 - share) * np.concatenate([lines, none]) + share * np.concatenate([none, lines])
+        # A polynomial that vanishes at the points and twice at the first moment, and has slope 1 at the last one.
         places, at = ((each - begin) / length for each in (self._pair_points, higher.all_points()))
         bump = length * at**2 * np.prod(at[:, None] - places, 1) / np.prod(1 - places[:-1])
         missing = rate - self.degree / length * (lines[-1] - lines[-2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -88,6 +88,26 @@ class RowBlock:
             for index in indices
         }
 
+    @property
+    def reduced_axis(self) -> int | None:
+        """The coordinate along which rows make a space smaller, see `ReducedSpaceBlock`; None for other rows."""
+        return None
+
+    @property
+    def fixes_constant(self) -> bool:
+        """True for the row of a field's constant, see `ConstantBlock`."""
+        return False
+
+    def without(self, axis: int) -> RowBlock:
+        """The rows on all coordinates but one, at the same points; a face of this one is no face then."""
+        others = [k for k in range(len(self.axes)) if k != axis]
+        axes = [self.axes[k] for k in others]
+        points = [self.points[k] for k in others]
+        face = None
+        if self.face is not None and self.face[0] != axis:
+            face = others.index(self.face[0]), self.face[1]
+        return RowBlock(self.form, self.term, self.numbers, axes, points, face)
+
     @cached_property
     def x(self) -> Tensor:
         """All points, (N, n), the last coordinate running fastest."""
@@ -97,6 +117,10 @@ class RowBlock:
     def normal(self) -> Tensor | None:
         """Outward normals, (N, n), on a face."""
         return normal_of(self.face, self.x)
+
+    def constants(self) -> np.ndarray:
+        """Rows with the same constant up to which they hold, (constants, rows); none here."""
+        return np.zeros((0, 0), dtype=int)
 
     def jet(self, coef: np.ndarray) -> dict[tuple[int, Index], np.ndarray]:
         """All derivatives of the fields that the term uses, at the points; coef is (n_1, ..., n_d, fields)."""
@@ -134,18 +158,15 @@ class RowBlock:
         def upto(index: Index, is_long: bool) -> np.ndarray:
             """Derivatives by the first coordinates: the tables of these are applied, their axes are the last ones."""
             if (index, is_long) not in partial:
-                if index:
-                    before = upto(index[:-1], is_long)
-                else:
-                    before = coef.astype(np.longdouble)
-                if index:
-                    table = self.table(len(index) - 1, index[-1], is_long)
-                    product = table @ before.reshape(before.shape[0], -1)
-                    before = product.reshape(-1, *before.shape[1:]).transpose(*range(1, before.ndim), 0)
-                partial[index, is_long] = before
+                before = upto(index[:-1], is_long)
+                table = self.table(len(index) - 1, index[-1], is_long)
+                product = table @ before.reshape(before.shape[0], -1)
+                partial[index, is_long] = product.reshape(-1, *before.shape[1:]).transpose(*range(1, before.ndim), 0)
             return partial[index, is_long]
 
         kinds = {index: is_exact and sum(index) >= HIGH_ORDER for index in indices}
+        if any(kinds.values()):
+            partial[(), True] = coef.astype(np.longdouble)
         return {index: upto(index, is_long).astype(np.float64, copy=False) for index, is_long in kinds.items()}
 
     def residuals(self, coef: np.ndarray) -> np.ndarray:
@@ -155,7 +176,10 @@ class RowBlock:
     def evaluate(self, coef: np.ndarray, with_jacobian: bool = True) -> tuple[np.ndarray, Jacobian]:
         """Residuals (residuals, *shape), and their Jacobian by every derivative, see `linearise`."""
         jet = {key: torch.from_numpy(np.ascontiguousarray(value)).ravel() for key, value in self.jet(coef).items()}
-        elsewhere = None if self.past is None else partial(self._elsewhere, coef)
+        # Integrals and delays take values of other moments.
+        elsewhere = None
+        if self.past is not None:
+            elsewhere = partial(self._elsewhere, coef)
         place = (self.form, self.term, self.x, self.normal, jet, self.numbers, elsewhere)
         if with_jacobian:
             values, parts = linearise(*place)
@@ -163,6 +187,10 @@ class RowBlock:
             values, parts = residuals_at(*place), {}
         jacobian = {key: part.numpy().reshape(self.shape) for key, part in parts.items()}
         return values.numpy().reshape(len(self.numbers), *self.shape), jacobian
+
+    def wave_sizes(self, shape: tuple[int, ...], jacobian: Jacobian) -> np.ndarray | float:
+        """Residuals, in magnitude, of waves as long as the domain, see `wave_symbol`."""
+        return wave_symbol(self, shape, jacobian, None)
 
     def _elsewhere(
         self, coef: np.ndarray, jet: Jet, number: int, axis: int, places: Tensor, is_delay: bool = False
@@ -172,6 +200,7 @@ class RowBlock:
         at = at_places(self.x, axis, places)
         if is_delay:
             return self.past(number, at)
+        # Moments of the time element itself, and those that are the same for all points.
         is_own = at[..., axis] > self.axes[axis].breakpoints[0]
         values = at.new_zeros(at.shape[:2])
         columns = is_own.any(0)
@@ -185,6 +214,7 @@ class RowBlock:
         values[:, others] = self.past(number, at[:, others])
         if not bool(columns.any()):
             return values
+        # Values of the polynomial of the time element.
         own = self._within(coef, number, axis, at[:, columns, axis])
         if torch.is_grad_enabled():
             # Slopes by the derivatives at the point: Taylor's series of a polynomial. Its value would lose digits.
@@ -231,7 +261,8 @@ class EquationBlock(RowBlock):
 
     def constants(self) -> np.ndarray:
         """Rows with the same constant, (moments, rows of a moment)."""
-        assert self.balanced is not None
+        if self.balanced is None:
+            return super().constants()
         rows = np.arange(self.rows).reshape(len(self.numbers), *self.shape)[self.balanced]
         if self.form.time is None:
             return rows.reshape(1, -1)
@@ -243,6 +274,10 @@ class FunctionalBlock(RowBlock):
     """Rows that are functionals of some fields, `numbers`, along each coordinate, minus a value."""
 
     value: float = 0.0
+
+    def wave_sizes(self, shape: tuple[int, ...], jacobian: Jacobian) -> np.ndarray | float:
+        """None: these rows hold no residual at a point."""
+        return 0.0
 
     def table(self, axis: int, order: int, is_long: bool = False) -> Table:
         """Table of the functionals of a coordinate, (rows, count), in float64."""
@@ -275,6 +310,20 @@ class ReducedSpaceBlock(FunctionalBlock):
 
     reduced: int = 0
 
+    @property
+    def reduced_axis(self) -> int:
+        """That along which the space is smaller."""
+        return self.reduced
+
+    def without(self, axis: int) -> RowBlock:
+        """Rows of the others without the reduced one, and rows that reduce it without another one."""
+        rows = super().without(axis)
+        if axis == self.reduced:
+            return rows
+        return replace(
+            self, axes=rows.axes, points=rows.points, reduced=self.reduced - (axis < self.reduced), _tables={}
+        )
+
     def local(self, axis: int, order: int) -> tuple[np.ndarray, np.ndarray]:
         """Values; along the reduced coordinate jumps of the highest derivative, or that itself in a single interval.
 
@@ -304,6 +353,16 @@ class ConstantBlock(FunctionalBlock):
     """
 
     @property
+    def fixes_constant(self) -> bool:
+        """True: it does."""
+        return True
+
+    def without(self, axis: int) -> RowBlock:
+        """The row of the constant without a coordinate."""
+        rows = super().without(axis)
+        return replace(self, axes=rows.axes, points=rows.points, _tables={})
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Number of points of each coordinate, one where the mean is taken."""
         return tuple(max(1, len(points)) for points in self.points)
@@ -325,13 +384,14 @@ def wave_symbol(block: RowBlock, shape: tuple[int, ...], jacobian: Jacobian, axi
     for (number, _, index), slope in jacobian.items():
         wave = np.abs(slope)
         for other, (order, line, at) in enumerate(zip(index, block.axes, block.points, strict=True)):
+            # One half of the wave: an interval, or half of the domain or of the grid.
             if other == axis:
-                place = np.clip(np.searchsorted(line.breakpoints, at) - 1, 0, line.intervals - 1)
-                length = np.diff(line.breakpoints)[place]
+                length = line.lengths_at(at)
+            elif axis is None:
+                length = np.ptp(bounds[other]) / 2
             else:
-                length = np.ptp(bounds[other] if axis is None else line.breakpoints) / 2
-            wave = wave * ((np.pi / length) ** order * np.ones(len(at))).reshape(
-                [-1 if k == other else 1 for k in range(wave.ndim)]
-            )
+                length = np.ptp(line.breakpoints) / 2
+            factors = (np.pi / length) ** order * np.ones(len(at))
+            wave = wave * np.expand_dims(factors, [k for k in range(wave.ndim) if k != other])
         scale[number] += wave
     return np.maximum(scale, ABOVE_ZERO)

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from itertools import pairwise
 from math import comb
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +14,6 @@ from torch import Tensor, nn
 from edgewise.ops.jet import seed_jet
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.spaces.networks import FieldNetwork
-
-BATCH_NUMBERS = 2**22  # numbers of the largest tensor of a batch: 32 MB
 
 
 class LowRankNetwork(nn.Module, FieldNetwork):
@@ -28,6 +26,8 @@ class LowRankNetwork(nn.Module, FieldNetwork):
     A. Gorodetsky, S. Karaman, Y. Marzouk, "A continuous analogue of the tensor-train decomposition", Comput. Methods
     Appl. Mech. Engrg. 347, 2019, 59.
     """
+
+    batch_numbers: ClassVar[int] = 2**22  # of the largest tensor of a batch: 32 MB
 
     def __init__(self, splines: Sequence[TensorLayer], ranks: Sequence[int]):
         super().__init__()
@@ -62,27 +62,26 @@ class LowRankNetwork(nn.Module, FieldNetwork):
 
     def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
         """Jet (C, b, 1) at points (b, in), see `Chain.jet`."""
-        if directions is None:
-            components = 1
-        else:
-            components = 1 + len(directions) * order
+        components = 1
+        if directions is not None:
+            components += len(directions) * order
+        # Points whose largest tensor has so many numbers.
         wide = max(a * b for a, b in pairwise(self.ranks)) * max(order + 1, 12)
         wide = max(wide, components * max(self.ranks))
-        each = max(BATCH_NUMBERS // wide, 1)
+        each = max(self.batch_numbers // wide, 1)
         return torch.cat([self._jet(part, directions, order) for part in x.split(each)], 1)
 
     def _jet(self, x: Tensor, directions: Tensor | None, order: int) -> Tensor:
         """The jet of a batch: Leibniz' rule, input after input."""
-        if directions is None:
-            lines = x.new_zeros(0, x.shape[1])
-        else:
-            lines = directions
-        order = order if len(lines) else 0
+        lines = x.new_zeros(0, x.shape[1]) if directions is None else directions
+        order = order * bool(len(lines))
+        # The empty product.
         one = x.new_ones(1, 1)
         value = x.new_ones(len(x), 1, 1)  # (b, 1, r)
         slopes = x.new_zeros(len(x), len(lines), order, 1)  # of order 1, 2, ... along each direction
         for k, (layer, before, after) in enumerate(zip(self.layers, self.ranks, self.ranks[1:], strict=False)):
             table = layer.jet(seed_jet(x[:, k : k + 1], one, order), order).unflatten(2, (before, after))
+            # Directions along which this input changes: Leibniz' rule for the product with its splines.
             along = [direction for direction in range(len(lines)) if float(lines[direction, k]) != 0]
             factors = lines[along, k][:, None, None] ** torch.arange(1, order + 1, dtype=x.dtype)[:, None]
             lower = torch.cat([value.expand(-1, len(along), -1)[:, :, None], slopes[:, along]], 2)
