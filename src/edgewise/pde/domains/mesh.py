@@ -327,6 +327,7 @@ class Mesh:
         count = self._sampled_count
         x, normal = piece.sample(MESH.candidates * count, "sobol", seed)
         if len(x) > count:  # a piece that is a point gives one
+            # A random part, with the density of the shortest intervals around each point.
             widths = []
             for axis, points in enumerate(self.breakpoints):
                 interval = torch.searchsorted(points[1:-1].contiguous(), x[:, axis].contiguous(), right=True)
@@ -352,16 +353,16 @@ def left_out(layer: TensorLayer, domain: Domain | Sequence[Domain]) -> list[Tens
     every = [domain] if isinstance(domain, Domain) else domain
     is_filled = len(every) == 1 and every[0].is_box
     for axis, points in enumerate(layer.breakpoints):
+        # Jumps of the last derivative at inner breakpoints, where they are inside.
         jump = _last_derivative(layer, coef, axis).diff(dim=0).abs()
         if not is_filled and jump.numel():
             inside = [_is_inside(layer, each, axis).reshape(jump.shape[:-1]) for each in every]
             jump = jump * torch.stack(inside, -1)
-        if jump.numel():
-            jump = jump.flatten(1).amax(1)
-        else:
-            jump = jump.new_zeros(0)
+        jump = jump.reshape(len(jump), -1).amax(1) if jump.numel() else jump.new_zeros(0)
         if len(jump) > 2:  # the outermost jumps are overestimates: their polynomials are determined from one side only
-            jump[0], jump[-1] = jump[:2].amin(), jump[-2:].amin()
+            jump[0] = jump[:2].amin()
+            jump[-1] = jump[-2:].amin()
+        # An interval has the larger of the jumps at its ends.
         zero = jump.new_zeros(1)
         each = torch.maximum(torch.cat([jump, zero]), torch.cat([zero, jump]))
         degree = layer.degrees[axis]
@@ -378,6 +379,7 @@ def grown(
     most: float = math.inf,
 ) -> list[Tensor]:
     """Breakpoints of a grid with more coefficients, in which the intervals of largest error are halved in turn."""
+    # Intervals of all coordinates in a heap, by their errors.
     lists = [points.tolist() for points in layer.breakpoints]
     errors = left_out(layer, domain)
     gains = _gains(layer, errors, coarser, domain)
@@ -389,6 +391,7 @@ def grown(
         )
     ]
     heapq.heapify(heap)
+    # The interval of the largest error is halved, until there are as many coefficients as are wanted.
     sizes = list(layer.coef.shape[:-1])
     wanted = factor * math.prod(sizes)
     while math.prod(sizes) < wanted:
@@ -413,13 +416,14 @@ def respaced(
     loads = [e ** (1 / (degree + 1)) for e, degree in zip(left_out(layer, domain), layer.degrees, strict=True)]
     loads = [load.clamp(min=MESH.least_load * float(load.mean())) for load in loads]
     # Without any error, as of u = 0, all intervals are alike.
-    loads = [load if bool(load.any()) else torch.ones_like(load) for load in loads]
+    loads = [torch.where(load.any(), load, 1.0) for load in loads]
     wanted = min(factor * math.prod(layer.coef.shape[:-1]), most / layer.out_features)
-    extra = [0 if repeats else degree for repeats, degree in zip(layer.periodic, layer.degrees, strict=True)]
+    extra = [degree * (not repeats) for repeats, degree in zip(layer.periodic, layer.degrees, strict=True)]
 
     def counts(level: float) -> list[int]:
         return [max(len(load), int(float(load.sum()) / level)) for load in loads]
 
+    # The error of all intervals with which the coefficients are as many as are wanted, by bisection.
     low, high = (math.log(bound) for bound in (1e-12, max(float(load.sum()) for load in loads)))
     for _ in range(CUT.bisections):
         middle = (low + high) / 2
@@ -428,6 +432,7 @@ def respaced(
             high = middle
         else:
             low = middle
+    # Breakpoints at equal shares of the load of each coordinate.
     new = []
     for points, load, count in zip(layer.breakpoints, loads, counts(math.exp(high)), strict=True):
         reached = torch.cat([load.new_zeros(1), load.cumsum(0)])
@@ -450,6 +455,7 @@ def _gains(
     gains = [torch.full_like(each, least) for each, least in zip(errors, smooth, strict=True)]
     if coarser is None:
         return gains
+    # What the last halving has gained, where it was at a singular place.
     for axis, before in enumerate(left_out(coarser, domain)):
         old = coarser.breakpoints[axis]
         new = layer.breakpoints[axis]
@@ -526,7 +532,9 @@ def _is_inside(layer: TensorLayer, domain: Domain, axis: int) -> Tensor:
         count = layer.coef.shape[other]
         degree = layer.degrees[other]
         middles = (knots[0, :count] + knots[0, degree + 1 : degree + 1 + count]) / 2
-        lines.append(points[1:-1] if other == axis else middles.clamp(points[0], points[-1]))
+        lines.append(middles.clamp(points[0], points[-1]))
+    lines[axis] = layer.breakpoints[axis][1:-1]
+    # Products with the axis first, and back in the order of the coordinates.
     lines.insert(0, lines.pop(axis))
     x = torch.cartesian_prod(*lines).reshape(-1, layer.in_features)
     order = [other for other in range(layer.in_features) if other != axis]
@@ -559,6 +567,7 @@ def _stretches_of(piece: Piece, breakpoints: Sequence[Tensor]) -> Tensor:
                 return (path(place)[0][:, axis] > crossed) != rises
 
             crossings.append(bisected(share[number], share[number + 1], is_before, CUT.bisections)[1])
+    # Stretches between neighbouring crossings, within the spans.
     ends = torch.cat(crossings).sort().values
     pairs = torch.stack([ends[:-1], ends[1:]], 1)
     middle = pairs.mean(1)

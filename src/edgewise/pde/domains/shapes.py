@@ -72,7 +72,9 @@ class Annulus(Domain):
 
     def _place(self, inner: float, outer: float, center: Sequence[float], coordinates: Sequence[str]) -> None:
         self.center = check_center(center, 2)
-        self.inner, self.outer, self.coordinates = float(inner), float(outer), check_coordinates(coordinates, 2)
+        self.inner = float(inner)
+        self.outer = float(outer)
+        self.coordinates = check_coordinates(coordinates, 2)
         self.bounds = self.center[:, None] + torch.tensor([-self.outer, self.outer], dtype=torch.float64)
         self.volume = math.pi * (self.outer**2 - self.inner**2)
 
@@ -93,10 +95,13 @@ class Annulus(Domain):
         return value
 
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
-        count, panels, angles = SHAPES.radius_points, SHAPES.radii, SHAPES.angles
-        if points is not None:
-            count, panels, angles = points, 1, 2 * points
-        radius, weights = gauss_legendre(count, self.inner, self.outer, panels)
+        # Gauss and Legendre's rule along the radius, and the trapezoidal rule around the circle.
+        if points is None:
+            angles = SHAPES.angles
+            radius, weights = gauss_legendre(SHAPES.radius_points, self.inner, self.outer, SHAPES.radii)
+        else:
+            angles = 2 * points
+            radius, weights = gauss_legendre(points, self.inner, self.outer)
         angle = torch.arange(angles, dtype=torch.float64) * (2 * math.pi / angles)
         around = torch.stack([angle.cos(), angle.sin()], 1)
         x = self.center + (radius[:, None, None] * around).flatten(0, 1)
@@ -201,13 +206,16 @@ class Polygon(Domain):
         offset = x[:, None] - start
         distance = distance_to_line(offset, along).amin(1)
         # A ray to the right crosses the boundary an odd number of times from inside.
-        above = start[:, 1] > x[:, None, 1], end[:, 1] > x[:, None, 1]
+        is_across = (start[:, 1] > x[:, None, 1]) != (end[:, 1] > x[:, None, 1])
         slope = along[:, 0] / torch.where(along[:, 1] == 0, torch.ones_like(along[:, 1]), along[:, 1])
-        crosses = (above[0] != above[1]) & (x[:, None, 0] < start[:, 0] + slope * offset[..., 1])
+        crosses = is_across & (x[:, None, 0] < start[:, 0] + slope * offset[..., 1])
         return torch.where(crosses.sum(1) % 2 == 1, -distance, distance)
 
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
-        count, (start, end) = points or SHAPES.polygon_points, (self.corners, self.corners.roll(-1, 0))
+        count = points or SHAPES.polygon_points
+        start = self.corners
+        end = self.corners.roll(-1, 0)
+        # Stripes from corner to corner, which lines across enter and leave through edges.
         parts = []
         weights = []
         for left, right in pairwise(self.corners[:, 0].unique().tolist()):
@@ -215,9 +223,8 @@ class Polygon(Domain):
             a = start[crossed]
             b = end[crossed]
             x, share = gauss_legendre(count, left, right)
-            ends = (
-                a[:, 1] + (x[:, None] - a[:, 0]) / (b - a)[:, 0] * (b - a)[:, 1]
-            )  # of the edges along lines, (q, edges)
+            # Places of the edges along each line, (q, edges), in their order.
+            ends = a[:, 1] + (x[:, None] - a[:, 0]) / (b - a)[:, 0] * (b - a)[:, 1]
             ends = ends.sort(1).values
             for bottom, top in zip(ends[:, ::2].unbind(1), ends[:, 1::2].unbind(1), strict=True):
                 y, own = gauss_legendre(count, 0.0, 1.0)
@@ -227,7 +234,8 @@ class Polygon(Domain):
         return torch.cat(parts), torch.cat(weights)
 
     def _edge(self, number: int) -> Piece:
-        start, end = self.corners[number], self.corners[(number + 1) % len(self.corners)]
+        start = self.corners[number]
+        end = self.corners[(number + 1) % len(self.corners)]
         length = float((end - start).norm())
         outward = self._sense * torch.stack([end[1] - start[1], start[0] - end[0]]) / length
 
@@ -246,6 +254,7 @@ def _check_simple(start: Tensor, end: Tensor) -> None:
         raise InputError(
             f"corners must differ from their neighbours, got {tuple(start[(start == end).all(1)][0].tolist())} twice"
         )
+    # Corners on edges that are not their own, and edges that cross.
     number = torch.arange(len(start))
     along = end - start
     offset = start[:, None] - start
@@ -256,10 +265,11 @@ def _check_simple(start: Tensor, end: Tensor) -> None:
     crosses = is_apart & is_apart.T
     if not bool((touches | crosses).any()):
         return
-    one, edge = ((touches if bool(touches.any()) else crosses).nonzero()[0] + 1).tolist()
     if bool(touches.any()):
-        where = f"corner {one}, {tuple(start[one - 1].tolist())}, lies on edge {edge}"
+        corner, edge = (touches.nonzero()[0] + 1).tolist()
+        where = f"corner {corner}, {tuple(start[corner - 1].tolist())}, lies on edge {edge}"
     else:
+        one, edge = (crosses.nonzero()[0] + 1).tolist()
         where = f"edge {one} crosses edge {edge}"
     raise InputError(f"corners must be those of a line that does not touch or cross itself, got one whose {where}")
 

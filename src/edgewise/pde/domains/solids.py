@@ -91,11 +91,10 @@ class Ball(Domain):
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
         if self.dimension != 3:
             return super().quadrature(points)
-        (r, a), (height, b) = (
-            gauss_legendre(points or SOLIDS.radius_points, 0, self.radius),
-            gauss_legendre(points or SOLIDS.axis_points, -1, 1),
-        )
-        angles = 2 * points if points else SOLIDS.angles
+        # Gauss and Legendre's rules along the radius and the axis, and the trapezoidal rule around it.
+        r, a = gauss_legendre(points or SOLIDS.radius_points, 0, self.radius)
+        height, b = gauss_legendre(points or SOLIDS.axis_points, -1, 1)
+        angles = 2 * (points or SOLIDS.angles // 2)
         angle = torch.arange(angles, dtype=torch.float64) * (2 * math.pi / angles)
         r, height, angle = (each.flatten() for each in torch.meshgrid(r, height, angle, indexing="ij"))
         weights = (a[:, None] * b).flatten().repeat_interleave(angles) * r**2 * (2 * math.pi / angles)
@@ -164,12 +163,17 @@ class Cylinder(Domain):
     def factor(self, x: Tensor, names: Sequence[str]) -> Tensor:
         self.named(names)
         share = (x[:, 2] - self.low) / (self.high - self.low)
+        # A factor for each piece, of height one.
+        value = torch.ones_like(share)
         if "side" in names:
             value = self.disk.factor(x[:, :2], ["circle"])
-        else:
-            value = torch.ones_like(share)
-        value = value * (share if "bottom" in names else 1.0)
-        return value * ((4 if "bottom" in names else 1) * (1 - share) if "top" in names else 1.0)
+        if "bottom" in names:
+            value = value * share
+        if "top" in names:
+            value = value * (1 - share)
+        if "bottom" in names and "top" in names:
+            value = 4 * value
+        return value
 
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
         line = gauss_legendre(points or SOLIDS.axis_points, self.low, self.high)
@@ -188,17 +192,21 @@ class Cylinder(Domain):
         return torch.hypot(self.disk.level(x[:, :2]), beyond)
 
     def _end(self, name: str, side: int) -> Piece:
+        place = self.low
+        if side > 0:
+            place = self.high
+
         def sample(count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
             share = unit_points(count, 2, how, seed)
             angle = 2 * math.pi * share[:, 0]
             around = torch.stack([angle.cos(), angle.sin()], 1) * (self.disk.outer * share[:, 1:].sqrt())
-            height = torch.full_like(angle, self.high if side > 0 else self.low)
+            height = torch.full_like(angle, place)
             normal = torch.zeros(len(angle), 3, dtype=torch.float64)
             normal[:, 2] = side
             return torch.cat([self.disk.center + around, height[:, None]], 1), normal
 
         def distance(x: Tensor) -> Tensor:
-            return torch.hypot(self.disk.level(x[:, :2]).clamp(min=0), x[:, 2] - (self.high if side > 0 else self.low))
+            return torch.hypot(self.disk.level(x[:, :2]).clamp(min=0), x[:, 2] - place)
 
         return Piece(name, self.disk.volume, sample, coordinate=self.coordinates[2], distance=distance)
 

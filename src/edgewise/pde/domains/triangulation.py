@@ -24,11 +24,6 @@ from edgewise.pde.domains.sampling import gauss_legendre, unit_points
 from edgewise.pde.domains.shapes import distance_to_line
 from edgewise.presentation import typed_text
 
-# names of the shapes in `meshio`
-CELLS = {2: "triangle", 3: "tetra"}
-FACES = {2: "line", 3: "triangle"}
-TAGS = ("gmsh:physical", "medit:ref")  # cell data by which files number groups of faces
-
 
 @dataclass(frozen=True)
 class CellSettings:
@@ -101,7 +96,9 @@ class Triangulation(Domain):
                 f"cells must have shape (m, {dimension + 1}) for points of {dimension} coordinates, got "
                 f"{tuple(corners.shape)}"
             )
-        self.coordinates = check_coordinates(("x", "y", "z")[:dimension] if coordinates is None else coordinates)
+        if coordinates is None:
+            coordinates = ("x", "y", "z")[:dimension]
+        self.coordinates = check_coordinates(coordinates)
         if len(self.coordinates) != dimension:
             raise InputError(f"coordinates must be {dimension} names, one for each of points, got {self.coordinates!r}")
         _check_range(corners, len(places), "cells")
@@ -169,14 +166,18 @@ class Triangulation(Domain):
         mesh = _read(Path(path))
         # Cells of one shape, with straight edges.
         shapes = {block.type for block in mesh.cells if len(block.data)}
-        dimension = 3 if "tetra" in shapes else 2
-        others = sorted(shapes - {CELLS[dimension], FACES[dimension], "line", "vertex"})
-        if CELLS[dimension] not in shapes or others:
+        dimension = 2
+        kind = "triangle"
+        if "tetra" in shapes:
+            dimension = 3
+            kind = "tetra"
+        others = sorted(shapes - {kind, "triangle", "line", "vertex"})
+        if kind not in shapes or others:
             came = ", ".join(others or sorted(shapes)) or "no cells"
             raise InputError(f"{path} must hold triangles or tetrahedra with straight edges alone, got {came}")
         # Points, in the plane where all cells are triangles.
         points = np.asarray(mesh.points, dtype=np.float64)
-        cells = np.concatenate([block.data for block in mesh.cells if block.type == CELLS[dimension]])
+        cells = np.concatenate([block.data for block in mesh.cells if block.type == kind])
         if dimension == 2 and points.shape[1] == 3:
             if np.ptp(points[cells, 2]) > CELL.flat * np.ptp(points[cells], axis=(0, 1)).max():
                 raise InputError(f"{path} must hold tetrahedra, or triangles in the plane, got a surface in space")
@@ -199,6 +200,7 @@ class Triangulation(Domain):
         return self._cells.contain(x)
 
     def level(self, x: Tensor) -> Tensor:
+        # Only faces are compared whose ball may hold the nearest point.
         middles = self.faces.mean(1)
         radii = (self.faces - middles[:, None]).norm(dim=2).amax(1)
         distance = torch.full_like(x[:, 0], math.inf)
@@ -246,7 +248,7 @@ class Triangulation(Domain):
         measures = self._measures[part]
 
         def sample(count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
-            how = "sobol" if how == "grid" else how
+            how = how.replace("grid", "sobol")
             x, number = _spread(corners, measures, unit_points(count, self.dimension - 1, how, seed))
             return x, normal[number]
 
@@ -274,17 +276,20 @@ class _Cells:
         self.side = math.ceil(count ** (1 / dimension))
         self.low = bounds[:, 0]
         self.width = (bounds[:, 1] - bounds[:, 0]) / self.side
+        # Boxes that each cell meets, from the lowest to the highest along each coordinate.
         margin = CELL.flat * self.width
         lowest = self._box(corners.amin(1) - margin)
         highest = self._box(corners.amax(1) + margin)
         span = highest - lowest + 1
         boxes = span.prod(1)
+        # Pairs of a cell and one of its boxes.
         cell = torch.arange(count).repeat_interleave(boxes)
         left = torch.arange(len(cell)) - (boxes.cumsum(0) - boxes)[cell]
         box = torch.zeros_like(cell)
         for axis in range(dimension):
             box = box * self.side + lowest[cell, axis] + left % span[cell, axis]
             left = left // span[cell, axis]
+        # Cells of each box, one box after the other.
         self.members = cell[box.argsort()]
         self.counts = box.bincount(minlength=self.side**dimension)
         self.starts = self.counts.cumsum(0) - self.counts
@@ -301,6 +306,7 @@ class _Cells:
         box = torch.zeros(len(x), dtype=torch.int64)
         for place in self._box(x).unbind(1):
             box = box * self.side + place
+        # Barycentric coordinates in all cells of the box.
         counts = self.counts[box]
         point = torch.arange(len(x)).repeat_interleave(counts)
         inner = torch.arange(len(point)) - (counts.cumsum(0) - counts)[point]
@@ -315,7 +321,7 @@ def _points(points: Any) -> Tensor:
         places = torch.as_tensor(np.asarray(points, dtype=np.float64)).clone()
     except (TypeError, ValueError) as error:
         raise InputError(f"points must be an array of numbers, (p, 2) or (p, 3); {error}") from error
-    if places.ndim != 2 or places.shape[1] not in CELLS:
+    if places.ndim != 2 or places.shape[1] not in (2, 3):
         raise InputError(f"points must have shape (p, 2) or (p, 3), got {tuple(places.shape)}")
     if not bool(places.isfinite().all()):
         raise InputError("points must be finite numbers, got one that is not")
@@ -377,13 +383,15 @@ def _grouped(faces: Tensor, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
             raise InputError(f"boundary must map names to edges or faces, got the name {name!r}")
         places = [number.pop(tuple(face), None) for face in part.tolist()]
         if None in places or not places:
-            came = part[places.index(None)].tolist() if places else "none"
+            came = "none"
+            if places:
+                came = part[places.index(None)].tolist()
             raise InputError(f"boundary[{name!r}] must be faces of the boundary of no other piece, got {came}")
         groups[name] = torch.tensor(places)
     if number:
         name = "rest" if groups else "boundary"
         rest = torch.tensor(list(number.values()))
-        groups[name] = torch.cat([groups[name], rest]) if name in groups else rest
+        groups[name] = torch.cat([groups.get(name, rest[:0]), rest])
     return groups
 
 
@@ -393,6 +401,7 @@ def _in_a_row(faces: Tensor, corners: Tensor, normals: Tensor) -> tuple[Tensor, 
     is_turned = normals[:, 0] * along[:, 1] - normals[:, 1] * along[:, 0] < 0
     ends = torch.where(is_turned[:, None], faces.flip(1), faces).tolist()
     corners = torch.where(is_turned[:, None, None], corners.flip(1), corners)
+    # Edges by their start; chains begin at those that no other one leads to.
     leaving = defaultdict(list)
     for number, (start, _) in enumerate(ends):
         leaving[start].append(number)
@@ -413,6 +422,7 @@ def _spread(corners: Tensor, measures: Tensor, share: Tensor) -> tuple[Tensor, T
 
     The first coordinate chooses the simplex; gaps between sorted coordinates are evenly distributed barycentric ones.
     """
+    # The simplex, and what of the first coordinate is left within it.
     reached = measures.cumsum(0) / measures.sum()
     number = torch.searchsorted(reached, share[:, 0].contiguous(), right=True).clamp(max=len(measures) - 1)
     before = torch.cat([reached.new_zeros(1), reached])[number]
@@ -429,6 +439,7 @@ def _distance(x: Tensor, faces: Tensor) -> Tensor:
     along = faces[:, 1:] - faces[:, :1]
     if faces.shape[1] == 2:
         return distance_to_line(offset, along[:, 0])
+    # Barycentric coordinates of the foot of the perpendicular, or the nearest side where it lies outside.
     normal = torch.linalg.cross(along[:, 0], along[:, 1])
     square = normal.square().sum(1)
     first = (torch.linalg.cross(offset, along[:, 1]) * normal).sum(1) / square
@@ -456,13 +467,17 @@ def _groups_of(mesh: Any, dimension: int) -> dict[str, list]:
     names = {int(tag): name for name, (tag, size) in mesh.field_data.items() if size == dimension - 1}
     groups: dict[str, list] = defaultdict(list)
     for place, block in enumerate(mesh.cells):
-        if block.type != FACES[dimension]:
+        if block.type != {2: "line", 3: "triangle"}[dimension]:
             continue
         faces = np.asarray(block.data).tolist()
         for name, chosen in mesh.cell_sets.items():
             if not name.startswith("gmsh:") and chosen[place] is not None:
                 groups[name] += [faces[int(number)] for number in chosen[place]]
-        for tags in (mesh.cell_data[each][place] for each in TAGS if each in mesh.cell_data):
+        # Cell data by which files number groups.
+        for kind in ("gmsh:physical", "medit:ref"):
+            if kind not in mesh.cell_data:
+                continue
+            tags = mesh.cell_data[kind][place]
             for face, tag in zip(faces, np.asarray(tags).ravel().tolist(), strict=True):
                 if tag:
                     groups[names.get(int(tag), f"group {int(tag)}")].append(face)

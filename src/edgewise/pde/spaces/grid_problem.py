@@ -16,7 +16,7 @@ from edgewise.pde.problem.checks import flow_through, integrates_past, needs_no_
 from edgewise.pde.problem.dry_run import PROBE_SEEDS, PROBES, DryRun, probes
 from edgewise.pde.problem.evaluation import EvaluationContext
 from edgewise.pde.problem.fields import Field, Index
-from edgewise.pde.problem.integrals import PlaceRecorder
+from edgewise.pde.problem.integrals import PlaceRecorder, as_axes
 from edgewise.pde.problem.linearisation import Key, linearise
 from edgewise.pde.problem.strong_form import Feature, ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis
@@ -94,29 +94,22 @@ class GridProblem:
         """Blocks of the equation and of all conditions, with as many rows as there are coefficients."""
         return [*self.equation_blocks(axes), *self.condition_blocks(axes), *self.constraint_blocks(axes)]
 
-    def equation_blocks(self, axes: Sequence[SplineAxis]) -> list[RowBlock]:
+    def equation_blocks(self, axes: Sequence[SplineAxis]) -> list[EquationBlock]:
         """Blocks of the equation: one for all residuals that have the same orders, and so the same points."""
-        if self.constant is None:
-            constraint = None
-        else:
-            constraint = self.constant.constraint
-        return [
-            EquationBlock(
-                self.form,
-                self.form.equation_term,
-                numbers,
-                axes,
-                [axis.collocation_points(m) for axis, m in zip(axes, orders, strict=True)],
-                past=self.past,
-                balanced=numbers.index(constraint) if constraint in numbers else None,
-            )
-            for orders, numbers in alike(self.orders)
-        ]
+        term = self.form.equation_term
+        blocks = []
+        for orders, numbers in alike(self.orders):
+            points = [axis.collocation_points(m) for axis, m in zip(axes, orders, strict=True)]
+            block = EquationBlock(self.form, term, numbers, axes, points, past=self.past)
+            if self.constant is not None and self.constant.constraint in numbers:
+                block.balanced = numbers.index(self.constant.constraint)
+            blocks.append(block)
+        return blocks
 
     def imbalance(self, axes: Sequence[SplineAxis], coef: np.ndarray) -> float:
         """Mean residual, in magnitude, of the equation that holds up to a constant; 0 where there is none."""
         for block in self.equation_blocks(axes):
-            if isinstance(block, EquationBlock) and block.balanced is not None:
+            if block.balanced is not None:
                 return abs(float(replace(block, balanced=None).residuals(coef)[block.balanced].mean()))
         return 0.0
 
@@ -130,16 +123,12 @@ class GridProblem:
             orders = self.condition_orders[key]
             about = self.about_constraint_variables.get(key, np.zeros(len(orders), dtype=bool))
             for (*left, is_about), numbers in alike(np.column_stack([orders, about])):
-                points = [
-                    line.breakpoints[[-1 if end else 0]]
-                    if number == axis
-                    else line.collocation_points(self.reductions[number])
-                    if is_about
-                    else line.collocation_points(left[number])
-                    if number in above
-                    else line.all_points()
-                    for number, line in enumerate(axes)
-                ]
+                # Points that coordinates of higher priority leave, or the space of a constraint variable.
+                taken = {number: left[number] for number in above}
+                if is_about:
+                    taken = dict(enumerate(self.reductions))
+                points = points_of(axes, taken)
+                points[axis] = axes[axis].breakpoints[[-end]]
                 blocks.append(RowBlock(self.form, term, numbers, axes, points, (axis, end)))
         return blocks
 
@@ -151,26 +140,18 @@ class GridProblem:
         given = {(axis, end) for (_, axis, end), about in self.about_constraint_variables.items() if about.any()}
         for place, axis in enumerate(reduced):
             ends = [-2, 1] if (axis, 0) in given else [1, -2]  # first that end at which nothing is given
-            points = [
-                line.breakpoints[ends[: self.reductions[axis]]]
-                if number == axis
-                else line.collocation_points(self.reductions[number])
-                if number in reduced[:place]
-                else line.all_points()
-                for number, line in enumerate(axes)
-            ]
+            points = points_of(axes, {number: self.reductions[number] for number in reduced[:place]})
+            points[axis] = axes[axis].breakpoints[ends[: self.reductions[axis]]]
             blocks.append(
                 ReducedSpaceBlock(form, form.equation_term, self.constraint_variables, axes, points, reduced=axis)
             )
         if self.constant is not None:
-            points = [
-                line.collocation_points(self.reductions[number])
-                if number == form.time
-                else np.zeros(0)
-                if self.constant.place is None
-                else self.constant.place[[number]]
-                for number, line in enumerate(axes)
-            ]
+            # Its place, or no points along the coordinates over which the mean is taken, at each moment.
+            points = [np.zeros(0)] * len(axes)
+            if self.constant.place is not None:
+                points = list(self.constant.place[:, None])
+            if form.time is not None:
+                points[form.time] = axes[form.time].collocation_points(self.reductions[form.time])
             field = self.constant.field
             value = self.constant.value
             blocks.append(ConstantBlock(form, form.equation_term, (field,), axes, points, value=value))
@@ -185,6 +166,14 @@ class Constant:
     constraint: int  # number of the residual that it upholds: it holds up to a constant, see `EquationBlock`
     place: np.ndarray | None = None  # the point, (n,); the mean if left out
     value: float = 0.0  # value there, or mean
+
+
+def points_of(axes: Sequence[SplineAxis], taken: Mapping[int, int]) -> list[np.ndarray]:
+    """Points of each coordinate: all of them, or those that so many coefficients leave which others take."""
+    return [
+        line.collocation_points(taken[number]) if number in taken else line.all_points()
+        for number, line in enumerate(axes)
+    ]
 
 
 def alike(orders: np.ndarray) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
@@ -243,7 +232,7 @@ def recognised(form: StrongForm, most_axes: float = 3) -> GridProblem | str:
         normal[axis] = max(normal[axis], *(requirements.order(name, [axis]) for name in form.fields))
 
     # A multiplier between walls, as a pressure, and the constant of a field of which only derivatives occur.
-    mean = means[0] if means else None
+    mean = next(iter(means), None)
     with_walls = with_pressure(problem, keys, mean)
     if isinstance(with_walls, str):
         return with_walls
@@ -315,6 +304,7 @@ def _without_outflow(form: StrongForm) -> tuple[StrongForm, tuple[ResidualTerm, 
     if time is None or len(form.fields) > 1 or form.order > 1 or not form.is_linear:
         return form, ()
     for axis in (axis for axis, name in enumerate(domain.coordinates) if axis != time and name not in form.periodic):
+        # The face through which the field is carried in, and that through which it goes out.
         faces = domain.pieces[2 * axis : 2 * axis + 2]
         flows = [flow_through(form, (axis, end)) for end in (0, 1)]
         if sorted(flows) != [-1, 1]:
@@ -336,6 +326,7 @@ def _without_outflow(form: StrongForm) -> tuple[StrongForm, tuple[ResidualTerm, 
 def _without_needless_conditions(problem: GridProblem) -> GridProblem:
     """The problem with lower orders by coordinates of residuals that need no condition on a face without one."""
     form = problem.form
+    # Faces without a condition, on each of which fewer coefficients are left to conditions.
     orders = problem.orders.copy()
     field_orders = problem.field_orders.copy()
     given = {(axis, end) for _, axis, end in problem.faces()}
@@ -411,6 +402,7 @@ def constraint_variables_in_time(grid_problem: GridProblem, keys: Sequence[Key])
     time = grid_problem.form.time
     orders = grid_problem.orders.copy()
     field_orders = grid_problem.field_orders.copy()
+    # Equations without rates, and fields without one.
     constraints = np.flatnonzero(orders[:, time] == 0)
     algebraic = np.flatnonzero(field_orders[:, time] == 0)
     is_index_1 = any(number in constraints and slot in algebraic for number, slot, _ in keys)
@@ -444,7 +436,7 @@ def mean_given(form: StrongForm, term: ResidualTerm, rounding: float = 1e-12) ->
     if any(term.requirements.derivatives.values()) or len(integrals) != 1 or len(term.requirements.sizes) != 1:
         return None
     ((name, along, _), count), *_ = integrals.items()
-    if (list(along) if isinstance(along, tuple) else [along]) != space:
+    if as_axes(along) != space:
         return None
     # Residuals at points of the boundary for given values at the places of the integral.
     box = Box(**{domain.coordinates[axis]: domain.ends[domain.coordinates[axis]] for axis in space})
@@ -480,6 +472,7 @@ def mean_given(form: StrongForm, term: ResidualTerm, rounding: float = 1e-12) ->
 
 def _constant(form: StrongForm, field: int, constraint: int, mean: tuple[int, float] | None) -> Constant | str:
     """Value or mean that fixes the constant of a field of which only derivatives occur; a clause without one."""
+    # A mean that a condition gives, one measured value, or, in time, a mean of zero.
     observed = form.observations
     names = {each.field for each in observed}
     points = sum(len(each.values) for each in observed)
@@ -512,7 +505,8 @@ def with_pressure(grid_problem: GridProblem, keys: Sequence[Key], mean: tuple[in
     low = np.flatnonzero((field_orders[:, space] <= 1).all(1))
     if len(others) != len(orders) - 1 or len(low) != 1 or (orders[others] != orders[others[:1]]).any():
         return grid_problem
-    (constraint,), (pressure,) = np.setdiff1d(np.arange(len(orders)), others).tolist(), low.tolist()
+    (constraint,) = np.setdiff1d(np.arange(len(orders)), others).tolist()
+    (pressure,) = low.tolist()
     if any(number == constraint and slot == pressure for number, slot, _ in keys):
         return grid_problem
     if time is not None and (orders[constraint, time] or field_orders[pressure, time] or not initial_terms(form)):
@@ -582,7 +576,8 @@ def check_initial(
         if block.face is not None and block.face[0] == time:
             continue
         # Residuals of the constraint and of the walls' conditions at the first moment, without those that hold rates.
-        points = [axes[k].breakpoints[:1] if k == time else each for k, each in enumerate(block.points)]
+        points = list(block.points)
+        points[time] = axes[time].breakpoints[:1]
         first = RowBlock(form, block.term, block.numbers, axes, points, block.face)
         values, slopes = first.evaluate(coef)
         for number, row in enumerate(values):
@@ -592,21 +587,16 @@ def check_initial(
             order = max(sum(index) for _, _, index in own)
             if order != (block.face is None):
                 continue  # a slope at a wall that does not fit makes a weaker layer
+            length = 1.0
             if order:
                 length = float(form.domain.size[[k for k in range(len(axes)) if k != time]].min())
-            else:
-                length = 1.0
             # The gap in units of the speed, and what it is a gap of.
             gap = float((np.abs(row) / max(abs(slope).max() for slope in own.values())).max()) * length
             if gap > least_gap * max(size, 0.0 if order else gap):
-                if block.face is None:
-                    face = None
-                else:
-                    face = form.domain.pieces[2 * block.face[0] + block.face[1]].name
-                if face is None:
-                    where = "have no divergence"
-                else:
-                    where = f"fit the conditions on {face}"
+                where = "have no divergence"
+                if block.face is not None:
+                    wall, end = block.face
+                    where = f"fit the conditions on {form.domain.pieces[2 * wall + end].name}"
                 names = ", ".join(form.fields[slot] for slot in velocities)
                 raise InputError(
                     f"the initial values of {names} must {where}, got a gap of {typed_text(gap, 2)}: let a speed "

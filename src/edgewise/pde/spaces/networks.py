@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -100,9 +100,7 @@ class TensorNetwork(Chain, FieldNetwork):
     @property
     def tensor_layer(self) -> TensorLayer:
         """The only layer."""
-        layer = self.layers[0]
-        assert isinstance(layer, TensorLayer)
-        return layer
+        return cast(TensorLayer, self.layers[0])
 
     @property
     def grid(self) -> TensorLayer:
@@ -198,9 +196,7 @@ class TimeElementNetwork(nn.Module, FieldNetwork):
 
     def element(self, number: int) -> TensorNetwork:
         """The network of one time element, by its number in the order of time."""
-        network = self.elements[number]
-        assert isinstance(network, TensorNetwork)
-        return network
+        return cast(TensorNetwork, self.elements[number])
 
     @property
     def grid_sizes(self) -> tuple[int, ...]:
@@ -237,6 +233,7 @@ class TimeElementNetwork(nn.Module, FieldNetwork):
         if bool((x[:, self.axis] > self.ends[-1]).any()):
             beyond = x[:, self.axis] > self.ends[-1] + NETWORKS.outside * (self.ends[-1] - self.ends[0])
             x = torch.where(beyond[:, None], torch.nan, x)  # nothing is known after the last moment
+        # The time element of each point; those on the same grid are evaluated at once.
         number = torch.searchsorted(self.ends[1:-1].contiguous(), x[:, self.axis].contiguous(), right=True)
         jet = seed_jet(x, directions, order)
         place = self._alike.to(number.device)[number]
@@ -267,6 +264,7 @@ class TimeElementNetwork(nn.Module, FieldNetwork):
         layer = self.element(int(present[0]) if len(present) else 0).tensor_layer
         if len(present) < 2:
             return layer.jet(jet, order)
+        # Moments of the first element at the same share, whose derivatives are longer or shorter.
         begin = self.ends[:-1]
         end = self.ends[1:]
         length = self.ends.diff()
@@ -344,9 +342,7 @@ class SeparableNetwork(Chain, FieldNetwork):
     @property
     def separable(self) -> SeparableLayer:
         """The layer of all terms."""
-        layer = self.layers[0]
-        assert isinstance(layer, SeparableLayer)
-        return layer
+        return cast(SeparableLayer, self.layers[0])
 
     @property
     def fields(self) -> int:
@@ -385,6 +381,7 @@ class SeparableNetwork(Chain, FieldNetwork):
 
     def with_rank(self, rank: int, seed: int) -> "SeparableNetwork":
         """A new network with more terms and the same function: in each new term the first factor is zero."""
+        # New terms of each field, beside the old ones.
         layer = copy.deepcopy(self.separable)
         fields = self.fields
         new = SeparableLayer(
@@ -413,9 +410,7 @@ class PeriodicNetwork(Chain, FieldNetwork):
     @property
     def periodic(self) -> PeriodicLayer:
         """The periodic layer."""
-        layer = self.layers[0]
-        assert isinstance(layer, PeriodicLayer)
-        return layer
+        return cast(PeriodicLayer, self.layers[0])
 
     @property
     def inner(self) -> Chain:
@@ -433,9 +428,7 @@ class PeriodicNetwork(Chain, FieldNetwork):
 
     def scaled(self, units: Tensor) -> "PeriodicNetwork":
         """A copy whose outputs are multiplied by units, (outputs,)."""
-        inner = scaled(self.inner, units)
-        assert isinstance(inner, Chain)
-        return PeriodicNetwork(copy.deepcopy(self.periodic), inner)
+        return PeriodicNetwork(copy.deepcopy(self.periodic), cast(Chain, scaled(self.inner, units)))
 
     def fit_hidden_grids_(self, x: Tensor) -> bool:
         """Move those of the network behind the periodic layer."""
@@ -448,9 +441,13 @@ class PeriodicNetwork(Chain, FieldNetwork):
 
 def kan_of(network: nn.Module) -> KAN:
     """The KAN itself, without a periodic layer."""
-    kan = network.inner if isinstance(network, PeriodicNetwork) else network
-    assert isinstance(kan, KAN)
-    return kan
+    match network:
+        case KAN():
+            return network
+        case PeriodicNetwork():
+            return kan_of(network.inner)
+        case _:
+            raise AssertionError(f"a {type(network).__name__} has no KAN")
 
 
 def described(network: nn.Module) -> str:
@@ -458,10 +455,9 @@ def described(network: nn.Module) -> str:
     if isinstance(network, FieldNetwork):
         return network.describe()
     config = kan_of(network).config
+    products = ""
     if any(config.products):
         products = f", products {list(map(list, config.products))}"
-    else:
-        products = ""
     return f"{list(config.width)}{products}, grid {grid_sizes(network)[0]}"
 
 
@@ -490,8 +486,7 @@ def scaled(network: nn.Module, units: Tensor) -> nn.Module:
     if isinstance(network, FieldNetwork):
         return network.scaled(units)
     network = chain_of(copy.deepcopy(network))
-    last = network.layers[-1]
-    assert isinstance(last, KANLayer)
+    last = cast(KANLayer, network.layers[-1])
     for output, unit in enumerate(units.tolist()):
         last = with_scaled_output(last, output, unit)
     network.layers[-1] = last
@@ -500,14 +495,12 @@ def scaled(network: nn.Module, units: Tensor) -> nn.Module:
 
 def refined(network: Chain, factor: int) -> Chain:
     """A new network with every interval of its grids cut into `factor` parts, and the same function."""
-    if isinstance(network, SeparableNetwork | PeriodicNetwork):
-        return network.refined(factor)
-    kan = kan_of(network)
-    sizes = kan.config.grid_size
-    assert isinstance(sizes, tuple)
-    finer = refine(kan, tuple(factor * size for size in sizes))
-    assert isinstance(finer, KAN)
-    return finer
+    match network:
+        case SeparableNetwork() | PeriodicNetwork():
+            return network.refined(factor)
+        case _:
+            sizes = cast(tuple, kan_of(network).config.grid_size)
+            return cast(KAN, refine(kan_of(network), tuple(factor * size for size in sizes)))
 
 
 def larger(network: Chain, seed: int) -> list[Chain]:
@@ -537,6 +530,7 @@ def fit_hidden_grids_(network: Chain, x: Tensor) -> bool:
 @torch.no_grad()
 def _least_span(kan: KAN, x: Tensor) -> float:
     """Least share of a hidden grid that activations fill; 0 where they leave a grid."""
+    # Activations layer by layer.
     least = 1.0
     splines = spline_layers(kan)
     for number, layer in enumerate(kan.layers):
@@ -553,9 +547,13 @@ def _least_span(kan: KAN, x: Tensor) -> float:
 
 def shape_of(network: Chain) -> tuple | str:
     """The hidden nodes of a KAN, `TENSOR` or `SEPARABLE`."""
-    if isinstance(network, TensorNetwork):
-        return TENSOR
-    return SEPARABLE if isinstance(network, SeparableNetwork) else kan_of(network).config.width[1:-1]
+    match network:
+        case TensorNetwork():
+            return TENSOR
+        case SeparableNetwork():
+            return SEPARABLE
+        case _:
+            return kan_of(network).config.width[1:-1]
 
 
 def grid_of(network: nn.Module) -> TensorLayer | None:
