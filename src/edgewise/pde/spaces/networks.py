@@ -500,7 +500,7 @@ def refined(network: Chain, factor: int) -> Chain:
             return network.refined(factor)
         case _:
             sizes = cast(tuple, kan_of(network).config.grid_size)
-            return cast(KAN, refine(kan_of(network), tuple(factor * size for size in sizes)))
+            return refine(kan_of(network), tuple(factor * size for size in sizes))
 
 
 def larger(network: Chain, seed: int) -> list[Chain]:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from edgewise.outcomes import check_time, foreseen
 from edgewise.pde.algebra.dense import LeastSquares
-from edgewise.pde.algebra.newton import BENDING, Advance, newton
+from edgewise.pde.algebra.newton import NEWTON, Advance, newton
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.domains.domain import Domain, Piece
 from edgewise.pde.domains.mesh import MESH, Mesh
@@ -336,7 +336,7 @@ def _bend_least(network: TensorNetwork, problem: Collocation, x: Tensor) -> None
     for slot in range(fields):
         for component in (2, 4, 6):  # of the jet: value, and two derivatives along each direction
             sensitivity = x.new_zeros(7, len(x), fields)
-            sensitivity[component, :, slot] = BENDING / math.sqrt(len(x))
+            sensitivity[component, :, slot] = NEWTON.bending / math.sqrt(len(x))
             sensitivities.append(sensitivity)
     rows = [_rows(network, conditions), *network.jacobian(x, directions, 2, sensitivities)]
     # The least squares of both, by singular values: conditions alone may not determine all coefficients.
