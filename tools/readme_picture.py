@@ -1,13 +1,15 @@
-"""Draws the pictures of README.md, a small KAN and the functions of a fitted table: python tools/readme_picture.py"""
+"""Draws the pictures of README.md, of a small KAN, a table and a motion: python tools/readme_picture.py [name ...]"""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 from matplotlib.patches import FancyArrowPatch
+from scipy.integrate import solve_ivp
 from sklearn.datasets import load_diabetes
 
-from edgewise import KAN, KANRegressor, Regression, fit, symbolify
+from edgewise import KAN, KANRegressor, Regression, find_dynamics, fit, symbolify
 from edgewise.plot import effect_curves, save
 from edgewise.plot.style import BLUE, GREY, INK, SIZES, Figure, styled
 from edgewise.train import LevenbergMarquardt
@@ -95,6 +97,23 @@ def table_picture() -> Figure:
     return effect_curves(model, X, max_inputs=6)
 
 
+def motion_picture() -> Figure:
+    """Draw the motion of the tutorial: two runs of hares and lynxes, each number with an error of five percent."""
+    random = np.random.default_rng(0)
+    t = np.linspace(0, 10, 100)
+
+    def model(_: float, x: np.ndarray) -> list[float]:
+        return [1.1 * x[0] - 0.4 * x[0] * x[1], -0.4 * x[1] + 0.1 * x[0] * x[1]]
+
+    runs = [solve_ivp(model, (0, 10), start, t_eval=t, rtol=1e-9).y.T for start in ([10, 5], [3, 1])]
+    measured = [run * (1 + 0.05 * random.normal(size=run.shape)) for run in runs]
+    motion = find_dynamics([t, t], measured, names=["hares", "lynxes"])
+    print(motion.says)
+    return motion.figure()
+
+
+PICTURES = {"kan": network_picture, "diabetes": table_picture, "motion": motion_picture}
+
 if __name__ == "__main__":
-    save(network_picture(), DOCS / "kan.svg", theme="auto")
-    save(table_picture(), DOCS / "diabetes.svg", theme="auto")
+    for name in sys.argv[1:] or PICTURES:
+        save(PICTURES[name](), DOCS / f"{name}.svg", theme="auto")

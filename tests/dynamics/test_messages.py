@@ -76,11 +76,11 @@ def test_each_mistake_has_a_sentence(data, options, sentence):
 def test_a_trajectory_that_jumps_is_named():
     x = np.where(T > 2.5, X + 3, X)
     with pytest.warns(EdgewiseWarning, match=r"jumps between t = 2.4359 and t = 2.5641; if it was set anew there"):
-        _, messages = read_samples(T, x, None, None, None)
-    assert "jumps" in messages[0]
+        samples = read_samples(T, x, None, None, None)
+    assert "jumps" in samples.messages[0]
 
 
 def test_a_fast_start_is_no_jump():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert read_samples(T, np.exp(-8 * T) + 0.2 * np.exp(-T), None, None, None)[1] == []
+        assert read_samples(T, np.exp(-8 * T) + 0.2 * np.exp(-T), None, None, None).messages == []

@@ -42,7 +42,7 @@ class Samples:
 
 def read_samples(
     t: Any, x: Any, inputs: Any, names: Sequence[str] | None, run: str | None
-) -> tuple[Samples, list[str]]:
+) -> Samples:
     """Trajectories as arrays, with the names of coordinates and inputs."""
     if is_frame(x):
         return _of_frame(t, x, inputs, names, run)
@@ -103,7 +103,7 @@ def _input_columns(inputs: Any, ts: list[np.ndarray], *, is_single: bool) -> tup
 
 def _of_frame(
     t: Any, frame: Any, inputs: Any, names: Sequence[str] | None, run: str | None
-) -> tuple[Samples, list[str]]:
+) -> Samples:
     """Trajectories of a frame with a column of times and, for several, one of identities."""
     table = frame_table(frame, "x")
     asked = [] if inputs is None else [str(name) for name in inputs]
@@ -137,8 +137,8 @@ def _of_frame(
 
 def _checked(
     ts: list[np.ndarray], xs: list[np.ndarray], us: list[np.ndarray], names: tuple[str, ...], inputs: tuple[str, ...]
-) -> tuple[Samples, list[str]]:
-    """Trajectories whose times increase, and sentences on jumps."""
+) -> Samples:
+    """Trajectories whose times increase, with sentences on jumps."""
     if len({*names, *inputs}) < len(names) + len(inputs):
         raise InputError(f"names must be different texts for coordinates and inputs, got {(*names, *inputs)!r}")
     messages: list[str] = []
@@ -175,7 +175,7 @@ def _checked(
     messages = [message for message in messages if message]
     for message in messages:
         warn_caller(message)
-    return Samples(ts, xs, us, names, Kind(len(names)), inputs), messages
+    return Samples(ts, xs, us, names, Kind(len(names)), inputs, messages=messages)
 
 
 def _jump_sentence(t: np.ndarray, x: np.ndarray, name: str, where: str) -> str:

@@ -110,10 +110,9 @@ def find_dynamics(
     >>> motion.decided
     True
     """
-    samples, messages = read_samples(t, x, inputs, names, run)
+    samples = read_samples(t, x, inputs, names, run)
     samples.kind = checked_kind(samples, order, kind, delays)
     samples.dimensions = dimensions_of(samples, units)
-    samples.messages = messages
     check_count(seed, "seed", 0)
     if time_limit is not None:
         check_number(time_limit, "time_limit", positive=True, of=" of seconds")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -72,9 +72,7 @@ class Regression:
         excess = self.rows * (choice.loss - 1)
         if choice.loss > 1:
             excess = self.rows * math.log(choice.loss)
-        return Choice(
-            choice.terms, choice.coefficients, choice.standard_errors, choice.loss, excess + self.price(chosen)
-        )
+        return replace(choice, criterion=excess + self.price(chosen))
 
     def front(self) -> list[Choice]:
         """The best sets that the search met, the best first."""

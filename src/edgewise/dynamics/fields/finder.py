@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -179,8 +179,7 @@ def _weigh(
         whitened = solve_triangular(factor, np.column_stack([part, target]), lower=True)
         symbols = [weak.terms[j].symbols for j in choice.terms]
         alone = Regression(whitened[:, :-1], whitened[:, -1], symbols, settings.choosing)
-        refit = alone.weighed(range(len(choice.terms)))
-        choice = Choice(choice.terms, refit.coefficients, refit.standard_errors, refit.loss, refit.criterion)
+        choice = replace(alone.weighed(range(len(choice.terms))), terms=choice.terms)
     weighed[choice.terms] = choice
 
 

@@ -89,36 +89,25 @@ class Surface:
         self.grids = grids
         self.spline = RegularGridInterpolator(grids, smooth, method="quintic")
 
-    def function(self, names: Sequence[str], at: dict[str, float], slope: str | None = None) -> Callable[..., Tensor]:
-        """The field as a function of some coordinates, (b,) each, the others fixed; or its slope along one."""
-        step = 0.0
-        if slope is not None:
-            grid = self.grids[self.names.index(slope)]
-            step = 0.5 * float(grid[1] - grid[0])
+    def function(
+        self, names: Sequence[str], at: dict[str, float], slope: str | None = None, sign: int = 1
+    ) -> Callable[..., Tensor]:
+        """The field, or its slope along an axis, as a function of some coordinates, (b,) each, the others fixed."""
+        orders = [int(name == slope) for name in self.names]
 
         def value(**places: Tensor) -> Tensor:
             first = next(iter(places.values()))
-            known = {name: each.detach().double().cpu().numpy() for name, each in places.items()}
-            table = {name: known.get(name, np.full(len(first), at.get(name, 0.0))) for name in self.names}
-            result = self._slope(table, slope, step) if slope is not None else self._value(table)
+            points = np.empty((len(first), len(self.names)))
+            for k, (name, grid) in enumerate(zip(self.names, self.grids, strict=True)):
+                if name in places:
+                    points[:, k] = places[name].detach().double().cpu().numpy().clip(grid[0], grid[-1])
+                else:
+                    points[:, k] = at[name]
+            result = sign * self.spline(points, nu=orders)
             return torch.as_tensor(result, dtype=first.dtype, device=first.device)
 
         value.__signature__ = _signature(names)  # type: ignore[attr-defined]
         return value
-
-    def _value(self, table: dict[str, np.ndarray]) -> np.ndarray:
-        points = [np.clip(table[name], grid[0], grid[-1]) for name, grid in zip(self.names, self.grids, strict=True)]
-        return self.spline(np.stack(points, axis=1))
-
-    def _slope(self, table: dict[str, np.ndarray], along: str, step: float) -> np.ndarray:
-        """A one-sided difference of fourth order, into the grid."""
-        grid = self.grids[self.names.index(along)]
-        inward = step if table[along][0] < grid.mean() else -step
-        weights = (-25 / 12, 4.0, -3.0, 4 / 3, -1 / 4)
-        total = np.zeros(len(table[along]))
-        for k, weight in enumerate(weights):
-            total += weight * self._value({**table, along: table[along] + k * inward})
-        return total / inward
 
 
 def smoothed(values: np.ndarray) -> np.ndarray:
@@ -177,21 +166,11 @@ def _at_walls(found: FieldEquations, surfaces: dict[str, Surface], axis: str, do
         if highest == 4:
             sloped = (0, 1)
         for side in sloped:
-            inner = surface.function(others, at={axis: ends[side]}, slope=axis)
-            slopes[side][name] = _turned(inner, others) if side == 0 else inner
+            outward = 2 * side - 1
+            slopes[side][name] = surface.function(others, at={axis: ends[side]}, slope=axis, sign=outward)
     names = domain.boundary_names[2 * place : 2 * place + 2]
     conditions: list[Any] = [Dirichlet(table, on=on) for table, on in zip(values, names, strict=True) if table]
     return conditions + [Neumann(table, on=on) for table, on in zip(slopes, names, strict=True) if table]
-
-
-def _turned(slope: Callable[..., Tensor], names: Sequence[str]) -> Callable[..., Tensor]:
-    """The slope along the outward normal at the lower end."""
-
-    def value(**places: Tensor) -> Tensor:
-        return -slope(**places)
-
-    value.__signature__ = _signature(names)  # type: ignore[attr-defined]
-    return value
 
 
 def _leading(found: FieldEquations, number: int, place: int) -> tuple[int, float]:
