@@ -1,8 +1,8 @@
 """Partial differential equations found in fields on a grid, without noise and with 1 % and 5 %.
 
-The fields are exact solutions, or come from a spectral method in space with Runge and Kutta in time; velocities beside a
-vorticity are data, and have no equation. An equation is
-right if its terms are the true ones; the error is the largest one of a factor, relative to it.
+The fields are exact solutions, or come from a spectral method in space with Runge and Kutta in time; velocities beside
+a vorticity are data, and have no equation. An equation is right if its terms are the true ones; the error is the
+largest one of a factor, relative to it.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ def drift_in_the_plane() -> Case:
 
 def vorticity() -> Case:
     """Navier and Stokes' equations on a torus: vorticity, carried by the velocity that it makes."""
-    size, frames, steps, until, viscosity = 32, 24, 10, 3.0, 0.05
+    size, frames, steps, until, viscosity = 24, 20, 10, 3.0, 0.05
     axis = 2 * np.pi * np.arange(size) / size
     x, y = np.meshgrid(axis, axis, indexing="ij")
     wave = np.fft.fftfreq(size, 1 / size)

@@ -136,6 +136,7 @@ def summary(rows: list[dict]) -> Outcome:
             _share(right, len(group)) if is_own else "-",
             f"{len(sure)} of {decided}" if is_own else "-",
             f"{median(working_seconds(row) for row in group) or 0:.1f}",
+            ", ".join(sorted({str(row["commit"])[:8] for row in group})),
         )
         lines.append((title, method, str(len(group)), *cells))
         structure = f", right structure {cells[2]}, decided {cells[3]} right" if is_own else ""
@@ -157,6 +158,7 @@ def summary(rows: list[dict]) -> Outcome:
         "right structure",
         "decided, of which right",
         "seconds",
+        "commit",
     )
     tables = [ResultTable(columns, tuple(lines))]
     heads = ("systems", "do not generalise", "other structure")

@@ -40,9 +40,7 @@ class Samples:
         return (*self.names, *velocities, *self.input_names, *delayed)
 
 
-def read_samples(
-    t: Any, x: Any, inputs: Any, names: Sequence[str] | None, run: str | None
-) -> Samples:
+def read_samples(t: Any, x: Any, inputs: Any, names: Sequence[str] | None, run: str | None) -> Samples:
     """Trajectories as arrays, with the names of coordinates and inputs."""
     if is_frame(x):
         return _of_frame(t, x, inputs, names, run)
@@ -101,9 +99,7 @@ def _input_columns(inputs: Any, ts: list[np.ndarray], *, is_single: bool) -> tup
     return [np.column_stack(part) for part in columns], tuple(map(str, inputs))
 
 
-def _of_frame(
-    t: Any, frame: Any, inputs: Any, names: Sequence[str] | None, run: str | None
-) -> Samples:
+def _of_frame(t: Any, frame: Any, inputs: Any, names: Sequence[str] | None, run: str | None) -> Samples:
     """Trajectories of a frame with a column of times and, for several, one of identities."""
     table = frame_table(frame, "x")
     asked = [] if inputs is None else [str(name) for name in inputs]

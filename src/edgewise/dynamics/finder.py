@@ -360,18 +360,14 @@ def _curve(splines: Sequence[BSpline]) -> Callable[[np.ndarray], np.ndarray]:
 
 def _front(fits: Sequence[Fit], systems: Mapping[int, System], best: Fit) -> tuple[System, ...]:
     """Systems of which none is both longer and less accurate than another, with the choice among them."""
-    ranked = sorted(
-        (fit for fit in fits if fit.is_continuous),
-        key=lambda fit: (systems[id(fit)].complexity, float(np.log(fit.squares + 1e-300).sum())),
-    )
+    errors = {id(fit): float(np.log(fit.squares + 1e-300).sum()) for fit in fits if fit.is_continuous}
+    ranked = sorted(errors, key=lambda one: (systems[one].complexity, errors[one]))
     front: list[System] = []
     least = math.inf
-    for fit in ranked:
-        error = float(np.log(fit.squares + 1e-300).sum())
-        if error < least - 1e-3 or fit is best:
-            front.append(systems[id(fit)])
-            least = min(least, error)
-    chosen = systems[id(best)]
-    if not any(one is chosen for one in front):
-        front.append(chosen)
+    for one in ranked:
+        if errors[one] < least - 1e-3 or one == id(best):
+            front.append(systems[one])
+            least = min(least, errors[one])
+    if id(best) not in ranked:
+        front.append(systems[id(best)])
     return tuple(front)

@@ -14,14 +14,14 @@ from edgewise.dynamics.terms import Law, variables_of
 from edgewise.dynamics.trajectories import Kind, Observations
 from edgewise.errors import InputError
 from edgewise.formulas.expression import (
-    Add,
     Expression,
-    Multiply,
     Number,
     Variable,
     complexity,
     exact_number,
     exchanged,
+    product_of,
+    sum_of,
 )
 from edgewise.formulas.printing import as_written
 from edgewise.formulas.rewriting import simplify
@@ -177,15 +177,11 @@ class System:
             for equation in self.law.equations:
                 parts: list[Expression] = []
                 for term, c in equation:
-                    factors: list[Expression] = [exact_number(-1)] if c < 0 else []
-                    letters = [Variable(place + k) for k in range(term.constants)]
+                    sign = [exact_number(-1)] if c < 0 else []
+                    coefficient, *inner = (Variable(place + k) for k in range(term.constants))
                     place += term.constants
-                    form = term.with_letters(letters[1:])
-                    is_one = form == exact_number(1)
-                    factors += [letters[0], *(() if is_one else form.multiplicands)]
-                    parts.append(Multiply(tuple(factors)) if len(factors) > 1 else factors[0])
-                whole = Add(tuple(parts)) if len(parts) > 1 else (*parts, exact_number(0))[0]
-                texts.append(as_written(whole, names))
+                    parts.append(product_of([*sign, coefficient, *term.with_letters(inner).factors]))
+                texts.append(as_written(sum_of(parts), names))
         return [f"{left} = {text}" for left, text in zip(self.left_sides, texts, strict=True)]
 
     def __str__(self) -> str:

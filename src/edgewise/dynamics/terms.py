@@ -26,6 +26,7 @@ from edgewise.formulas.expression import (
     monomial,
     numbers_of,
     product_of,
+    sum_of,
     used_variables,
     with_constants,
 )
@@ -69,14 +70,19 @@ class Term:
         form = with_constants(self.form, new, [number.exact for number in numbers])
         return Term(form, self.cost, self.kind, self.degree)
 
-    def with_letters(self, letters: Sequence[Expression]) -> Expression:
-        """The form with other expressions in place of the inner constants, in their order."""
+    def with_letters(self, letters: Sequence[Expression]) -> Term:
+        """The term with other expressions in place of the inner constants, in their order."""
         rest = iter(letters)
-        return exchanged(self.form, lambda part: next(rest) if part in self._free else None)
+        return Term(exchanged(self.form, lambda part: next(rest) if part in self._free else None))
 
     @cached_property
     def _free(self) -> set[Expression]:
         return {number for number in numbers_of(self.form) if number.exact is None}
+
+    @property
+    def factors(self) -> tuple[Expression, ...]:
+        """The factors of the form; the constant term has none."""
+        return () if self.form == ONE else self.form.multiplicands
 
     def values(self, columns: np.ndarray) -> np.ndarray:
         """Values (N,) at columns (N, variables)."""
@@ -194,13 +200,7 @@ class Law:
 
     def expression(self, k: int) -> Expression:
         """The right-hand side of coordinate k with its constants, not simplified."""
-        parts = [
-            Number(c) if term.form == ONE else Multiply((Number(c), *term.form.multiplicands))
-            for term, c in self.equations[k]
-        ]
-        if not parts:
-            return exact_number(0)
-        return parts[0] if len(parts) == 1 else Add(tuple(parts))
+        return sum_of([product_of([Number(c), *term.factors]) for term, c in self.equations[k]])
 
 
 def library(columns: np.ndarray, dimensions: Sequence[Dimension] | None) -> list[Term]:
