@@ -292,7 +292,12 @@ def summary(rows: list[dict]) -> Outcome:
             here = [row for row in rows if row["equation"] == name and row["noise"] == noise]
             right = [row for row in here if row["right"]]
             worst = max((row["error"] for row in right), default=None)
-            cells.append("other terms" if worst is None else f"{worst:.1e}")
+            if not here:
+                cells.append("not measured")
+            elif worst is None:
+                cells.append("other terms")
+            else:
+                cells.append(f"{worst:.1e}")
         mine = [row for row in rows if row["equation"] == name]
         lines.append((name, *cells, f"{median(working_seconds(row) for row in mine) or 0:.1f}"))
     heads = ("equation", *(f"error of factors, {100 * noise:g} % noise" for noise in noises), "seconds")
