@@ -41,9 +41,10 @@ class UnitSettings:
     least_source: float = 1e-6  # of the other entries of its row: smaller sources are rounding, as of a sine at pi
     directly: float = 4.0  # weight of a row with one field, which determines its size alone
     least_pull: float = 1e-3  # of the size of a field towards one, where nothing else determines its size
-    # Points at which sources are looked at once more, and by which factor larger they must be there to count: a narrow
+    # Points at which sources are looked at once more, as many as see a feature of a part of 1e-5 of an interval within
+    # a few milliseconds, and by which factor larger they must be there to count: a narrow
     # peak between the probes of a dry run is not a source of 1e-30.
-    source_points: int = 4096
+    source_points: int = 1 << 16
     unseen_peak: float = 32.0
     points: int = 500  # at which the sizes of fields are compared: two digits of a mean
     # Sources below this size, in units of the field, that change by a share of their size where places change by

@@ -60,6 +60,34 @@ def test_time_elements_on_one_grid_are_evaluated_at_once():
     assert torch.equal(network(x), whole[0])
 
 
+def test_an_integration_passes_the_foot_of_a_pulse():
+    """The source is no number of float64 up to t = 0.973, and time elements became too short where it begins."""
+    pulse = PDE(lambda u, t: u.t + u - torch.exp(-(((t - 1) / 1e-3) ** 2)), Time(0.97, 0.99), [Initial(0.0)])
+    result = COLLOCATION.stepper(recognised(pulse.form), 1e-9, lambda *_: True).run()
+    assert result is not None and result.is_complete
+    assert len(result.network.elements) < 50
+
+
+def test_indicators_belong_to_the_grid_of_their_time_element():
+    """A time element that is too long on a finer grid came back with the errors of the grid before."""
+    stepper = COLLOCATION.stepper(recognised(ring().form), 1e-3, lambda *_: True)
+    solver = stepper.solver
+    state = solver.initial()
+    solve_element = solver.solve
+    attempts = iter([0.0, 1e9])  # errors in time of the first grid and of the next one
+
+    def solved(*given):
+        return replace(solve_element(*given), time_error=next(attempts))
+
+    solver.solve = solved
+    solver.indicators = lambda element: [np.ones(element.state.space[0].intervals)]
+    element = stepper._resolved(state, 0.0, 0.01)
+    assert element.state.space[0].intervals > state.space[0].intervals
+    assert element.indicators is None
+    del solver.indicators
+    assert solver.coarsen(element.state, element).space[0].intervals > 1
+
+
 def test_points_of_time_are_those_of_radau():
     """The rule of three points is exact for polynomials up to degree four."""
     points = TimeAxis(0.0, 1.0, 3).collocation_points(1)

@@ -259,9 +259,7 @@ class CollocationSolver:
         sizes = np.abs(coef).reshape(-1, coef.shape[-1]).max(0)
         if self._largest is not None:
             sizes = np.maximum(sizes, self._largest)
-        if self.rough is None:
-            return floored(sizes)
-        return floored(sizes, max(self.rough.least_size, ABOVE_ZERO))
+        return floored(sizes, 0.0 if self.rough is None else self.rough.least_size)
 
     # The grid of space.
 

@@ -17,7 +17,6 @@ from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along, prolonged
 from edgewise.pde.spaces.blocks import normal_of
 from edgewise.pde.spaces.grid_problem import GridProblem, initial_terms
 from edgewise.presentation import typed_text
-from edgewise.settings import ABOVE_ZERO
 
 OnGrid = Callable[[Sequence[np.ndarray]], np.ndarray]
 """Values and rates on a grid of points of space, (order, *points, fields)."""
@@ -40,6 +39,8 @@ class EvolutionSettings:
     # Burgers' shock 2e-15 left five times the error of 1e-14.
     least_allowed: tuple[float, float] = (5e-14, 1e-14)
     least_field: float = 1e-6  # size of a field, relative to the largest one, to which its errors are relative at least
+    # The same of all fields, in units in which they are near one: it grows from nothing at the foot of a pulse
+    least_size: float = float(np.finfo(float).eps ** 4)
     same_length: float = 1e-9  # relative: time elements whose lengths are closer share factors; far above rounding
     same_jacobian: float = 1e-12  # relative change of a slope or a coefficient from one moment to another: rounding
 
@@ -213,9 +214,9 @@ def each_prolonged(values: np.ndarray, old: Sequence[SplineAxis], new: Sequence[
     return np.stack([prolonged(each, old, new) for each in values])
 
 
-def floored(sizes: np.ndarray, least: float = ABOVE_ZERO) -> np.ndarray:
+def floored(sizes: np.ndarray, least: float = 0.0) -> np.ndarray:
     """Sizes of fields, none of them far below the largest one."""
-    return np.maximum(sizes, max(SETTINGS.least_field * float(sizes.max()), least))
+    return np.maximum(sizes, max(SETTINGS.least_field * float(sizes.max()), least, SETTINGS.least_size))
 
 
 def last_legendre(evolution: Evolution, space: Sequence[SplineAxis], coef: np.ndarray, scale: np.ndarray) -> np.ndarray:
