@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
@@ -289,14 +289,23 @@ def polished(equations: GridEquations, coef: np.ndarray, solver: Solver) -> np.n
 
 
 def growth_of(solver: Solver, blocks: Sequence[RowBlock], evaluated: Sequence[tuple[np.ndarray, Jacobian]]) -> float:
-    """Size of the solution of the linearised equations for random residuals, in units of the field.
+    """Size of the solution of the linearised equations for smooth random residuals, in units of the field.
 
-    At each point the residual is as large as that of a wave of amplitude 1, as long as the domain, would be there.
+    They are waves of up to a period along each coordinate, as large as a wave of amplitude 1 would leave: rough ones
+    excite what the grid alone leaves free, as waves from point to point at the edges of a solid.
     """
     random = np.random.default_rng(0)
     parts = []
     for block, (values, jacobian) in zip(blocks, evaluated, strict=True):
-        parts.append((random.standard_normal(values.shape) * block.wave_sizes(values.shape, jacobian)).ravel())
+        residuals = np.zeros(values.shape)
+        sizes = block.wave_sizes(values.shape, jacobian)
+        if np.any(sizes):
+            waves = [random.standard_normal(len(values))]
+            for (low, high), places in zip(block.form.domain.bounds.numpy(), block.points, strict=True):
+                phases = np.pi * (np.outer(np.arange(3), (places - low) / (high - low)) + random.random((3, 1)))
+                waves.append(random.standard_normal(3) @ np.cos(phases))
+            residuals = sizes * reduce(np.multiply.outer, waves).reshape(values.shape)
+        parts.append(residuals.ravel())
     return float(np.abs(solver(np.concatenate(parts))).max())
 
 
