@@ -12,10 +12,11 @@ from edgewise.pde.domains.domain import Box, Time
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial
 from edgewise.pde.solver.cascade import GridCollocation, Networks, TimeElements
+from edgewise.pde.solver.judging.evidence import Evidence
 from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.solver.messages import solution_of
 from edgewise.pde.solver.network import network_for, tensor_network
-from edgewise.pde.solver.record import Record
+from edgewise.pde.solver.record import Record, rest_of_series
 from edgewise.pde.solver.time_integration import INTEGRATION, Watch, _level_of
 from edgewise.pde.solver.training import solve_step_work
 from edgewise.pde.spaces.grid_problem import recognised
@@ -77,6 +78,29 @@ def test_the_finest_grid_counts_unless_finer_ones_were_no_better(reason, finest)
         record.add(each)
     record.settle(Ending(reason))
     assert record.level is levels[1 if finest else 0]
+
+
+def test_two_grids_that_share_an_error_are_known_by_what_their_residuals_imply():
+    """Beside a source without a bound two grids agreed to 1e-8 and left 8e-7, with an estimate of 9e-11."""
+    problem = poisson()
+    record = Record(GridCollocation(), problem, Limits())
+    for value, implied in ((1.0, 1e-2), (1 + 1e-2, 1e-3), (1 + 1e-2 + 1e-8, 5e-4)):
+        record.add(level(problem, value, implied**2))
+    assert record.error == pytest.approx(5e-4, rel=0.1)
+
+
+def test_changes_that_do_not_fall_are_no_series():
+    assert rest_of_series(0.5, 0.7) == 0.7 and rest_of_series(0.0, 0.7) == rest_of_series(math.nan, 0.7) == 0.0
+    assert rest_of_series(4e-4, 1e-4) == pytest.approx(1e-4 / 3)
+
+
+def test_an_error_as_large_as_the_solution_is_a_doubt(monkeypatch):
+    record = Record(GridCollocation(), poisson(), Limits())
+    record.add(level(record.stated, 1.0, 1e-4))
+    for estimate, doubts in ((0.9, 0), (1.1, 1), (math.nan, 0)):
+        record._evidence = None
+        monkeypatch.setattr(record, "examined", lambda estimate=estimate: Evidence(estimate, 0.0, ("all",), ()))
+        assert len(record.evidence().doubts) == doubts
 
 
 def test_work_grows_with_parameters_and_points_and_is_limited():

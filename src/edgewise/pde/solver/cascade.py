@@ -20,7 +20,13 @@ from edgewise.pde.solver.facts import Facts
 from edgewise.pde.solver.judging.evidence import EVIDENCE, Evidence, evidence_of_fields
 from edgewise.pde.solver.limits import Ending
 from edgewise.pde.solver.plan import MOST_TENSOR
-from edgewise.pde.solver.record import Record, error_of_even_grids, error_of_integrations, error_of_networks
+from edgewise.pde.solver.record import (
+    Record,
+    error_of_collocation,
+    error_of_even_grids,
+    error_of_integrations,
+    error_of_networks,
+)
 from edgewise.pde.solver.refinement import GradedGrids, TrainedNetworks
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.solver.time_integration import (
@@ -255,6 +261,9 @@ class GridCollocation(GridTier):
     """Boxes of at most three coordinates: products of splines and as many points."""
 
     name = "collocation"
+
+    def error(self, record: Record) -> float:
+        return error_of_collocation(record)
 
     def solves(self, facts: Facts) -> bool:
         grid_problem = facts.grid_problem

@@ -69,6 +69,8 @@ class EstimateSettings:
 
 ESTIMATES = EstimateSettings()
 
+NO_DIGIT = "The estimated error is {error} times the solution itself, so that no digit of it is known."
+
 
 class Record:
     """Numbers of all levels of a tier, and its best level.
@@ -292,6 +294,8 @@ class Record:
             if missed:
                 estimate = 1.0 if math.isnan(found.estimate) else max(found.estimate, 1.0)
                 found = replace(found, doubts=(*missed, *found.doubts), estimate=estimate, is_final=True)
+            if found.is_sound and found.estimate >= 1:
+                found = replace(found, doubts=(NO_DIGIT.format(error=typed_text(found.estimate, 1)),))
             self._evidence = found
         return self._evidence
 
@@ -403,9 +407,32 @@ def error_of_grids(record: Record) -> float:
     return max(by_residuals, rest, record.level.data_error, ESTIMATES.rounding)
 
 
+def error_of_collocation(record: Record) -> float:
+    """Error of a finer grid whose loss is the square of the error that its residual implies.
+
+    The ratio of a change and the error implied before, the effectivity index [1], is alike from grid to grid: where it
+    falls, two grids share an error, as beside a source without a bound, and the larger one counts.
+
+    [1] M. Ainsworth, J. Oden, "A Posteriori Error Estimation in Finite Element Analysis", 2000, section 1.4.
+    """
+    pairs = list(pairwise(record.stages))[-2:]
+    if not pairs:
+        return record.divergence
+    index = max((after.change / math.sqrt(before.loss) for before, after in pairs if before.loss > 0), default=0.0)
+    shared = min(index * math.sqrt(record.stages[-1].loss), max(after.change for _, after in pairs))
+    return max(error_of_grids(record), shared)
+
+
 def rest_of_series(before: float, last: float) -> float:
-    """What is left of a geometric series after its last two terms; 0 where the first of them is none."""
-    ratio = min(last / before, ESTIMATES.slowest_fall) if before > 0 else 0.0
+    """What is left of a geometric series after its last two terms; 0 where the first of them is none.
+
+    It is the last term where terms do not fall, which are none of a series yet.
+    """
+    if not before > 0:
+        return 0.0
+    if last >= before:
+        return last
+    ratio = min(last / before, ESTIMATES.slowest_fall)
     return last * ratio / (1 - ratio)
 
 
