@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Interface, Interval, Time, diffusion, laplacian, solve
-from edgewise.pde.problem.features import missed_features, narrow_features, resolving
+from edgewise.pde.problem.features import missed_features, narrow_features, resolving, within_reach
 
 PLACE = 0.6123
 LINE = Interval(0, 1)
@@ -166,3 +166,10 @@ def test_a_short_impulse_is_not_stepped_over():
     solution = solve(impulse)
     exact = 5e3 * (math.exp(1e-4) - math.exp(-1e-4)) * math.exp(-(10 - place))
     assert float(solution([[10.0]])[0, 0]) == pytest.approx(exact, rel=1e-8)
+
+
+def test_a_grid_that_resolves_features_is_taken_within_reach_alone():
+    lines = [np.linspace(0, 1, 5)] * 2
+    finer = [np.linspace(0, 1, 9)] * 2
+    assert [len(line) for line in within_reach(lines, finer, 3, 144)] == [9, 9]
+    assert [len(line) for line in within_reach(lines, finer, 3, 143)] == [5, 5]

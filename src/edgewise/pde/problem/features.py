@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -65,6 +66,8 @@ class FeatureSettings:
 
 
 FEATURES = FeatureSettings()
+
+Line = TypeVar("Line", np.ndarray, Tensor)
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,12 @@ def resolving(points: np.ndarray, features: Sequence[NarrowFeature], axis: int) 
         beyond[[0, -1]] = True
         points = np.unique(np.concatenate([points[beyond], around]))
     return points
+
+
+def within_reach(lines: Sequence[Line], finer: Sequence[Line], degree: int, most: float) -> list[Line]:
+    """Finer breakpoints where they have so many splines at most, else the others: doubts name what these miss."""
+    splines = math.prod(len(line) + degree for line in finer)
+    return list(finer if splines <= most else lines)
 
 
 def with_features(points: np.ndarray, features: Sequence[NarrowFeature], axis: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from edgewise.pde.problem.strong_form import Feature
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.driver import Attempt, Levels, Task, Tier
 from edgewise.pde.solver.facts import Facts
-from edgewise.pde.solver.judging.evidence import EVIDENCE, Evidence, evidence_of_fields
+from edgewise.pde.solver.judging.evidence import EVIDENCE, Evidence, evidence_of_fields, place_of_jump
 from edgewise.pde.solver.limits import Ending
 from edgewise.pde.solver.plan import MOST_TENSOR
 from edgewise.pde.solver.record import (
@@ -65,6 +65,8 @@ class CascadeSettings:
 
 
 CASCADE = CascadeSettings()
+
+CONTINUOUS = "fluxes of diffusion(u, k) are continuous, and slopes of k times second derivatives"
 
 
 class FieldFits(Tier):
@@ -154,6 +156,9 @@ class WeakForm(EvenGridTier):
         if grid_problem.outflow_conditions:
             check_by_coarse_integration(task, record, grid_problem)
         why = f"the equation holds in its weak form, for its {task.facts.rough} rough, so that residuals say nothing"
+        jump = place_of_jump(task.problem.form)
+        if jump:
+            why = f"{why}; near {jump}, where a leading coefficient jumps, {CONTINUOUS}"
         return (yield from even_grids(task, record, grid_problem, WEAK_FORM, why))
 
     def conclude(self, task: Task, record: Record, ending: Ending) -> Ending:

@@ -13,7 +13,7 @@ from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.pde.domains.mesh import separated
 from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation, points_with
-from edgewise.pde.problem.features import NarrowFeature, jumps_along, narrow_features, resolving
+from edgewise.pde.problem.features import NarrowFeature, jumps_along, narrow_features, resolving, within_reach
 from edgewise.pde.problem.singular import CornerFunctions, corner_functions
 from edgewise.pde.problem.strong_form import Feature
 from edgewise.train.blocks import BlockRole
@@ -144,11 +144,7 @@ def finer_grids(problem: Collocation, is_fitted: bool, corners_are_known: bool) 
         splines = math.prod(len(line) - 1 + (0 if p else degree) for line, p in zip(lines, periodic, strict=True))
         if splines * share > most:
             return
-        # Features that only too many splines would resolve are left to the doubts.
-        finer = breakpoints.within(lines, math.ceil(count / first))
-        if math.prod(len(line) + degree for line in finer) * share <= most:
-            lines = finer
-        yield lines
+        yield within_reach(lines, breakpoints.within(lines, math.ceil(count / first)), degree, most / share)
         count = math.ceil(SETTINGS.finer * count)
         octaves = octaves + more
 

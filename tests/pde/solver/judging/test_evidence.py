@@ -9,7 +9,7 @@ from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import LShape
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Neumann, Observations
-from edgewise.pde.solver.judging.evidence import Evidence, judge
+from edgewise.pde.solver.judging.evidence import Evidence, judge, place_of_jump
 from edgewise.pde.solver.judging.residuals import worst_case_points
 from edgewise.pde.solver.judging.uniqueness import (
     SumNetwork,
@@ -105,6 +105,7 @@ def test_parts_of_the_judgement():
     assert coefficient_jump(layered.form) is None
     fluxes = PDE(lambda u, y: u.xx + torch.where(y < 0.4, 1.0, 9.0) * u.yy, SQUARE, [Dirichlet(0.0)])
     assert coefficient_jump(fluxes.form) == (1, pytest.approx(0.4))
+    assert (place_of_jump(fluxes.form), place_of_jump(layered.form)) == ("y = 0.4", "")
     x = plain.domain.interior(5)
     torch.nn.init.ones_(network.tensor_layer.coef)
     assert torch.allclose(SumNetwork(network, network)(x), torch.full((5, 1), 2.0, dtype=x.dtype))

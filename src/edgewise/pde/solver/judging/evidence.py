@@ -24,7 +24,7 @@ from edgewise.outcomes import OutOfTime, check_time
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.dry_run import place_words
 from edgewise.pde.problem.features import missed_features
-from edgewise.pde.problem.strong_form import Feature
+from edgewise.pde.problem.strong_form import Feature, StrongForm
 from edgewise.pde.solver.judging.correction import CORRECTION, correction_of
 from edgewise.pde.solver.judging.residuals import (
     SEARCH,
@@ -309,14 +309,22 @@ def _doubts_of_uniqueness(
             checks.append(f"{name} is determined up to a function of time, and its mean over space is zero")
         checks.append(f"no smooth function may be added to it (smallest singular value {typed_text(weakest.size, 1)})")
     # Leading coefficients that jump.
-    jump = coefficient_jump(problem.form)
-    if jump is not None:
-        where = f"{problem.domain.coordinates[jump[0]]} = {typed_text(jump[1], 4)}"
+    jump = place_of_jump(problem.form)
+    if jump:
         doubts.append(
-            f"A leading coefficient of the equation jumps near {where}, where derivatives of the solution jump too: "
+            f"A leading coefficient of the equation jumps near {jump}, where derivatives of the solution jump too: "
             "give Interface(on=...) there, or write the equation as a system of first order, with the flux as a field."
         )
     return doubts
+
+
+def place_of_jump(form: StrongForm) -> str:
+    """Words for a place at which a leading coefficient jumps; "" for none."""
+    jump = coefficient_jump(form)
+    if jump is None:
+        return ""
+    axis, place = jump
+    return f"{form.domain.coordinates[axis]} = {typed_text(place, 4)}"
 
 
 def _place_of_nan(network: nn.Module, problem: Collocation, x: Tensor) -> str:

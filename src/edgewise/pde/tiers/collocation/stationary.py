@@ -22,7 +22,7 @@ from edgewise.pde.algebra.newton import (
 from edgewise.pde.algebra.solver import solver_for
 from edgewise.pde.algebra.system import LinearSystem
 from edgewise.pde.layers.tensor_product import TensorLayer
-from edgewise.pde.problem.features import narrow_features, resolving
+from edgewise.pde.problem.features import narrow_features, resolving, within_reach
 from edgewise.pde.spaces.axis import SplineAxis, prolonged
 from edgewise.pde.spaces.blocks import EquationBlock, Jacobian, RowBlock, wave_symbol
 from edgewise.pde.spaces.grid_problem import GridProblem
@@ -113,9 +113,7 @@ def first_axes(grid_problem: GridProblem) -> list[SplineAxis]:
     ]
     features = narrow_features(grid_problem.form)
     finer = [resolving(points, features, axis) for axis, points in enumerate(first)]
-    # Features that only a first grid beyond the reach of sparse factors would resolve are left to the doubts.
-    if math.prod(len(points) + GRIDS.highest_degree for points in finer) <= GRIDS.largest_first:
-        first = finer
+    first = within_reach(first, finer, GRIDS.highest_degree, GRIDS.largest_first)
     return grid_problem.axes(first, [GRIDS.highest_degree] * len(bounds))
 
 
