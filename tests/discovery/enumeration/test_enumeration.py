@@ -5,9 +5,6 @@ import pytest
 
 from edgewise.discovery.enumeration.matches import (
     Directions,
-    bilinear,
-    multiples,
-    products,
     ratios,
     singles,
     sums,
@@ -94,25 +91,10 @@ FORMS = {
         "sin(x) + 2*exp(y) - x*y + y**2",
         "sin(x) + 2*exp(y) + x**2*y**3/99 + tanh(x*y)/50",
     ),
-    "f (a g + b)": (
-        lambda pool, c, k, z: multiples(pool, c, z, Budget()),
-        "sin(x)*(2*exp(y) + 5)",
-        "sin(x)*(2*exp(y) + 5) + 1e-4",
-    ),
     "(a f + b)/(g + d)": (
         lambda pool, c, k, z: ratios(pool, z, Budget()),
         "(2*sin(x) + 5)/(exp(y) + 0.7)",
         "(2*sin(x) + 5)/(exp(y) + 0.7) + x/999",
-    ),
-    "a f g + b": (
-        lambda pool, c, k, z: products(pool, z, Budget()),
-        "2*sin(x)*exp(y) + 5",
-        "2*sin(x)*exp(y) + 5 + x/999",
-    ),
-    "a f g + b f + c g + d": (
-        lambda pool, c, k, z: bilinear(pool, c, z, 40, Budget()),
-        "(2*sin(x) + 0.3)*(exp(y) + 0.7)",
-        "(2*sin(x) + 0.3)*(exp(y) + 0.7) + x/999",
     ),
 }
 

@@ -91,10 +91,10 @@ class _CurveFormula:
     outside: bool = False
 
 
-def candidate_formulas(model: CurveModel, table: Mapping[str, Elementary]) -> Iterator[Expression]:
+def candidate_formulas(model: CurveModel) -> Iterator[Expression]:
     """Formulas of a curve model with roughly right constants, the most likely first."""
     seen: set[Expression] = set()
-    for node in _Assembly(model, table).formulas():
+    for node in _Assembly(model).formulas():
         form = with_constants(node, [float(f"{value:.1e}") for value in constant_values(node)])
         if form not in seen:
             seen.add(form)
@@ -104,9 +104,8 @@ def candidate_formulas(model: CurveModel, table: Mapping[str, Elementary]) -> It
 class _Assembly:
     """The combinations of functions for the curves of one model."""
 
-    def __init__(self, model: CurveModel, table: Mapping[str, Elementary]):
+    def __init__(self, model: CurveModel):
         self.model = model
-        self.table = table
         self.share = model.weight / model.weight.sum()
         total = np.sum(model.curves, 0)
         # Standard deviation of the inner function, of which the error of the model is a share.
@@ -166,7 +165,9 @@ class _Assembly:
         wrapped: bool = True,
         outside: bool = False,
     ) -> list[_CurveFormula]:
-        table = {"x": ELEMENTARY["x"]} if feature.has_two_values else self.table
+        table: Mapping[str, Elementary] = ELEMENTARY
+        if feature.has_two_values:
+            table = {"x": ELEMENTARY["x"]}
         shapes = curve_shapes(feature.values, curve, weight=weight, table=table, wrapped=wrapped, tolerance=tolerance)
         return [
             _CurveFormula(

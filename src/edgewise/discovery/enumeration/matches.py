@@ -3,21 +3,18 @@
 The target z lies in the span of f, g and known functions (1, or a polynomial) exactly if f and g, each without its
 parts along the known functions and along z, are parallel. Two parallel unit vectors have the same projection on any
 fixed vector up to sign, so one sorted list of projections shows all pairs: of 100,000 expressions, 5 * 10^9 pairs, in
-the time of a sort. Products, quotients and ratios are found by the same lists of other vectors:
+the time of a sort. Ratios are found by the same list of other vectors:
 
     z = a f + b                    f and z without their means are parallel
     z = a f + b g + c              as above, with known functions 1 or all monomials of a low degree
-    z = f (a g + b)                z / f and g without their means are parallel
     z = (a f + b) / (g + d)        z g and f, both without their parts along 1 and z, are parallel
-    z = a f g + b f + c g + d      g and f g span what 1 and f leave of z; f runs through the shortest expressions
-    z = a f g + b                  a matrix of correlations of products, for the shortest expressions
 
 All tests are made at a few rows; a match is a proposal, which all rows have to confirm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -45,7 +42,6 @@ class MatchSettings:
     least_length: float = 1e-5
     neighbours: int = 4  # Vectors with nearly equal projections that are compared with each.
     most_of_a_form: int = 40  # Matches of one form and target that are kept; the shortest ones.
-    products: int = 3000  # Expressions all of whose products are looked at: 4.5 million, a second.
     sorting: float = 500.0  # Work of sorting a number among a hundred thousand others, and of comparing it.
     chunk: int = 20_000  # Rows of vectors that are made at once, 5 MB.
 
@@ -56,12 +52,11 @@ LEAST_DIFFERENCE = 1e-8
 
 
 class Match(NamedTuple):
-    """A proposal: the target is (sum of `above` with factors + constant) / (sum of `below` + constant)."""
+    """A proposal: the target is (sum of `above` with factors + constant) / (`below` + constant)."""
 
     size: int  # symbols of the expressions together
-    above: tuple[tuple[int, ...], ...]  # terms, each a product of expressions given by their places in the pool
-    below: tuple[tuple[int, ...], ...] = ()  # terms of the denominator; empty for none
-    factor: int | None = None  # place of an expression that multiplies the whole
+    above: tuple[int, ...]  # terms, given by the places of their expressions in the pool
+    below: tuple[int, ...] = ()  # the term of the denominator; empty for none
     with_known: bool = False  # whether the known functions are terms as well, and not only a constant
 
 
@@ -181,7 +176,7 @@ def singles(directions: Directions, z: np.ndarray, with_known: bool) -> Iterator
     goal = directions.outside(z[None])[0]
     if np.isfinite(goal[0]):
         for k in directions.parallel_to(goal)[: SETTINGS.most_of_a_form]:
-            yield Match(int(directions.sizes[k]), ((int(directions.places[k]),),), with_known=with_known)
+            yield Match(int(directions.sizes[k]), (int(directions.places[k]),), with_known=with_known)
 
 
 def sums(directions: Directions, z: np.ndarray, with_known: bool) -> Iterator[Match]:
@@ -192,91 +187,24 @@ def sums(directions: Directions, z: np.ndarray, with_known: bool) -> Iterator[Ma
             (int(directions.sizes[i] + directions.sizes[j]), (int(directions.places[i]), int(directions.places[j])))
             for i, j in directions.pairs_that_span(goal)
         ]
-        for size, (i, j) in sorted(found)[: SETTINGS.most_of_a_form]:
-            yield Match(size, ((i,), (j,)), with_known=with_known)
-
-
-def multiples(pool: Pool, centred: Directions, z: np.ndarray, budget: Budget) -> Iterator[Match]:
-    """Matches z = f (a g + b): z / f is a g + b."""
-    yield from _joined(pool, centred, lambda values: z / values, budget, lambda f, g, size: Match(size, ((g,),), (), f))
+        for size, places in sorted(found)[: SETTINGS.most_of_a_form]:
+            yield Match(size, places, with_known=with_known)
 
 
 def ratios(pool: Pool, z: np.ndarray, budget: Budget) -> Iterator[Match]:
     """Matches z = (a f + b) / (g + d): z g lies in the span of f, 1 and z."""
     known = np.column_stack([np.ones(len(z)), z])
-    if np.linalg.matrix_rank(known) == 2:
-        directions = Directions(pool, known)
-        yield from _joined(
-            pool, directions, lambda values: z * values, budget, lambda g, f, size: Match(size, ((f,),), ((g,),))
-        )
-
-
-def _joined(
-    pool: Pool,
-    directions: Directions,
-    made: Callable[[np.ndarray], np.ndarray],
-    budget: Budget,
-    match: Callable[[int, int, int], Match],
-) -> Iterator[Match]:
-    """Matches of vectors made from each expression's values with the directions of all expressions, shortest first."""
+    if np.linalg.matrix_rank(known) < 2:
+        return
+    directions = Directions(pool, known)
     found = []
     for start in range(0, pool.count, SETTINGS.chunk):
         if budget.is_over:
             break
-        rows = made(pool.values[start : start + SETTINGS.chunk])
+        rows = z * pool.values[start : start + SETTINGS.chunk]
         rows[~np.isfinite(rows).all(axis=1)] = np.nan
         for row, k in equal_rows(directions.outside(rows), directions):
-            first = row + start
-            second = int(directions.places[k])
-            found.append(match(first, second, int(pool.sizes[first] + pool.sizes[second])))
-    yield from sorted(found, key=lambda one: one.size)[: SETTINGS.most_of_a_form]
-
-
-def products(pool: Pool, z: np.ndarray, budget: Budget) -> Iterator[Match]:
-    """Matches z = a f g + b among all products of the `products` shortest expressions."""
-    goal = z - z.mean()
-    length = np.linalg.norm(goal)
-    if length == 0:
-        return
-    goal = goal / length
-    rows = pool.values[pool.constants : SETTINGS.products]
-    rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    found = []
-    for start in range(0, len(rows), 500):
-        if budget.is_over:
-            break
-        f = rows[start : start + 500]
-        g = rows[start:]
-        spend(len(f) * len(g) * (3 * len(z) / PRODUCT_SPEED + 12))
-        variation = (f * f) @ (g * g).T - (f @ g.T) ** 2 / len(z)
-        hits = np.argwhere((((f * goal) @ g.T) ** 2 > (1 - SETTINGS.parallel) * variation) & (variation > 1e-9))
-        hits = hits + start + pool.constants
-        found += [(int(pool.sizes[i] + pool.sizes[j]), int(i), int(j)) for i, j in hits[:2000]]
-    for size, i, j in sorted(found)[: SETTINGS.most_of_a_form]:
-        yield Match(size, ((i, j),))
-
-
-def bilinear(pool: Pool, centred: Directions, z: np.ndarray, outer: int, budget: Budget) -> Iterator[Match]:
-    """Matches z = a f g + b f + c g + d, where f is one of the `outer` first directions and g any of them."""
-    found = []
-    for i in centred.places[:outer]:
-        if budget.is_over:
-            break
-        f = pool.values[i]
-        basis = np.linalg.qr(np.column_stack([np.ones(len(z)), f]))[0]
-        goal = unit_outside(z[None], basis)[0]
-        if not np.isfinite(goal[0]):
-            continue
-        g = pool.values[centred.places]
-        first = unit_outside(g, basis)
-        second = unit_outside(g * f, basis)
-        r = first @ goal
-        s = second @ goal
-        t = np.sum(first * second, axis=1)
-        spend(6 * g.size)
-        left = 1 - t * t
-        for k in np.flatnonzero((spanned_share(r, s, t) > 1 - SETTINGS.parallel) & (left > SETTINGS.least_length**2)):
-            j = int(centred.places[k])
-            found.append((int(2 * pool.sizes[i] + 2 * pool.sizes[j]), int(i), j))
-    for size, i, j in sorted(found)[: SETTINGS.most_of_a_form]:
-        yield Match(size, ((i, j), (i,), (j,)))
+            below = row + start
+            above = int(directions.places[k])
+            found.append(Match(int(pool.sizes[below] + pool.sizes[above]), (above,), (below,)))
+    yield from sorted(found, key=lambda match: match.size)[: SETTINGS.most_of_a_form]

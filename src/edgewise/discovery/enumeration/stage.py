@@ -24,9 +24,6 @@ import numpy as np
 from edgewise.discovery.enumeration.matches import (
     Directions,
     Match,
-    bilinear,
-    multiples,
-    products,
     ratios,
     singles,
     sums,
@@ -47,7 +44,6 @@ from edgewise.formulas.expression import (
     complexity,
     evaluate,
     exact_number,
-    product_of,
     sum_of,
     value_of,
 )
@@ -68,12 +64,9 @@ class EnumerationSettings:
     # which takes some 5 s. With noise there is none: no law is exact.
     tiers_before_ranking: int = 2
     most_for_joins: int = 200_000  # Expressions up to which all forms are looked at; beyond it only sums.
-    # Factors h of targets y / h and y h, and expressions f of the form a f g + b f + c g + d: at most, and their number
-    # times that of all expressions; some seconds each.
+    # Factors h of targets y / h and y h: at most, and their number times that of all expressions; some seconds.
     law_factors: int = 60
     law_factors_times_all: int = 1_200_000
-    outer: int = 300
-    outer_times_all: int = 6_000_000
     # Known functions: all monomials to this degree, as long as there are so few.
     known_degree: int = 3
     most_known: int = 10
@@ -164,18 +157,12 @@ def _groups_of_matches(
     if pool.count > SETTINGS.most_for_joins:
         return
     targets = link_targets(y, problem.options)
+    yield _matched(pool, targets, [lambda z: ratios(pool, z, budget)], budget)
+    # Laws with a factor among the shortest expressions
     constant = Directions(pool, np.ones((len(pool.x), 1)), budget)
-    joined = (
-        lambda z: multiples(pool, constant, z, budget),
-        lambda z: ratios(pool, z, budget),
-        lambda z: products(pool, z, budget),
-    )
-    yield _matched(pool, targets, joined, budget)
     count = min(SETTINGS.law_factors, SETTINGS.law_factors_times_all // pool.count)
     factors = [pool.expression(int(k)) for k in constant.places[:count]]
     yield _matched(pool, scaled_targets(y, x, factors, problem.options), _linear(constant, False), budget)
-    outer = min(SETTINGS.outer, SETTINGS.outer_times_all // pool.count)
-    yield _matched(pool, targets[:2], [lambda z: bilinear(pool, constant, z, outer, budget)], budget)
 
 
 def known_functions(inputs: int) -> list[Expression]:
@@ -211,61 +198,54 @@ class _Fitter:
 
     def fitted(self, target: Target, match: Match) -> Expression | None:
         """The law of a match with fitted factors; None if it is not exact."""
-        above = [product_of([self.pool.expression(k) for k in places]) for places in match.above]
+        above = [self.pool.expression(place) for place in match.above]
         above += self.known if match.with_known else [exact_number(1)]
-        below = [product_of([self.pool.expression(k) for k in places]) for places in match.below]
-        if match.factor is None:
-            factor = None
-        else:
-            factor = self.pool.expression(match.factor)
+        below = [self.pool.expression(place) for place in match.below]
         with np.errstate(all="ignore"):
             columns = [evaluate(term, self.x) for term in above]
             goal = target.z
             if below:  # z (g + d) = a f + b, with the terms d z on the right.
                 goal = target.z * evaluate(below[0], self.x)
                 columns.append(-target.z)
-            if factor is not None:
-                scale = evaluate(factor, self.x)
-                columns = [column * scale for column in columns]
             numbers = _least_squares(np.column_stack(columns), goal)
             if numbers is None:
                 return None
-            for written in (True, False):
-                if written or not match.with_known:
-                    expression = self._law(target, above, below, factor, _as_written(numbers) if written else numbers)
-                    if expression is not None:
-                        return expression
-        return None
+            law = self._law(target, above, below, _as_written(numbers))
+            if law is None and not match.with_known:
+                law = self._law(target, above, below, numbers)
+            return law
 
     def _law(
         self,
         target: Target,
         above: Sequence[Expression],
         below: Sequence[Expression],
-        factor: Expression | None,
-        numbers: Sequence[Number] | None,
+        numbers: Sequence[Number],
     ) -> Expression | None:
         """The law with these numbers in front of the terms, if it is exact."""
-        if numbers is None:
-            return None
-        terms = [
-            term if number.value == 1 else number if term == exact_number(1) else Multiply((number, term))
-            for number, term in zip(numbers, above, strict=False)
-            if number.value
-        ]
+        terms = [_term(number, part) for number, part in zip(numbers, above, strict=False) if number.value]
         if not terms:
             return None
         whole = sum_of(terms)
         if below:
-            shift = [numbers[-1]] if numbers[-1].value else []
+            shift = [number for number in numbers[-1:] if number.value]
             whole = Multiply((whole, Power(sum_of([below[0], *shift]), -1.0)))
-        law = target.build(whole if factor is None else Multiply((factor, whole)))
+        law = target.build(whole)
         return next((form for form in (simplify(law), law) if self.is_exact(form)), None)
 
     def is_exact(self, law: Expression) -> bool:
         """True if a law reproduces all rows up to rounding."""
         errors = evaluate(law, self.x) - self.y
         return bool(np.isfinite(errors).all() and np.sqrt(np.mean(errors**2)) <= self.allowed)
+
+
+def _term(number: Number, part: Expression) -> Expression:
+    """A number times a term, without a factor of 1."""
+    if number.value == 1:
+        return part
+    if part == exact_number(1):
+        return number
+    return Multiply((number, part))
 
 
 def _least_squares(columns: np.ndarray, goal: np.ndarray) -> list[Number] | None:
@@ -280,8 +260,8 @@ def _least_squares(columns: np.ndarray, goal: np.ndarray) -> list[Number] | None
     return [Number(float(value)) for value in numbers]
 
 
-def _as_written(numbers: Sequence[Number]) -> list[Number] | None:
-    """The numbers in the form that people write: closed forms and short decimals; None if one has no such form."""
+def _as_written(numbers: Sequence[Number]) -> list[Number]:
+    """The numbers in the form that people write, closed forms and short decimals; none if one has no such form."""
     written = []
     for number in numbers:
         reach = 1e-7 * abs(number.value)
@@ -295,5 +275,5 @@ def _as_written(numbers: Sequence[Number]) -> list[Number] | None:
         elif abs(short - number.value) <= reach:
             written.append(Number(short))
         else:
-            return None
+            return []
     return written
