@@ -13,6 +13,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from enum import IntEnum
 from fractions import Fraction
 from keyword import iskeyword
 from typing import TYPE_CHECKING
@@ -35,19 +36,23 @@ from edgewise.formulas.expression import (
     product_of,
     used_variables,
 )
-from edgewise.formulas.rewriting import as_fraction, split_number
+from edgewise.formulas.rewriting import MINUS_ONE, ONE, as_fraction
 
 if TYPE_CHECKING:
     import sympy
 
-SUM, PRODUCT, POWER, ATOM = range(4)  # Precedence of the outermost sign of a printed formula.
 
-PLAIN = 1e7  # rounded numbers below this are written with their zeros, 46000 and not 4.6e+04
+GREEK = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu", "xi"}
+GREEK |= {"pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega"}
 
-DECIMAL_DENOMINATORS = (10, 20, 25, 50, 100)  # 51/10 is printed 5.1, but 1/2, 3/4 and 8/5 as they are
 
-_GREEK = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu", "xi"}
-_GREEK |= {"pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega"}
+class Precedence(IntEnum):
+    """Precedence of the outermost sign of a printed formula."""
+
+    SUM = 0
+    PRODUCT = 1
+    POWER = 2
+    ATOM = 3
 
 
 @typed
@@ -158,7 +163,9 @@ def as_python(node: Expression, names: Sequence[str], function: str = "f") -> st
     """
     check_identifier(function)
     body = node.read_by(_Python(tuple(f"x[:, {k}]" for k in range(len(names))), None))[0]
-    imports = "import numpy as np\n" + ("from scipy.special import j0\n" if "j0(" in body else "")
+    imports = "import numpy as np\n"
+    if "j0(" in body:
+        imports += "from scipy.special import j0\n"
     listed = python_comment(", ".join(names))
     return f"{imports}\n\ndef {function}(x):\n    # the columns of x: {listed}\n    return {body} + np.zeros(len(x))\n"
 
@@ -202,10 +209,9 @@ def as_c(node: Expression, names: Sequence[str], function: str = "f") -> str:
     check_identifier(function)
     body = node.read_by(_C(tuple(f"x[{k}]" for k in range(len(names))), None))[0]
     listed = ", ".join(map(c_comment, names))
+    head = ""
     if "j0(" in body:
         head = "#define _XOPEN_SOURCE 700\n"
-    else:
-        head = ""
     call = f"double {function}(const double *x)"
     return f"{head}#include <math.h>\n\n/* x: {listed} */\n{call}\n{{\n    return {body};\n}}\n"
 
@@ -224,8 +230,10 @@ def check_identifier(name: str) -> None:
 def latex_name(name: str) -> str:
     r"""The name of an input for math mode: Greek letters by name, digits after a letter as an index."""
     match = re.fullmatch(r"([A-Za-z]+?)_?(\d*)", name)
-    if match and (len(match[1]) == 1 or match[1] in _GREEK):
-        letter = rf"\{match[1]}" if match[1] in _GREEK else match[1]
+    if match and (len(match[1]) == 1 or match[1] in GREEK):
+        letter = match[1]
+        if letter in GREEK:
+            letter = rf"\{letter}"
         if match[2]:
             return f"{letter}_{{{match[2]}}}"
         return letter
@@ -243,21 +251,26 @@ def exponent_fraction(exponent: float) -> Fraction | None:
 
 
 def base_and_exponent(node: Call) -> tuple[Expression, Expression] | None:
-    """The base u and the exponent v of exp(v log u), which is u**v; None for other functions.
-
-    A number as exponent stays in the exponential: it is a constant to fit, and an exponent of a power is none.
-    """
-    factors = node.argument.factors if isinstance(node.argument, Multiply) else ()
-    logarithms = [part for part in factors if isinstance(part, Call) and part.name == "log"]
-    others = [part for part in factors if part not in logarithms]
-    if node.name != "exp" or len(logarithms) != 1 or not any(map(used_variables, others)):
+    """The base u and the exponent v of exp(v log u), which is u**v; None for other functions."""
+    # A number as exponent stays in the exponential: it is a constant to fit, and an exponent of a power is none.
+    bases: list[Expression] = []
+    others: list[Expression] = []
+    for part in node.argument.multiplicands:
+        match part:
+            case Call("log", argument):
+                bases.append(argument)
+            case _:
+                others.append(part)
+    if node.name != "exp" or len(bases) != 1 or not any(map(used_variables, others)):
         return None
-    return logarithms[0].argument, product_of(others)
+    return bases[0], product_of(others)
 
 
-def signed(text: str, precedence: int = ATOM) -> tuple[str, int]:
+def signed(text: str, precedence: int = Precedence.ATOM) -> tuple[str, int]:
     """A text with its precedence, which is that of a sum where it begins with a minus."""
-    return text, SUM if text.startswith("-") else precedence
+    if text.startswith("-"):
+        precedence = Precedence.SUM
+    return text, precedence
 
 
 class _Text:
@@ -276,22 +289,23 @@ class _Text:
     def variable(self, node: Variable) -> tuple[str, int]:
         if node.index >= len(self.names):
             raise InputError(f"names must have one for each input of the formula, got {len(self.names)}")
-        return self.names[node.index], ATOM
+        return self.names[node.index], Precedence.ATOM
 
     def sum(self, node: Add) -> tuple[str, int]:
         """Terms with the signs between them; a sum within a sum stands in brackets."""
         text = ""
         for term in node.terms:
             part = term.read_by(self)[0]
-            if isinstance(term, Add):
-                part = f"({part})"
+            match term:
+                case Add():
+                    part = f"({part})"
             if not text:
                 text = part
             elif part.startswith("-"):
                 text += f" - {part[1:].lstrip()}"
             else:
                 text += f" + {part}"
-        return text, SUM
+        return text, Precedence.SUM
 
     def bracketed(self, node: Expression, level: int) -> str:
         """The text of a node, in brackets if its outermost sign has a lower precedence than `level`."""
@@ -309,7 +323,7 @@ class _Text:
         if self.digits is None:
             return signed(repr(node.value))
         text = f"{node.value:.{self.digits}g}"
-        if "e+" in text and abs(node.value) < PLAIN:
+        if "e+" in text and abs(node.value) < 1e7:  # with their zeros, 46000 and not 4.6e+04
             text = f"{float(text):.0f}"
         return signed(text)
 
@@ -320,11 +334,14 @@ class _Text:
         sign, *parts = _fraction_parts(exact)
         above, below = ([self.unit(part) for part in side] for side in parts)
         top = self.times.join(above)
+        precedence = Precedence.ATOM
         if below:
-            return signed(sign + self.fraction(top, below), PRODUCT)
-        if len(above) > 1:
-            return signed(sign + top, PRODUCT)
-        return signed(sign + top, POWER if self.power_sign in top else ATOM)
+            top = self.fraction(top, below)
+        if below or len(above) > 1:
+            precedence = Precedence.PRODUCT
+        elif self.power_sign in top:
+            precedence = Precedence.POWER
+        return signed(sign + top, precedence)
 
     def unit(self, name: str) -> str:
         """A whole number, a constant with a name, or another unit of closed forms, which is a formula of these."""
@@ -333,21 +350,31 @@ class _Text:
         return self.constants.get(name) or parse_expression(name).read_by(self)[0]
 
     def product(self, node: Multiply) -> tuple[str, int]:
+        # The number, unless it is 1
         sign, size, above, below = _numerator_and_denominator(node)
-        parts = [] if size.value == 1 and above else [self.bracketed(size, PRODUCT)]
+        parts: list[str] = []
         divisors: list[str] = []
+        if size.value != 1 or not above:
+            parts.append(self.bracketed(size, Precedence.PRODUCT))
         if parts and below and size.exact is not None and _short_decimal(size.exact) is None:
             # The number's denominator joins that of the product: q/(4*pi*r) instead of 1/(4*pi)*q/r.
             _, top, bottom = _fraction_parts(size.exact)
             parts = [self.unit(part) for part in top if part != "1" or not above]
             divisors = [self.unit(part) for part in bottom]
+        # The factors above and below the bar; a sum that stands alone needs no brackets there
         is_alone = bool(below) and not parts and len(above) == 1
-        parts += [self.bracketed(part, SUM if self.has_bar and is_alone else POWER) for part in above]
+        parts += [self.bracketed(part, self.level(is_alone)) for part in above]
         text = self.between(parts).join(parts)
         if below:
-            level = SUM if self.has_bar and len(below) + len(divisors) == 1 else POWER
+            level = self.level(len(below) + len(divisors) == 1)
             text = self.fraction(text, [*divisors, *(self.bracketed(part, level) for part in below)])
-        return signed(sign + text, PRODUCT)
+        return signed(sign + text, Precedence.PRODUCT)
+
+    def level(self, is_alone: bool) -> int:
+        """The least precedence of a factor that needs no brackets, on its side of the fraction bar."""
+        if self.has_bar and is_alone:
+            return Precedence.SUM
+        return Precedence.POWER
 
     def between(self, factors: Sequence[str]) -> str:
         """The sign of a product of some factors."""
@@ -363,9 +390,9 @@ class _Text:
     def power(self, node: Power) -> tuple[str, int]:
         exponent = node.exponent
         if exponent == 0.5:
-            return f"sqrt({node.base.read_by(self)[0]})", ATOM
+            return f"sqrt({node.base.read_by(self)[0]})", Precedence.ATOM
         if exponent == -1:
-            return f"1/{self.bracketed(node.base, POWER)}", PRODUCT
+            return f"1/{self.bracketed(node.base, Precedence.POWER)}", Precedence.PRODUCT
         fraction = exponent_fraction(exponent)
         if fraction is not None:
             shown = f"({fraction})"
@@ -373,16 +400,16 @@ class _Text:
             shown = f"{exponent:.15g}"
         else:  # for people six digits, as in LaTeX: a fitted exponent is not known better
             shown = f"{exponent:.6g}"
-        return f"{self.bracketed(node.base, ATOM)}**{shown}", POWER
+        return f"{self.bracketed(node.base, Precedence.ATOM)}**{shown}", Precedence.POWER
 
     def general_power(self, base: Expression, exponent: Expression) -> str:
-        return f"{self.bracketed(base, ATOM)}**{self.bracketed(exponent, ATOM)}"
+        return f"{self.bracketed(base, Precedence.ATOM)}**{self.bracketed(exponent, Precedence.ATOM)}"
 
     def call(self, node: Call) -> tuple[str, int]:
-        parts = base_and_exponent(node) if self.has_powers else None
-        if parts is not None:
-            return self.general_power(*parts), POWER
-        return self.function(node.name).replace("%s", node.argument.read_by(self)[0]), ATOM
+        parts = base_and_exponent(node)
+        if parts is not None and self.has_powers:
+            return self.general_power(*parts), Precedence.POWER
+        return self.function(node.name).replace("%s", node.argument.read_by(self)[0]), Precedence.ATOM
 
     def function(self, name: str) -> str:
         """A call of a function, with %s for the argument."""
@@ -400,7 +427,7 @@ class _Written(_Text):
         return text.replace("**", "^"), precedence
 
     def general_power(self, base: Expression, exponent: Expression) -> str:
-        return f"{self.bracketed(base, ATOM)}^{self.bracketed(exponent, ATOM)}"
+        return f"{self.bracketed(base, Precedence.ATOM)}^{self.bracketed(exponent, Precedence.ATOM)}"
 
 
 class _Latex(_Text):
@@ -413,7 +440,9 @@ class _Latex(_Text):
         return rf"\left({text}\right)"
 
     def between(self, factors: Sequence[str]) -> str:
-        return r" \, " if any("mathrm" in part for part in factors) else " "  # names of several letters need a space
+        if any("mathrm" in part for part in factors):  # names of several letters need a space
+            return r" \, "
+        return " "
 
     def fraction(self, top: str, below: Sequence[str]) -> str:
         return rf"\frac{{{top}}}{{{self.between([top, *below]).join(below)}}}"
@@ -422,26 +451,26 @@ class _Latex(_Text):
         text, precedence = super().number(node)
         if node.exact is None and "e" in text:
             digits, exponent = text.split("e")
-            return rf"{digits} \cdot 10^{{{int(exponent)}}}", PRODUCT if node.value > 0 else SUM
+            return signed(rf"{digits} \cdot 10^{{{int(exponent)}}}", Precedence.PRODUCT)
         return text, precedence
 
     def power(self, node: Power) -> tuple[str, int]:
         base = node.base
         exponent = node.exponent
         if exponent == 0.5:
-            return rf"\sqrt{{{base.read_by(self)[0]}}}", ATOM
+            return rf"\sqrt{{{base.read_by(self)[0]}}}", Precedence.ATOM
         if exponent == -1:
-            return rf"\frac{{1}}{{{base.read_by(self)[0]}}}", PRODUCT
+            return rf"\frac{{1}}{{{base.read_by(self)[0]}}}", Precedence.PRODUCT
         if exponent < 0:
-            return rf"\frac{{1}}{{{self.power(Power(base, -exponent))[0]}}}", PRODUCT
+            return rf"\frac{{1}}{{{self.power(Power(base, -exponent))[0]}}}", Precedence.PRODUCT
         fraction = exponent_fraction(exponent)
         if fraction is None and exponent % 1 == 0.5:
             fraction = Fraction(exponent)
-        shown = f"{exponent:g}" if fraction is None else str(fraction)
-        return f"{self.bracketed(base, ATOM)}^{{{shown}}}", POWER
+        shown = str(fraction or f"{exponent:g}")
+        return f"{self.bracketed(base, Precedence.ATOM)}^{{{shown}}}", Precedence.POWER
 
     def general_power(self, base: Expression, exponent: Expression) -> str:
-        return f"{self.bracketed(base, ATOM)}^{{{exponent.read_by(self)[0]}}}"
+        return f"{self.bracketed(base, Precedence.ATOM)}^{{{exponent.read_by(self)[0]}}}"
 
     def function(self, name: str) -> str:
         return FUNCTIONS[name].latex
@@ -459,7 +488,7 @@ class _Python(_Text):
         return signed(repr(float(node.value)))
 
     def product(self, node: Multiply) -> tuple[str, int]:
-        return "*".join(self.bracketed(part, POWER) for part in node.factors), PRODUCT
+        return "*".join(self.bracketed(part, Precedence.POWER) for part in node.factors), Precedence.PRODUCT
 
     def power(self, node: Power) -> tuple[str, int]:
         # Python raises at powers of floats where numpy, and so `evaluate`, gives infinity, or it gives complex numbers.
@@ -468,18 +497,18 @@ class _Python(_Text):
         exponent = node.exponent
         if exponent < 0:
             text, precedence = self.power(Power(node.base, -exponent))
-            if precedence < POWER:
+            if precedence < Precedence.POWER:
                 text = self.in_brackets(text)
-            return f"1.0/{text}", PRODUCT
+            return f"1.0/{text}", Precedence.PRODUCT
         if exponent == 1:
             return node.base.read_by(self)
         if exponent == 0.5:
-            return self.root.replace("%s", node.base.read_by(self)[0]), ATOM
+            return self.root.replace("%s", node.base.read_by(self)[0]), Precedence.ATOM
         return self.other_power(node)
 
     def other_power(self, node: Power) -> tuple[str, int]:
-        shown = repr(node.exponent if node.exponent % 1 else int(node.exponent))
-        return f"{self.bracketed(node.base, ATOM)}**{shown}", POWER
+        shown = repr(node.exponent).removesuffix(".0")
+        return f"{self.bracketed(node.base, Precedence.ATOM)}**{shown}", Precedence.POWER
 
     def function(self, name: str) -> str:
         return FUNCTIONS[name].python
@@ -491,7 +520,7 @@ class _C(_Python):
     root = "sqrt(%s)"
 
     def other_power(self, node: Power) -> tuple[str, int]:
-        return f"pow({node.base.read_by(self)[0]}, {float(node.exponent)!r})", ATOM
+        return f"pow({node.base.read_by(self)[0]}, {float(node.exponent)!r})", Precedence.ATOM
 
     def function(self, name: str) -> str:
         return FUNCTIONS[name].c
@@ -504,7 +533,7 @@ class _Stored(_Python):
         return signed(repr(float(node.value)).replace("inf", "1e999"))  # which Python reads as infinite
 
     def power(self, node: Power) -> tuple[str, int]:
-        return f"{self.bracketed(node.base, ATOM)}**{float(node.exponent)!r}", POWER
+        return f"{self.bracketed(node.base, Precedence.ATOM)}**{float(node.exponent)!r}", Precedence.POWER
 
     def function(self, name: str) -> str:
         return f"{name}(%s)"
@@ -539,10 +568,13 @@ class _Sympy:
 
     def power(self, node: Power) -> sympy.Expr:
         exponent = node.exponent
-        fraction = Fraction(exponent) if (2 * exponent) % 1 == 0 else exponent_fraction(exponent)
+        base = node.base.read_by(self)
+        fraction = exponent_fraction(exponent)
+        if (2 * exponent) % 1 == 0:
+            fraction = Fraction(exponent)
         if fraction is not None:
-            return node.base.read_by(self) ** self.sympy.Rational(fraction.numerator, fraction.denominator)
-        return node.base.read_by(self) ** self.sympy.Float(exponent, 17)
+            return base ** self.sympy.Rational(fraction.numerator, fraction.denominator)
+        return base ** self.sympy.Float(exponent, 17)
 
     def call(self, node: Call) -> sympy.Expr:
         function = getattr(self.sympy, FUNCTIONS[node.name].sympy)
@@ -555,7 +587,7 @@ class _Sympy:
 def _short_decimal(exact: Exact) -> str | None:
     """The decimal that people write for tenths or hundredths such as 51/10; None for 1/2, 3/4 and others."""
     p, q, unit = exact
-    if unit or q not in DECIMAL_DENOMINATORS:
+    if unit or q not in (10, 20, 25, 50, 100):  # 51/10 is printed 5.1, but 1/2, 3/4 and 8/5 as they are
         return None
     return f"{p / q:.15g}"
 
@@ -563,28 +595,32 @@ def _short_decimal(exact: Exact) -> str | None:
 def _fraction_parts(exact: Exact) -> tuple[str, list[str], list[str]]:
     """Sign, factors above and factors below the fraction bar of a closed form."""
     p, q, unit = exact
-    is_below = unit.startswith("1/")
-    unit = unit.removeprefix("1/")
-    factors = [str(abs(p)), *([unit] if unit and not is_below else [])]
-    above = factors[1:] if abs(p) == 1 and len(factors) > 1 else factors
-    below = [*([str(q)] if q != 1 else []), *([unit] if is_below else [])]
-    return "-" if p < 0 else "", above, below
+    sign = "-" * (p < 0)
+    above = [str(abs(p))] * (abs(p) != 1)
+    below = [str(q)] * (q != 1)
+    if unit.startswith("1/"):
+        below.append(unit.removeprefix("1/"))
+    elif unit:
+        above.append(unit)
+    return sign, above or ["1"], below
 
 
 def _numerator_and_denominator(node: Multiply) -> tuple[str, Number, list[Expression], list[Expression]]:
     """Sign, size of the number, other factors above and factors below the fraction bar of a product."""
-    number, rest = split_number(node)
-    parts = () if rest is None else rest.multiplicands
+    number = ONE
     above: list[Expression] = []
     below: list[Expression] = []
-    for part in parts:
-        bottom = part.below_bar
-        if bottom is None:
-            above.append(part)
-        else:
-            below.append(bottom)
-    size = Number(abs(number.value), (abs(number.exact[0]), *number.exact[1:]) if number.exact else None)
-    return "-" if number.value < 0 else "", size, above, below
+    for part in node.factors:
+        match part, part.below_bar:
+            case Number(), _:
+                number = number.times(part)
+            case _, None:
+                above.append(part)
+            case _, bottom:
+                below.append(bottom)
+    if number.value < 0:
+        return "-", number.times(MINUS_ONE), above, below
+    return "", number, above, below
 
 
 @typed
