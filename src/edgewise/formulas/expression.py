@@ -30,11 +30,6 @@ UNITS |= {"sqrt(pi)": math.sqrt(math.pi), "1/sqrt(2*pi)": 1 / math.sqrt(2 * math
 UNITS |= {"pi**2": math.pi**2, "1/pi**2": math.pi**-2, "sqrt(2*pi)": math.sqrt(2 * math.pi)}
 UNITS |= {"1/sqrt(pi)": 1 / math.sqrt(math.pi), "1/e": 1 / math.e, "sqrt(5)": math.sqrt(5), "log(2)": math.log(2)}
 
-# Levels of a formula, at most: Python allows about 1,000 nested calls, and printing makes three a level.
-MOST_NESTED = 150
-LARGEST_EXACT = 10**9  # Fractions with a larger numerator or denominator are kept as floats.
-
-
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -132,25 +127,25 @@ class Number(Expression):
     def plus(self, other: Number) -> Number:
         """The sum; exact if both numbers are exact and have the same unit."""
         value = self.value + other.value
-        if self.exact and other.exact and self.exact[2] == other.exact[2]:
-            (p, q, unit), (r, s, _) = self.exact, other.exact
-            return _fraction(value, p * s + r * q, q * s, unit if p * s + r * q else "")
-        if other.value == 0 or self.value == 0:
-            return self if other.value == 0 else other
+        match self.exact, other.exact:
+            case (p, q, unit), (r, s, other_unit) if unit == other_unit:
+                return _fraction(value, p * s + r * q, q * s, unit)
+        if other.value == 0:
+            return self
+        if self.value == 0:
+            return other
         return Number(value)
 
     def times(self, other: Number) -> Number:
         """The product; exact if both numbers are exact and the product of their units has a closed form."""
         value = self.value * other.value
-        if self.exact and other.exact and self.exact[2] and other.exact[2]:
-            joint = closed_unit(UNITS[self.exact[2]] * UNITS[other.exact[2]])
-            if joint is not None:
-                p = self.exact[0] * other.exact[0]
-                q = self.exact[1] * other.exact[1]
-                return _fraction(value, p * joint[0], q * joint[1], joint[2])
-        if self.exact and other.exact and (not self.exact[2] or not other.exact[2]):
-            (p, q, unit), (r, s, other_unit) = self.exact, other.exact
-            return _fraction(value, p * r, q * s, (unit or other_unit) if p * r else "")
+        match self.exact, other.exact:
+            case ((p, q, unit), (r, s, "")) | ((p, q, ""), (r, s, unit)):
+                return _fraction(value, p * r, q * s, unit)
+            case (p, q, unit), (r, s, other_unit):
+                joint = closed_unit(UNITS[unit] * UNITS[other_unit])
+                if joint is not None:
+                    return _fraction(value, p * r * joint[0], q * s * joint[1], joint[2])
         return Number(value)
 
     def to_power(self, exponent: float) -> Number | None:
@@ -161,26 +156,29 @@ class Number(Expression):
             value = float(power(np.float64(self.value), exponent))
         if not math.isfinite(value):
             return None
-        if self.exact and self.exact[2] and exponent % 1 == 0 and abs(exponent) < 5:
-            p, q, name = self.exact
-            unit = closed_unit(UNITS[name] ** exponent)
-            root = Number(p / q, (p, q, "")).to_power(exponent)
-            if unit is not None and root is not None and root.exact:
-                return _fraction(value, root.exact[0] * unit[0], root.exact[1] * unit[1], unit[2])
-        if self.exact and not self.exact[2]:
-            p, q = self.exact[:2] if exponent > 0 else self.exact[1::-1]
-            if exponent % 1 == 0 and abs(exponent) < 9:
-                return _fraction(value, p ** int(abs(exponent)), q ** int(abs(exponent)))
-            if abs(exponent) == 0.5 and self.value > 0 and math.isqrt(p) ** 2 == p and math.isqrt(q) ** 2 == q:
-                return _fraction(value, math.isqrt(p), math.isqrt(q))
+        match self.exact:
+            # A fraction: small whole powers, and square roots of squares
+            case (p, q, ""):
+                if exponent < 0:
+                    p, q = q, p
+                if exponent % 1 == 0 and abs(exponent) < 9:
+                    return _fraction(value, p ** int(abs(exponent)), q ** int(abs(exponent)))
+                if abs(exponent) == 0.5 and self.value > 0 and math.isqrt(p) ** 2 == p and math.isqrt(q) ** 2 == q:
+                    return _fraction(value, math.isqrt(p), math.isqrt(q))
+            # A fraction of a unit whose power has a closed form
+            case (p, q, name) if exponent % 1 == 0 and abs(exponent) < 5:
+                unit = closed_unit(UNITS[name] ** exponent)
+                root = Number(p / q, (p, q, "")).to_power(exponent)
+                if unit is not None and root is not None and root.exact:
+                    return _fraction(value, root.exact[0] * unit[0], root.exact[1] * unit[1], unit[2])
         return Number(value)
 
     def inverse(self) -> Number:
         """The reciprocal of a number other than zero; exact for fractions."""
-        if self.exact is None or self.exact[2]:
-            return self.to_power(-1.0) or Number(1 / self.value)
-        p, q, _ = self.exact
-        return Number(1 / self.value, (q, p, "") if p > 0 else (-q, -p, ""))
+        match self.exact:
+            case (p, q, ""):
+                return _fraction(1 / self.value, q, p)
+        return self.to_power(-1.0) or Number(1 / self.value)
 
     @property
     def is_sign(self) -> bool:
@@ -198,7 +196,9 @@ class Number(Expression):
 
 def exact_number(value: float) -> Number:
     """A constant whose value is exact if it is a whole number below one million."""
-    return Number(float(value), (int(value), 1, "") if float(value).is_integer() and abs(value) < 1e6 else None)
+    if float(value).is_integer() and abs(value) < 1e6:
+        return Number(float(value), (int(value), 1, ""))
+    return Number(float(value))
 
 
 @cache
@@ -212,10 +212,18 @@ def closed_unit(value: float) -> Exact | None:
 
 
 def _fraction(value: float, p: int, q: int, unit: str = "") -> Number:
-    """The number p / q times a unit in lowest terms, of the given value; a float if p or q is too large."""
-    shared = math.gcd(p, q) * (1 if q > 0 else -1)
-    p, q = (p // shared, q // shared) if shared else (p, q)
-    return Number(value, (p, q, unit) if max(abs(p), q) < LARGEST_EXACT else None)
+    """The number p / q times a unit in lowest terms, of the given value; a float if p or q reaches a billion."""
+    if p == 0:
+        unit = ""
+    shared = math.gcd(p, q)
+    if q < 0:
+        shared = -shared
+    if shared:
+        p = p // shared
+        q = q // shared
+    if max(abs(p), q) < 10**9:
+        return Number(value, (p, q, unit))
+    return Number(value)
 
 
 def value_of(form: Exact) -> float:
@@ -344,7 +352,7 @@ class Power(Expression):
     def below_bar(self) -> Expression | None:
         if self.exponent >= 0:
             return None
-        return self.base if self.exponent == -1 else Power(self.base, -self.exponent)
+        return simple_power(self.base, -self.exponent)
 
     def evaluated(self, x: np.ndarray, parts: Sequence[Values]) -> Values:
         return power(parts[0], self.exponent)
@@ -463,7 +471,7 @@ def exchanged(node: Expression, exchange: Callable[[Expression], Expression | No
 
 def replaced(node: Expression, old: Expression, new: Expression) -> Expression:
     """A formula in which every part equal to `old` is replaced by `new`."""
-    return exchanged(node, lambda part: new if part == old else None)
+    return exchanged(node, {old: new}.get)
 
 
 def sum_of(terms: Sequence[Expression]) -> Expression:
@@ -482,10 +490,17 @@ def product_of(factors: Sequence[Expression]) -> Expression:
     return Multiply(tuple(factors))
 
 
+def simple_power(base: Expression, exponent: float) -> Expression:
+    """The power of a base; with the exponent 1 the base itself."""
+    if exponent == 1:
+        return base
+    return Power(base, float(exponent))
+
+
 def monomial(powers: Iterable[tuple[int, float]]) -> Expression:
     """The product of powers of inputs, given as pairs of a column and an exponent; 1 where all exponents are 0."""
-    factors = [Variable(k) if power == 1 else Power(Variable(k), float(power)) for k, power in powers if power]
-    return product_of(factors) if factors else exact_number(1)
+    factors = [simple_power(Variable(column), exponent) for column, exponent in powers if exponent]
+    return product_of(factors or [exact_number(1)])
 
 
 def depth(node: Expression) -> int:
@@ -544,7 +559,9 @@ def power(base: Values, exponent: float) -> Values:
         return 1 / power(base, -exponent)
     if exponent == 0.5:
         return np.sqrt(base)
-    return base ** (int(exponent) if exponent % 1 == 0 else exponent)
+    if exponent % 1 == 0:
+        return base ** int(exponent)
+    return base**exponent
 
 
 def numbers_of(node: Expression) -> list[Number]:
@@ -561,13 +578,14 @@ def with_constants(
     node: Expression, values: Sequence[float] | np.ndarray, exact: Sequence[Exact | None] | None = None
 ) -> Expression:
     """A formula of the same form with other numbers, and their closed forms, in the order of `constant_values`."""
-    numbers = iter(zip(values, [None] * len(values) if exact is None else exact, strict=True))
+    numbers = zip(values, exact or [None] * len(values), strict=True)
 
     def with_next(part: Expression) -> Expression | None:
-        if not isinstance(part, Number):
-            return None
-        value, form = next(numbers)
-        return Number(float(value), form)
+        match part:
+            case Number():
+                value, form = next(numbers)
+                return Number(float(value), form)
+        return None
 
     return exchanged(node, with_next)
 
@@ -600,8 +618,11 @@ def values_and_derivatives(
                 continue
             outer = node.partial(number, parts)
             for place, slope in slopes.items():
-                change = slope if outer is UNIT_SLOPE else outer * slope
-                total[place] = total[place] + change if place in total else change
+                if outer is not UNIT_SLOPE:
+                    slope = outer * slope
+                if place in total:
+                    slope = total[place] + slope
+                total[place] = slope
         return node.evaluated(x, parts), total
 
     with np.errstate(all="ignore"):
@@ -675,18 +696,30 @@ def parse_expression(text: str, names: Sequence[str] = ("x",)) -> Expression:
     if not isinstance(text, str):
         raise InputError(f"text must be a formula in Python's notation, got {type(text).__name__}")
     try:
-        plain, known = text.strip(), {name: k for k, name in enumerate(names)}
-        for k, name in enumerate(names):
-            for quoted in (f"`{name}`", *([name] if name.startswith("[") and name.endswith("]") else [])):
-                if quoted in plain:
-                    plain, known[f"_column_{k}_"] = plain.replace(quoted, f"_column_{k}_"), k
-            if iskeyword(name):  # lambda is a usual name of a wavelength, which Python's notation does not allow
-                plain, known[f"_column_{k}_"] = re.sub(rf"\b{name}\b", f"_column_{k}_", plain), k
+        plain, known = with_safe_names(text.strip(), names)
         return _read(ast.parse(plain, mode="eval").body, known, text)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"text must be a formula in Python's notation, got {text[:80]!r}") from error
+
+
+def with_safe_names(text: str, names: Sequence[str]) -> tuple[str, dict[str, int]]:
+    """A text with identifiers in place of names in backticks or brackets, and the columns by all their names."""
+    known = {name: k for k, name in enumerate(names)}
+    for k, name in enumerate(names):
+        safe = f"_column_{k}_"
+        shown = [f"`{name}`"]
+        if name.startswith("[") and name.endswith("]"):
+            shown.append(name)
+        for quoted in shown:
+            if quoted in text:
+                text = text.replace(quoted, safe)
+                known[safe] = k
+        if iskeyword(name):  # lambda is a usual name of a wavelength, which Python's notation does not allow
+            text = re.sub(rf"\b{name}\b", safe, text)
+            known[safe] = k
+    return text, known
 
 
 _UNIT_NAMES = {"pi": Number(math.pi, (1, 1, "pi")), "e": Number(math.e, (1, 1, "e"))}
@@ -714,17 +747,23 @@ def _read(tree: ast.expr, names: Mapping[str, int], text: str) -> Expression:
         case ast.BinOp(op=ast.Add() | ast.Sub()):
             terms: list[Expression] = []
             for operator, part in _chain(tree, (ast.Add, ast.Sub)):
-                term = inner(part)
-                terms.append(_negative(term) if isinstance(operator, ast.Sub) else term)
+                match operator:
+                    case ast.Sub():
+                        terms.append(_negative(inner(part)))
+                    case _:
+                        terms.append(inner(part))
             return Add(tuple(terms))
         case ast.BinOp(op=ast.Mult() | ast.Div()):
             factors: list[Expression] = []
             for operator, part in _chain(tree, (ast.Mult, ast.Div)):
                 factor = inner(part)
-                if operator is None and isinstance(part, ast.UnaryOp) and isinstance(factor, Multiply):
-                    factors += factor.factors  # Python gives the minus of -a*b to a alone
-                else:
-                    factors.append(Power(factor, -1.0) if isinstance(operator, ast.Div) else factor)
+                match operator, part:
+                    case None, ast.UnaryOp():  # Python gives the minus of -a*b to a alone
+                        factors += factor.multiplicands
+                    case ast.Div(), _:
+                        factors.append(Power(factor, -1.0))
+                    case _:
+                        factors.append(factor)
             return Multiply(tuple(factors))
         case ast.BinOp(left=left, op=ast.Pow(), right=right):
             exponent = inner(right)
@@ -747,15 +786,12 @@ def _read(tree: ast.expr, names: Mapping[str, int], text: str) -> Expression:
 
 def _negative(node: Expression) -> Expression:
     """A term with the other sign: that of its number, or of a factor -1."""
-    first, *others = node.multiplicands
-    if not isinstance(first, Number):
-        return Multiply((exact_number(-1), first, *others))
-    if first.exact is None:
-        number = Number(-first.value)
-    else:
-        p, q, unit = first.exact
-        number = Number(-first.value, (-p, q, unit))
-    return product_of([number, *others])
+    match node.multiplicands:
+        case Number(value, None), *others:
+            return product_of([Number(-value), *others])
+        case Number(value, (p, q, unit)), *others:
+            return product_of([Number(-value, (-p, q, unit)), *others])
+    return Multiply((exact_number(-1), *node.multiplicands))
 
 
 def _chain(tree: ast.expr, kinds: tuple[type[ast.operator], ...]) -> list[tuple[ast.operator | None, ast.expr]]:

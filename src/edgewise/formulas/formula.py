@@ -13,7 +13,6 @@ from edgewise.checks import check_names, typed
 from edgewise.errors import CheckpointError, InputError, missing_extra
 from edgewise.formulas.domains import domain_violations
 from edgewise.formulas.expression import (
-    MOST_NESTED,
     UNITS,
     Exact,
     Expression,
@@ -34,11 +33,20 @@ if TYPE_CHECKING:
     import sympy
 
 
-# Characters of a formula in a file, at most: more than a person can use, and few enough to read without delay.
-MOST_CHARACTERS = 200_000
-# Terms of a sum or factors of a product in a file, at most: Python's parser, which reads them back, ends at 3,000.
-MOST_TERMS = 2000
-MOST_NAMES = 10_000  # inputs of a formula in a file, as many as a table has columns at most
+@dataclass(frozen=True)
+class FormulaLimits:
+    """The largest formulas that are kept and read."""
+
+    # Levels of a formula: Python allows about 1,000 nested calls, and printing makes three a level.
+    nested: int = 150
+    # Characters of a formula in a file: more than a person can use, and few enough to read without delay.
+    characters: int = 200_000
+    # Terms of a sum or factors of a product in a file: Python's parser, which reads them back, ends at 3,000.
+    terms: int = 2000
+    names: int = 10_000  # inputs of a formula in a file, as many as a table has columns at most
+
+
+LIMITS = FormulaLimits()
 
 
 @dataclass(frozen=True)
@@ -84,20 +92,20 @@ class Formula:
 
     def __post_init__(self) -> None:
         levels = depth(self.expression)
-        if levels > MOST_NESTED:
-            raise InputError(f"expression must have at most {MOST_NESTED} nested levels, got {levels}")
+        if levels > LIMITS.nested:
+            raise InputError(f"expression must have at most {LIMITS.nested} nested levels, got {levels}")
 
     stored_form: ClassVar[type] = StoredFormula
 
     def to_stored(self) -> StoredFormula:
         """Return the form in a file; InputError where that could not be read back."""
         terms = max(len(part.parts) for part in walk(self.expression))
-        if terms > MOST_TERMS:
-            raise InputError(f"formulas must have at most {MOST_TERMS:,} terms in a sum to be stored, got {terms:,}")
+        if terms > LIMITS.terms:
+            raise InputError(f"formulas must have at most {LIMITS.terms:,} terms in a sum to be stored, got {terms:,}")
         text = as_stored(self.expression, len(self.names))
-        if len(text) > MOST_CHARACTERS:
+        if len(text) > LIMITS.characters:
             raise InputError(
-                f"formulas must have at most {MOST_CHARACTERS:,} characters to be stored, got {len(text):,}"
+                f"formulas must have at most {LIMITS.characters:,} characters to be stored, got {len(text):,}"
             )
         forms = tuple(number.exact for number in numbers_of(self.expression))
         return StoredFormula(self.names, text, forms)
@@ -107,10 +115,10 @@ class Formula:
         """Return the formula of the form in a file."""
         names = check_names(stored.names, len(stored.names))
         forms = stored.closed_forms
-        if len(names) > MOST_NAMES:
-            raise CheckpointError(f"must have formulas of at most {MOST_NAMES:,} inputs, got {len(names):,}")
-        if len(stored.text) > MOST_CHARACTERS:
-            raise CheckpointError(f"must have formulas of at most {MOST_CHARACTERS:,} characters")
+        if len(names) > LIMITS.names:
+            raise CheckpointError(f"must have formulas of at most {LIMITS.names:,} inputs, got {len(names):,}")
+        if len(stored.text) > LIMITS.characters:
+            raise CheckpointError(f"must have formulas of at most {LIMITS.characters:,} characters")
         node = parse_expression(stored.text, check_names(None, len(names)))
         values = constant_values(node)
         # A closed form is that of its number, and the text is what would be written: nothing shows 3 that is 2.
@@ -225,5 +233,5 @@ def _is_closed_form(form: Exact | None, value: float) -> bool:
 
 
 def _check_digits(digits: int | None) -> None:
-    if digits is not None and (isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= 17):
+    if digits is not None and not (type(digits) is int and 1 <= digits <= 17):
         raise InputError(f"digits must be a number from 1 to 17 or None for all, got {digits!r}")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 
@@ -33,28 +34,36 @@ from edgewise.formulas.expression import (
     exchanged,
     numbers_of,
     product_of,
+    simple_power,
     sum_of,
 )
 from edgewise.outcomes import Budget, spend
 from edgewise.settings import ABOVE_ZERO, CALL_WORK
 
-EVEN_FUNCTIONS = {"cos", "cosh", "abs", "besselj0"}
-ODD_FUNCTIONS = {"sin", "tan", "tanh", "sinh", "asin", "atan", "atanh", "sign"}
-# Pairs (f, g) with f(g(u)) = u wherever g(u) is defined.
-INVERSE_PAIRS = {("tanh", "atanh"), ("atanh", "tanh"), ("sin", "asin"), ("cos", "acos"), ("tan", "atan")}
-INVERSE_PAIRS |= {("log", "exp")}
+
+@dataclass(frozen=True)
+class RewritingSettings:
+    """The functions that rules know, and what counts as equal, short and readable."""
+
+    even: frozenset[str] = frozenset({"cos", "cosh", "abs", "besselj0"})
+    odd: frozenset[str] = frozenset({"sin", "tan", "tanh", "sinh", "asin", "atan", "atanh", "sign"})
+    # Pairs (f, g) with f(g(u)) = u wherever g(u) is defined.
+    inverse: frozenset[tuple[str, str]] = frozenset(
+        {("tanh", "atanh"), ("atanh", "tanh"), ("sin", "asin"), ("cos", "acos"), ("tan", "atan"), ("log", "exp")}
+    )
+    # Largest constant in an exponent that becomes a factor: larger ones may only balance another large term, and
+    # exp(50) = 5e21 is far from overflow.
+    largest_exponent: float = 50.0
+    most_expanded_terms: int = 60  # Terms of an expanded product, at most; they bound the time of `expanded`.
+    value_tolerance: float = 1e-9  # Difference of the values of two equal forms, at most, over the largest value.
+    two_equal: float = 1e-7  # Relative difference of numbers that count as equal; those here are fitted to rounding.
+    # Passes of `shortest_form` and of `_fully_expanded`, at most: most formulas settle after two.
+    most_passes: int = 4
+
+
+SETTINGS = RewritingSettings()
 ZERO, ONE, MINUS_ONE = exact_number(0), exact_number(1), exact_number(-1)
-UNIT_EXPONENTS = {(1, 1, "e"): ONE, (1, 1, "1/e"): MINUS_ONE}  # closed forms that are exponentials
 LARGEST_ROOT = 12  # Largest denominator of an exponent in closed form: cube roots and seventh roots occur.
-# Largest constant in an exponent that becomes a factor: larger ones may only balance another large term, and exp(50) =
-# 5e21 is far from overflow.
-LARGEST_EXPONENT = 50.0
-LARGEST_HALF = 2.0**52  # Larger numbers have no halves in float64.
-MOST_EXPANDED_TERMS = 60  # Terms of an expanded product, at most; they bound the time of `expanded`.
-VALUE_TOLERANCE = 1e-9  # Two forms are equal if their values differ by no more, relative to the largest.
-TWO_EQUAL = 1e-7  # Relative difference of numbers that count as equal; those here are fitted to rounding.
-# Passes of `shortest_form` and of `_fully_expanded`, at most: most formulas settle after two.
-MOST_PASSES = 4
 
 
 @typed
@@ -80,9 +89,8 @@ def simplify(node: Expression) -> Expression:
     >>> as_text(simplify(parse_expression("2*x + 3*x - x*x/x")), ["x"])
     '4*x'
     """
-    shorter = _simplified(node)
     spend(6 * CALL_WORK * complexity(node))
-    return shorter if complexity(shorter) <= complexity(node) else node
+    return min(_simplified(node), node, key=complexity)
 
 
 def _simplified(node: Expression) -> Expression:
@@ -108,7 +116,9 @@ def split_number(node: Expression) -> tuple[Number, Expression | None]:
                 number = number.times(part)
             case _:
                 others.append(part)
-    return number, product_of(others) if others else None
+    if not others:
+        return number, None
+    return number, product_of(others)
 
 
 def _collected_sum(terms: Sequence[Expression]) -> Expression:
@@ -152,9 +162,10 @@ def _collected_product(factors: Sequence[Expression]) -> Expression:
         return product_of(flat)
     parts = [_reduced_power(base, exponent) for base, exponent in powers.items() if exponent != 0]
     if exponents:
-        if number.exact in UNIT_EXPONENTS:  # exp(x)/e is exp(x - 1)
-            exponents.append(UNIT_EXPONENTS[number.exact])
-            number = ONE
+        match number.exact:  # exp(x)/e is exp(x - 1)
+            case (1, 1, "e" | "1/e" as unit):
+                exponents.append(ONE if unit == "e" else MINUS_ONE)
+                number = ONE
         if len(exponents) > 1:
             exponents = [_collected_sum(exponents)]
         parts.append(_reduced_call("exp", exponents[0]))
@@ -186,9 +197,11 @@ def _multiplied_out(number: Number, parts: Sequence[Expression]) -> Expression:
 
 def _reduced_power(base: Expression, exponent: float) -> Expression:
     """The power of a simplified base: powers of powers, exponentials and products are resolved where that is valid."""
-    half = round(exponent * 2) / 2 if abs(exponent) < LARGEST_HALF else exponent
-    if abs(exponent - half) <= 1e-14 * abs(half):  # a sum of exponents such as 1/3 and 2/3 has rounding errors
-        exponent = half
+    # A sum of exponents such as 1/3 and 2/3 has rounding errors; numbers from 2**52 on have no halves in float64
+    if abs(exponent) < 2.0**52:
+        half = round(exponent * 2) / 2
+        if abs(exponent - half) <= 1e-14 * abs(half):
+            exponent = half
     if exponent == 1:
         return base
     if exponent == 0:
@@ -233,8 +246,10 @@ def _reduced_call(name: str, argument: Expression) -> Expression:
                 value = float(FUNCTIONS[name].value(np.asarray(argument.value, dtype=np.float64)))
             if not math.isfinite(value):
                 return Call(name, argument)
-            return exact_number(value) if value in (0.0, 1.0) else Number(value)
-        case Call(inner, innermost) if (name, inner) in INVERSE_PAIRS:
+            if value in (0.0, 1.0):
+                return exact_number(value)
+            return Number(value)
+        case Call(inner, innermost) if (name, inner) in SETTINGS.inverse:
             return innermost
     if name == "exp":
         return _reduced_exponential(argument)
@@ -248,9 +263,9 @@ def _reduced_call(name: str, argument: Expression) -> Expression:
             return shifted
     # Signs go out of even and odd functions
     terms = argument.summands
-    if name in EVEN_FUNCTIONS | ODD_FUNCTIONS and split_number(terms[0])[0].value < 0:
+    if name in SETTINGS.even | SETTINGS.odd and split_number(terms[0])[0].value < 0:
         opposite = _collected_sum([_collected_product((MINUS_ONE, term)) for term in terms])
-        if name in EVEN_FUNCTIONS:
+        if name in SETTINGS.even:
             return Call(name, opposite)
         return _collected_product((MINUS_ONE, Call(name, opposite)))
     return Call(name, argument)
@@ -265,7 +280,7 @@ def _without_quarter_turns(name: str, argument: Expression) -> Expression | None
                 if not others:
                     continue
                 quarters = (2 // q * p + (name == "cos")) % 4  # both as a sine
-                call = _reduced_call("cos" if quarters % 2 else "sin", _collected_sum(others))
+                call = _reduced_call(("sin", "cos")[quarters % 2], _collected_sum(others))
                 if quarters >= 2:
                     return _collected_product((MINUS_ONE, call))
                 return call
@@ -290,14 +305,16 @@ def _factors_of_exponential(argument: Expression, *, with_powers: bool) -> list[
     # n (log v + a) as n log v + n a
     terms = argument.summands
     match split_number(argument):
-        case number, Add(inner) if any(_is_logarithm(part) for part in inner):
+        case number, Add(inner) if any(map(_is_logarithm, inner)):
             terms = tuple(simplify(Multiply((number, part))) for part in inner)
     factors: list[Expression] = []
     inside: list[Expression] = []
     for term in terms:
         match split_number(term):
             # Small exact constants such as exp(-1) stay as they are; they are shorter and exact.
-            case Number(value, exact), None if abs(value) < LARGEST_EXPONENT and (exact is None or abs(value) >= 1.5):
+            case Number(value, exact), None if abs(value) < SETTINGS.largest_exponent and (
+                exact is None or abs(value) >= 1.5
+            ):
                 factors.append(Number(math.exp(value)))
             case number, Call("log", argument) if (exponent := _exponent(number, with_powers)) is not None:
                 factors.append(Power(argument, exponent))
@@ -319,15 +336,17 @@ def _exponent(number: Number, with_powers: bool) -> float | None:
     """The exponent n of v in exp(n log v), see `_factors_of_exponential`; None where it stays within."""
     half = round(2 * number.value) / 2
     if with_powers:
-        is_half = abs(number.value - half) <= TWO_EQUAL * max(abs(half), 0.1)
-        return half if is_half else number.value
+        if abs(number.value - half) <= SETTINGS.two_equal * max(abs(half), 0.1):
+            return half
+        return number.value
     if abs(number.value) >= 9:
         return None
     if number.value == half:
         return half
-    exact = number.exact
-    is_fraction = exact is not None and exact[1] <= LARGEST_ROOT and not exact[2]
-    return number.value if is_fraction else None
+    match number.exact:
+        case (_, q, "") if q <= LARGEST_ROOT:
+            return number.value
+    return None
 
 
 @typed
@@ -364,9 +383,9 @@ def shortest_form(node: Expression, x: np.ndarray, budget: Budget | None = None)
         with_joined_logarithms,
         lambda form: with_one_factor(with_whole_parts(_with_simple_fractions(form))),
     )
-    tolerance = VALUE_TOLERANCE * max(np.abs(values).max(), ABOVE_ZERO)
+    tolerance = SETTINGS.value_tolerance * max(np.abs(values).max(), ABOVE_ZERO)
     # One after another, each kept if the formula becomes shorter and its values stay, until none shortens it
-    for _ in range(MOST_PASSES):
+    for _ in range(SETTINGS.most_passes):
         size = complexity(best)
         for change in changes:
             if budget is not None and budget.is_over:
@@ -379,12 +398,12 @@ def shortest_form(node: Expression, x: np.ndarray, budget: Budget | None = None)
                     best = form
         if complexity(best) == size:
             break
-    return best if complexity(best) < complexity(node) or best == node else node
+    return min(node, best, key=complexity)
 
 
 def _fully_expanded(node: Expression) -> Expression:
     """The formula multiplied out repeatedly: sums within sums become one sum only in `simplify`."""
-    for _ in range(MOST_PASSES):
+    for _ in range(SETTINGS.most_passes):
         former = node
         node = simplify(expanded(node))
         if node == former:
@@ -393,17 +412,17 @@ def _fully_expanded(node: Expression) -> Expression:
 
 
 def expanded(node: Expression) -> Expression:
-    """Multiply out products of sums and squares, cubes and fourth powers of sums, up to `MOST_EXPANDED_TERMS` terms."""
+    """Multiply out products of sums and squares, cubes and fourth powers of sums, up to `most_expanded_terms` terms."""
     node = node.with_parts([expanded(part) for part in node.parts])
     match node:
         case Power(Add(terms) as base, (2.0 | 3.0 | 4.0) as exponent):
-            if len(terms) ** exponent > MOST_EXPANDED_TERMS:
+            if len(terms) ** exponent > SETTINGS.most_expanded_terms:
                 return node
             return expanded(Multiply((base,) * int(exponent)))
         case Multiply(factors):
             products: list[tuple[Expression, ...]] = [()]
             for factor in factors:
-                if len(products) * len(factor.summands) > MOST_EXPANDED_TERMS:
+                if len(products) * len(factor.summands) > SETTINGS.most_expanded_terms:
                     return node
                 products = [(*product, term) for product in products for term in factor.summands]
             if len(products) > 1:
@@ -414,19 +433,26 @@ def expanded(node: Expression) -> Expression:
 def factored(node: Expression) -> Expression:
     """Take common factors out of the terms of sums, inner sums first, as long as that saves symbols."""
     node = node.with_parts([factored(part) for part in node.parts])
-    while isinstance(node, Add):
+    while True:
         shorter = min((simplify(form) for form in _factored_once(node)), key=complexity, default=node)
         if complexity(shorter) >= complexity(node):
-            break
-        if isinstance(shorter, Add):
-            node = shorter
-        else:
-            node = shorter.with_parts([factored(p) for p in shorter.parts])
-    return node
+            return node
+        match shorter:
+            case Add():
+                node = shorter
+            case _:
+                return shorter.with_parts([factored(part) for part in shorter.parts])
 
 
-def _factored_once(node: Add) -> Iterator[Expression]:
-    """The sum with one power, or one number, taken out of all terms that have it; one form for each."""
+def _factored_once(node: Expression) -> Iterator[Expression]:
+    """A sum with one power, or one number, taken out of all terms that have it, one form for each; none of others."""
+    match node:
+        case Add(terms):
+            yield from _factored_sums(terms)
+
+
+def _factored_sums(terms: Sequence[Expression]) -> Iterator[Expression]:
+    """The sum of these terms in the forms of `_factored_once`."""
 
     def with_factor(factor: Expression, inside: list[Expression], outside: list[Expression]) -> Expression:
         product = Multiply((factor, Add(tuple(inside))))
@@ -434,31 +460,31 @@ def _factored_once(node: Add) -> Iterator[Expression]:
             return Add((product, *outside))
         return product
 
-    counts = Counter(key for term in node.terms for key in dict.fromkeys(_symbolic_factors(term)))
+    counts = Counter(key for term in terms for key in dict.fromkeys(_symbolic_factors(term)))
     for key, count in counts.items():
         if count > 1:
             base, exponent = key.base_and_exponent
-            having = [key in _symbolic_factors(term) for term in node.terms]
+            having = [key in _symbolic_factors(term) for term in terms]
             inside = [
                 simplify(Multiply((term, Power(base, -exponent))))
-                for term, has in zip(node.terms, having, strict=True)
+                for term, has in zip(terms, having, strict=True)
                 if has
             ]
-            yield with_factor(key, inside, [term for term, has in zip(node.terms, having, strict=True) if not has])
-    sizes = [abs(split_number(term)[0].value) for term in node.terms]
+            yield with_factor(key, inside, [term for term, has in zip(terms, having, strict=True) if not has])
+    sizes = [abs(split_number(term)[0].value) for term in terms]
     for size in dict.fromkeys(sizes):
         having = [abs(other - size) <= 1e-12 * size for other in sizes]  # Equal up to rounding.
         if sum(having) > 1 and size not in (0.0, 1.0):
-            alike = [term for term, has in zip(node.terms, having, strict=True) if has]
+            alike = [term for term, has in zip(terms, having, strict=True) if has]
             number = split_number(alike[0])[0]
             inside = [_with_exact_sign(Multiply((number.inverse(), term))) for term in alike]
-            yield with_factor(number, inside, [term for term, has in zip(node.terms, having, strict=True) if not has])
+            yield with_factor(number, inside, [term for term, has in zip(terms, having, strict=True) if not has])
 
 
 def _with_exact_sign(term: Expression) -> Expression:
     """A term whose number is 1 or -1 up to rounding with exactly that number."""
     factor, rest = split_number(simplify(term))
-    sign = ONE if factor.value > 0 else MINUS_ONE
+    sign = exact_number(math.copysign(1.0, factor.value))
     if abs(factor.value - sign.value) > 1e-11:
         return term
     if rest is None:
@@ -475,8 +501,8 @@ def _symbolic_factors(term: Expression) -> list[Expression]:
                 continue
             case Power(base, exponent) if exponent % 1 == 0 and abs(exponent) > 1:
                 step = math.copysign(1.0, exponent)
-                lower = [step * k for k in range(1, int(abs(exponent)))]
-                factors += [factor, *(base if k == 1.0 else Power(base, k) for k in lower)]
+                lower = (simple_power(base, step * k) for k in range(1, int(abs(exponent))))
+                factors += [factor, *lower]
             case _:
                 factors.append(factor)
     return factors
@@ -592,16 +618,18 @@ def _with_monic_sums(node: Expression) -> Expression:
             case Add(terms) if exponent % 1 == 0 and not _has_known_scale(terms):
                 first, rest = split_number(terms[0])
                 others = tuple(simplify(Multiply((Number(1 / first.value), term))) for term in terms[1:])
-                monic = Add((rest or ONE, *others))
-                parts.append(monic if exponent == 1.0 else Power(monic, exponent))
+                parts.append(simple_power(Add((rest or ONE, *others)), exponent))
                 scale *= first.value**exponent
             case _:
                 parts.append(part)
     if not parts:
         return Number(scale)
-    if scale == 1.0:
-        return product_of(parts)
-    return Multiply((MINUS_ONE if scale == -1.0 else Number(scale), *parts))
+    match scale:
+        case 1.0:
+            return product_of(parts)
+        case -1.0:
+            return Multiply((MINUS_ONE, *parts))
+    return Multiply((Number(scale), *parts))
 
 
 def _has_known_scale(terms: Sequence[Expression]) -> bool:
@@ -647,7 +675,7 @@ def without_noise(node: Expression, x: np.ndarray, rounding: float = float(np.fi
                     rest = [other for other in left if other is not term]
                     if rest and is_equal(rebuild(sum_of(rest))):
                         left = rest
-                return part if len(left) == len(terms) else sum_of(left)
+                return sum_of(left)
             case Multiply(factors):
                 for factor in factors:
                     match factor:
@@ -714,7 +742,9 @@ def with_free_exponents(node: Expression, x: np.ndarray, largest_denominator: in
 def as_fraction(exponent: float, largest_denominator: int = LARGEST_ROOT) -> Fraction | None:
     """The fraction with a denominator of at most so much that an exponent is to rounding; None for others."""
     fraction = Fraction(exponent).limit_denominator(largest_denominator)
-    return fraction if math.isclose(exponent, fraction, rel_tol=1e-14) else None
+    if math.isclose(exponent, fraction, rel_tol=1e-14):
+        return fraction
+    return None
 
 
 def with_leading_plus(node: Expression) -> Expression:
@@ -739,8 +769,7 @@ def _with_squares(node: Expression) -> Expression:
     terms: Sequence[Expression] = node.summands
     while (shorter := _with_one_square(terms)) is not None:
         terms = shorter
-    form = sum_of(terms)
-    return form if complexity(form) < complexity(node) else node
+    return min(node, sum_of(terms), key=complexity)
 
 
 def _with_one_square(terms: Sequence[Expression]) -> list[Expression] | None:
@@ -762,7 +791,7 @@ def _with_one_square(terms: Sequence[Expression]) -> list[Expression] | None:
         for (u, (first, p)), (v, (second, q)) in product(squares.items(), repeat=2):
             if len({first, second, place}) < 3 or p.value * q.value <= 0 or rest is None:
                 continue
-            if abs(number.value**2 - 4 * p.value * q.value) > TWO_EQUAL * number.value**2:
+            if abs(number.value**2 - 4 * p.value * q.value) > SETTINGS.two_equal * number.value**2:
                 continue
             if simplify(Multiply((u, v))) != simplify(rest):
                 continue
@@ -809,13 +838,13 @@ def with_joined_waves(node: Expression) -> Expression:
             size = math.hypot(a, b)
             phase = math.atan2(b, a)
             joined: Expression = Call("cos", simplify(Add((argument, Number(-phase)))))
-            if abs(size - 1) >= TWO_EQUAL:
+            if abs(size - 1) >= SETTINGS.two_equal:
                 joined = Multiply((Number(size), joined))
             form = joined
             if len(terms) > 2:
                 left = [term for k, term in enumerate(terms) if k not in (place, other)]
                 form = with_joined_waves(Add((joined, *left)))
-            return form if complexity(form) < complexity(node) else node
+            return min(node, form, key=complexity)
     return node
 
 
@@ -831,7 +860,7 @@ def with_double_angles(node: Expression) -> Expression:
                 powers[wave, argument, exponent] = place, number
     for (name, argument, exponent), (place, p) in powers.items():
         other, q = powers.get((name, argument, 4.0), (place, p))
-        if exponent == 2.0 and other != place and abs(p.value + q.value) <= TWO_EQUAL * abs(p.value):
+        if exponent == 2.0 and other != place and abs(p.value + q.value) <= SETTINGS.two_equal * abs(p.value):
             double = Power(Call("sin", Multiply((exact_number(2), argument))), 2.0)
             joined = Multiply((p.times(exact_number(4).inverse()), double))
             left = [term for k, term in enumerate(terms) if k not in (place, other)]
@@ -854,6 +883,7 @@ def with_merged_roots(node: Expression) -> Expression:
                 others.append(part)
     if len(roots) < 2:
         return node
-    below = all(exponent < 0 for _, exponent in roots)  # 1 / sqrt(a b) rather than sqrt(1 / (a b))
-    bases = [base if below or exponent > 0 else Power(base, -1.0) for base, exponent in roots]
-    return product_of([*others, Power(Multiply(tuple(bases)), -0.5 if below else 0.5)])
+    # 1 / sqrt(a b) rather than sqrt(1 / (a b))
+    sign = max(math.copysign(1.0, exponent) for _, exponent in roots)
+    bases = tuple(simple_power(base, math.copysign(1.0, exponent * sign)) for base, exponent in roots)
+    return product_of([*others, Power(Multiply(bases), 0.5 * sign)])
