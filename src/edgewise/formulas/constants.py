@@ -173,7 +173,9 @@ def fit_constants(
         return (predicted - y) * root, derivatives[:, constants.places] * root[:, None]
 
     count = len(constants.places)
-    limits = LeastSquaresLimits(steps=steps if count else 0, is_over=lambda: budget is not None and budget.is_over)
+    if not count:
+        steps = 0
+    limits = LeastSquaresLimits(steps=steps, is_over=lambda: budget is not None and budget.is_over)
     fit = least_squares(residuals_and_jacobian, constants.start, rule=CONSTANT_DAMPING, limits=limits)
     if fit is None:
         return None
@@ -212,13 +214,14 @@ def errors_of(
 
     def sort_out(part: Expression, changed: Expression) -> None:
         """Take the errors in the order of `walk`; an exponent that became a number stands before those of its base."""
-        if isinstance(part, Number):
-            numbers.append(next(every))
-        if isinstance(part, Power) and isinstance(changed, Call) and isinstance(changed.argument, Multiply):
-            exponents.append(next(every))
-            changed = changed.argument.factors[1]
-        elif isinstance(part, Power):
-            exponents.append(0.0)
+        match part, changed:
+            case Number(), _:
+                numbers.append(next(every))
+            case Power(), Call(argument=Multiply((_, inner))):
+                exponents.append(next(every))
+                changed = inner
+            case Power(), _:
+                exponents.append(0.0)
         for pair in zip(part.parts, changed.parts, strict=True):
             sort_out(*pair)
 
@@ -255,7 +258,7 @@ def without_redundant_constants(
             place = places[k]
             trial_values = values.copy()
             trial_exact = list(exact)
-            trial_values[place] = 1.0 if values[place] > 0 else -1.0
+            trial_values[place] = math.copysign(1.0, values[place])
             trial_exact[place] = (int(trial_values[place]), 1, "")
             trial = fit_constants(with_constants(node, trial_values, trial_exact), x, y, steps=60, weight=weight)
             if trial is not None and trial.loss <= limit:
@@ -276,7 +279,7 @@ def closed_forms(value: float, reach: float) -> Iterator[Exact]:
         return
     values, lengths, forms = _all_closed_forms()
     low, high = np.searchsorted(values, [abs(value) - reach, abs(value) + reach])
-    sign = 1 if value > 0 else -1
+    sign = int(math.copysign(1.0, value))
     for place in low + np.argsort(lengths[low:high], kind="stable"):
         p, q, unit = forms[place]
         if abs(value_of((p, q, unit)) - abs(value)) <= reach:
@@ -335,15 +338,19 @@ def recognise(
     def with_forms(forms: dict[int, Exact]) -> FittedExpression | None:
         """The fit with closed forms at some places; None if the loss rises too much."""
         numbers = numbers_of(fitted.expression)
-        values = [value_of(forms[k]) if k in forms else part.value for k, part in enumerate(numbers)]
-        exact = [forms.get(k, part.exact) for k, part in enumerate(numbers)]
+        values = [part.value for part in numbers]
+        exact = [part.exact for part in numbers]
+        for place, form in forms.items():
+            values[place] = value_of(form)
+            exact[place] = form
         node = simplify(with_constants(fitted.expression, values, exact))
         trial = fit_constants(node, x, y, steps=15, weight=weight, budget=budget)
+        allowed = exact_loss
         if fitted.loss > exact_loss:
             allowed = fitted.loss * (1 + CHI_SQUARE_99 / len(y))
-        else:
-            allowed = exact_loss
-        return trial if trial is not None and trial.loss <= allowed else None
+        if trial is not None and trial.loss <= allowed:
+            return trial
+        return None
 
     values = constant_values(fitted.expression)
     nearest = {

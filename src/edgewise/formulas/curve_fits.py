@@ -31,6 +31,7 @@ from edgewise.formulas.expression import (
     exact_number,
     parse_expression,
     replaced,
+    used_variables,
 )
 from edgewise.formulas.rewriting import MINUS_ONE, simplify
 from edgewise.nn.elementary import ELEMENTARY, Elementary
@@ -55,13 +56,13 @@ class CurveFitSettings:
     # Steps of Levenberg-Marquardt, at most: most fits need about ten.
     shape_steps: int = 25
     edge_steps: int = 30
+    # Functions that are always refined: any smooth curve resembles a line or a parabola where it changes slowly.
+    always_refined: tuple[str, ...] = ("x", "x^2")
+    # Functions within compositions: with these, compositions give the common cases (Gaussians, Lorentzians, ...).
+    wrapped: tuple[str, ...] = ("x", "x^2", "exp", "sin", "sqrt", "log", "cosh")
 
 
 SETTINGS = CurveFitSettings()
-# Functions that are always refined: any smooth curve resembles a line or a parabola where it changes slowly.
-ALWAYS_REFINED = ("x", "x^2")
-# Functions within compositions: with these, compositions give the common cases (Gaussians, Lorentzians, ...).
-WRAPPED_FUNCTIONS = ("x", "x^2", "exp", "sin", "sqrt", "log", "cosh")
 # Marquardt's constant factors instead of Nielsen's: with at most 30 trials for each of many functions, an accepted step
 # should lower the damping at once.
 CURVE_DAMPING = DampingRule(first=1e-3, lowest=0.0, highest=1e9, growth=6.0, growth_factor=1.0, shrink=1 / 5)
@@ -118,11 +119,16 @@ def scaled_function(
     Of the numbers a, b, c and d those equal to 0, 1 or -1 are exact, the others are free constants.
     """
 
+    def number(value: float) -> Number:
+        if value in (-1.0, 0.0, 1.0):
+            return exact_number(value)
+        return Number(value)
+
     def scaled(node: Expression, factor: float, offset: float) -> Expression:
         if factor != 1:
-            node = Multiply((exact_number(factor) if factor in (-1.0, 0.0) else Number(factor), node))
+            node = Multiply((number(factor), node))
         if offset != 0:
-            node = Add((node, exact_number(offset) if offset in (-1.0, 1.0) else Number(offset)))
+            node = Add((node, number(offset)))
         return node
 
     a, b, c, d = constants
@@ -148,7 +154,8 @@ class _Curve:
     @classmethod
     def from_points(cls, u: np.ndarray, s: np.ndarray, weight: np.ndarray | None = None) -> _Curve:
         """The curve through at most `most_points` of the points."""
-        weight = np.ones_like(s) if weight is None else weight
+        if weight is None:
+            weight = np.ones_like(s)
         order = np.argsort(u)
         if len(u) > SETTINGS.most_points:
             order = order[np.round(np.linspace(0, len(u) - 1, SETTINGS.most_points)).astype(int)]
@@ -234,8 +241,10 @@ class _Curve:
         if (row.pole is not None and not row.period) or row.low == 0.0 or name in ("x^2", "x^3", "x^4", "x^5"):
             is_entire = row.pole is None and row.low < 0  # Then the function may be shifted within the range.
             margin = span * np.geomspace(1e-3, 20, 24)
-            places = [0.0, *(low - margin), *(high + margin), *(np.linspace(low, high, 25) if is_entire else ())]
-            return [(sign, -sign * place) for place in places for sign in ((1.0,) if is_entire else (1.0, -1.0))]
+            places = [0.0, *(low - margin), *(high + margin)]
+            if is_entire:
+                return [(1.0, -place) for place in (*places, *np.linspace(low, high, 25))]
+            return [(sign, -sign * place) for place in places for sign in (1.0, -1.0)]
         if math.isfinite(row.low):  # arcsin and the like: the range has to fit into the domain.
             rates = np.geomspace(0.02, 1.0, 12) * 2 / span
             centres = [low, high, (low + high) / 2]
@@ -310,15 +319,17 @@ def edge_fits(
         fits = []
         for _, a, b in starts:
             own = curves.get(row.name, curve)
-            fit = _fit_edge(row, a, curve.best_phase(a) if row.name == "sin" else b, own)
-            if fit is not None and own is not curve:
-                back = -fit.a * middle
-                if abs(back) < SETTINGS.largest_logarithm:
-                    fit = replace(fit, c=fit.c * math.exp(back))
-                else:
-                    fit = None
-            if fit is not None:
+            if row.name == "sin":
+                b = curve.best_phase(a)
+            fit = _fit_edge(row, a, b, own)
+            if fit is None:
+                continue
+            # The factor of an exponential, for u itself
+            back = -fit.a * middle
+            if own is curve:
                 fits.append(fit)
+            elif abs(back) < SETTINGS.largest_logarithm:
+                fits.append(replace(fit, c=fit.c * math.exp(back)))
         if fits:
             best_fits.append(min(fits, key=criterion))
     return sorted(best_fits, key=criterion)
@@ -329,7 +340,11 @@ def _fit_edge(row: Elementary, a: float, b: float, curve: _Curve) -> EdgeFit | N
     with np.errstate(all="ignore"):
         c, d = curve.best_line(row.function(torch.as_tensor(a * curve.u + b)).numpy())
     start = np.array([a, b, c, d])
-    free = slice(2, 4) if row.name == "x" else slice(0, 4) if b != 0 else [0, 2, 3]
+    free: slice | list[int] = slice(0, 4)
+    if row.name == "x":
+        free = slice(2, 4)
+    elif b == 0:
+        free = [0, 2, 3]
     root = np.sqrt(curve.share)
 
     def residuals_and_jacobian(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -390,7 +405,7 @@ def _elementary_shapes(
     floor = max(tolerance, 1e-3)
     starts.sort(key=lambda start: ranking_criterion(math.sqrt(max(1 - start[0], 0.0)), start[3].complexity, floor))
     names = list(dict.fromkeys(row.name for *_, row in starts))
-    chosen = {*names[:most], *ALWAYS_REFINED}
+    chosen = {*names[:most], *SETTINGS.always_refined}
     for _, a, b, row in starts:
         if row.name not in chosen:
             continue
@@ -413,7 +428,7 @@ def _elementary_shapes(
 
 def _wrapped_shapes(curve: _Curve, table: Mapping[str, Elementary], tolerance: float) -> list[CurveShape]:
     """Formulas for curves that are an elementary function after a transformation, or times a power of u."""
-    few = {name: table[name] for name in WRAPPED_FUNCTIONS if name in table}
+    few = {name: table[name] for name in SETTINGS.wrapped if name in table}
     u = curve.u
     s = curve.s
     shapes: list[CurveShape] = []
@@ -422,7 +437,7 @@ def _wrapped_shapes(curve: _Curve, table: Mapping[str, Elementary], tolerance: f
         """Fits the transformed values and adds the best two shapes, transformed back and fitted to the curve."""
         candidates = _elementary_shapes(curve.transformed(values, slope), few, tolerance, SETTINGS.refined_wrapped)
         for candidate in sorted(candidates, key=lambda shape: shape.error)[:2]:
-            if not isinstance(candidate.expression, Number):
+            if used_variables(candidate.expression):
                 shape = curve.fitted(simplify(inverse(candidate.expression)))
                 if shape is not None:
                     shapes.append(shape)

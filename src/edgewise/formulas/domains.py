@@ -97,10 +97,9 @@ def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
                 )
         # Inside at each row, but with a zero between two of them: by so many halvings of their distance
         elif reaches_zero(part, x):
+            halvings = SETTINGS.halvings_second_order
             if row.pole is None:
                 halvings = SETTINGS.halvings_logarithm
-            else:
-                halvings = SETTINGS.halvings_second_order
             if not _is_bounded_at_zero(node, _without_even_power(argument), x, halvings):
                 messages.append(f"{row.text} needs {row.domain}, its argument comes down to 0 between rows")
     return messages
@@ -117,7 +116,9 @@ def share_outside(node: Expression, x: np.ndarray, points: np.ndarray) -> float:
         if row is None:
             continue
         argument = part.parts[0]
-        root = argument if row.allows(0.0, 0.0) else _without_even_power(argument)
+        root = argument
+        if not row.allows(0.0, 0.0):
+            root = _without_even_power(argument)
         at_rows = evaluate(root, x)
         low = float(np.min(at_rows))
         high = float(np.max(at_rows))
@@ -190,7 +191,7 @@ def domain_row(node: Expression) -> Elementary | None:
         case Call(name):
             return ELEMENTARY[FUNCTIONS[name].table_name]
         case Power(_, exponent) if exponent % 1:
-            return ELEMENTARY["1/sqrt" if exponent < 0 else "sqrt"]
+            return ELEMENTARY[("sqrt", "1/sqrt")[exponent < 0]]
         case Power(_, exponent) if exponent < 0:
             return ELEMENTARY["1/x"]
     return None
@@ -210,17 +211,14 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
         values = evaluate(argument, x)
         low = float(np.min(values))
         high = float(np.max(values))
+        verdict = "but on these data it does NOT"
         if row.allows(low, high):
             verdict = "as on these data"
-        else:
-            verdict = "but on these data it does NOT"
         # An even power of a part that changes its sign between rows
         if reaches_zero(part, x):
-            bounded = "and comes down to 0 on these data, where the whole formula stays bounded"
+            verdict = "and comes down to 0 on these data, where the whole formula stays bounded"
             if violated:
                 verdict = "but on these data it comes down to 0 between rows"
-            else:
-                verdict = bounded
         # Random search for a zero of an argument of one sign, and the size of the whole formula near it
         elif row.allows(low, high) and not row.allows(0.0, 0.0):
             zero = zero_in_box(argument, x)
@@ -238,10 +236,9 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
         if not row.allows(low, high) and not violated:
             verdict = "and goes through it on these data, where the whole formula stays bounded"
         text = as_text(argument, formula.names, 4)
+        need = f"{text} {row.domain.removeprefix('x ')}"
         if row.pole is None:
             need = row.domain.replace("x", text, 1)
-        else:
-            need = f"{text} {row.domain.removeprefix('x ')}"
         sentences.append(
             f"{as_text(part, formula.names, 4)} needs {need}, {verdict}: {typed_text(low, 4)} to {typed_text(high, 4)}."
         )
@@ -275,7 +272,9 @@ def zero_in_box(node: Expression, x: np.ndarray) -> np.ndarray | None:
         points = np.concatenate([points, np.clip(trials, low, high).reshape(-1, x.shape[1])])
         step = step * SETTINGS.step_factor
     size = np.abs(evaluate(node, points[:1]))[0]
-    return points[0] if size <= SETTINGS.zero_share * typical else None
+    if size <= SETTINGS.zero_share * typical:
+        return points[0]
+    return None
 
 
 def undefined_share(formula: Formula, x: np.ndarray) -> float:

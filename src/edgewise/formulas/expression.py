@@ -574,6 +574,11 @@ def constant_values(node: Expression) -> list[float]:
     return [number.value for number in numbers_of(node)]
 
 
+def exponents_of(node: Expression) -> list[float]:
+    """The exponents of the powers in a formula in the order of `walk`."""
+    return [part.exponent for part in walk(node) if isinstance(part, Power)]
+
+
 def with_constants(
     node: Expression, values: Sequence[float] | np.ndarray, exact: Sequence[Exact | None] | None = None
 ) -> Expression:

@@ -13,7 +13,6 @@ from edgewise.formulas.formula import Formula
 from edgewise.formulas.rewriting import simplify
 from edgewise.presentation import html_table, number_text, text_table, text_with_error
 
-EXACT_CONSTANT = 1e-12  # Relative standard error below which a constant is exact to rounding, and printed without it.
 MOST_SHOWN = 20  # Groups in a printed table, at most: a screen.
 
 
@@ -68,13 +67,10 @@ class Family:
         """The law of one group, of the inputs alone."""
         inputs = len(self.law.names) - len(self.parameters)
         values = self.values[self.place(group)]
-
-        def value_of(part: Expression) -> Expression | None:
-            if isinstance(part, Variable) and part.index >= inputs:
-                return Number(float(values[part.index - inputs]))
-            return None
-
-        return Formula(simplify(exchanged(self.law.expression, value_of)), self.law.names[:inputs])
+        constants: dict[Expression, Expression] = {
+            Variable(inputs + k): Number(float(value)) for k, value in enumerate(values)
+        }
+        return Formula(simplify(exchanged(self.law.expression, constants.get)), self.law.names[:inputs])
 
     def __call__(self, x: np.ndarray, groups: Sequence[Hashable]) -> np.ndarray:
         """Predict. Shapes: x (N, inputs); returns (N,)."""
@@ -87,24 +83,27 @@ class Family:
     def rows(self) -> Iterator[list[str]]:
         """The label of each group and its constants with their standard errors, as texts."""
         for group, values, errors in zip(self.groups, self.values, self.errors, strict=True):
-            pairs = zip(values, errors, strict=True)
-            yield [
-                str(group),
-                *(number_text(v, 6) if e <= EXACT_CONSTANT * abs(v) else text_with_error(v, e) for v, e in pairs),
-            ]
+            row = [str(group)]
+            for value, error in zip(values, errors, strict=True):
+                if error <= 1e-12 * abs(value):  # exact to rounding
+                    row.append(number_text(value, 6))
+                else:
+                    row.append(text_with_error(value, error))
+            yield row
 
     def __str__(self) -> str:
         rows = list(self.rows())
         table = text_table(["group", *(name.rjust(14) for name in self.parameters)], rows[:MOST_SHOWN])
         left = len(rows) - MOST_SHOWN
-        return table + (f"\nand {left} groups more: `family.values`" if left > 0 else "")
+        if left > 0:
+            table += f"\nand {left} groups more: `family.values`"
+        return table
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         rows = [list(row) for row in self.rows()]
+        notes = []
         if len(rows) > MOST_SHOWN:
-            notes = [f"{len(rows) - MOST_SHOWN} groups more are in `family.values`."]
-        else:
-            notes = []
+            notes.append(f"{len(rows) - MOST_SHOWN} groups more are in `family.values`.")
         return html_table(["group", *self.parameters], rows[:MOST_SHOWN], notes=notes)

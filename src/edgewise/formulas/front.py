@@ -12,7 +12,7 @@ import numpy as np
 from edgewise.checks import Within
 from edgewise.formulas.constants import EXACT, mean_squared_error, relative_error
 from edgewise.formulas.domains import EXTRAPOLATED_SHARE
-from edgewise.formulas.expression import Number, Power, constant_values, walk
+from edgewise.formulas.expression import Number, Power, constant_values, exponents_of, walk
 from edgewise.formulas.family import Family
 from edgewise.formulas.formula import Formula
 from edgewise.metrics import r_squared
@@ -109,10 +109,11 @@ class FrontEntry:
             return "formulas of other inputs"
         if len(self.constant_errors) not in (0, len(constant_values(self.formula.expression))):
             return "errors of constants that are not there"
-        if len(self.exponent_errors) not in (0, sum(isinstance(part, Power) for part in walk(self.formula.expression))):
+        if len(self.exponent_errors) not in (0, len(exponents_of(self.formula.expression))):
             return "errors of exponents that are not there"
-        errors = (self.loss, self.validation, *self.constant_errors, *self.exponent_errors)
-        return "a negative squared error" if any(error < 0 for error in errors) else ""
+        if any(error < 0 for error in (self.loss, self.validation, *self.constant_errors, *self.exponent_errors)):
+            return "a negative squared error"
+        return ""
 
     @classmethod
     def from_data(cls, formula: Formula, x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> FrontEntry:
@@ -135,15 +136,19 @@ class FrontEntry:
         """Free constants and fitted exponents with their standard errors, in the order in which they are printed."""
         node = self.formula.expression
         errors = iter(self.constant_errors or [math.nan] * len(constant_values(node)))
-        exponent_errors = iter(self.exponent_errors)
+        exponent_errors = iter(self.exponent_errors or [0.0] * len(exponents_of(node)))
         pairs = []
         for part in walk(node):
-            if isinstance(part, Number):
-                pairs.append((part.value, next(errors), part.exact is None))
-            elif isinstance(part, Power):
-                error = next(exponent_errors, 0.0)
-                pairs.append((part.exponent, error, error > 0))
-        return [(value, error) for value, error, is_free in pairs if is_free]
+            match part:
+                case Number(value, form):
+                    error = next(errors)
+                    if form is None:
+                        pairs.append((value, error))
+                case Power(exponent=exponent):
+                    error = next(exponent_errors)
+                    if error > 0:
+                        pairs.append((exponent, error))
+        return pairs
 
     def fidelity(self, **data: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
         """Relative errors on named data sets.
@@ -330,24 +335,23 @@ class Front:
         best = self.best_place
         rows = []
         for k, e in enumerate(self.entries):
+            error = number_text(_error(e), 3)
             if self._of_squares:
                 error = f"{number_text(100 * self.relative_error(k), 3)} %"
-            else:
-                error = number_text(_error(e), 3)
-            mark = ">" if k == best else " "
             numbers = f"{e.complexity:>7}  {r2_text(self.r_squared(k)):>9}  {error:>8}  {e.loss:>10.3g}"
-            rows.append(f"{mark} {numbers}  {self._equation(e)}")
-        return "\n".join(
-            [
-                f"  symbols         R²  {'   error' if self._of_squares else 'log loss'}        loss  formula",
-                *rows,
-                f"> {self._equation(self.best)} is the choice, {self.reason}.",
-                self._measures(),
-                *self._certainty(),
-                *self.messages,
-                *([str(self.best.family)] if self.best.family is not None and self.best.family.parameters else []),
-            ]
-        )
+            rows.append(f"{' >'[k == best]} {numbers}  {self._equation(e)}")
+        lines = [
+            f"  symbols         R²  {self._error_name:>8}        loss  formula",
+            *rows,
+            f"> {self._equation(self.best)} is the choice, {self.reason}.",
+            self._measures(),
+            *self._certainty(),
+            *self.messages,
+        ]
+        family = self.best.family
+        if family is not None and family.parameters:
+            lines.append(str(family))
+        return "\n".join(lines)
 
     def _equation(self, entry: FrontEntry) -> str:
         """An entry with the name of what it is a formula of."""
@@ -358,6 +362,13 @@ class Front:
     @property
     def _of_squares(self) -> bool:
         return self.loss_name == "squared error"
+
+    @property
+    def _error_name(self) -> str:
+        """Heading of the column of errors."""
+        if self._of_squares:
+            return "error"
+        return self.loss_name
 
     def _measures(self) -> str:
         """A sentence on the measures of the table and the rows behind them."""
@@ -382,23 +393,21 @@ class Front:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        rows = [
-            [
-                "→" if place == self.best_place else "",
-                entry.complexity,
-                r2_text(self.r_squared(place)),
-                percent_text(self.relative_error(place)) if self._of_squares else number_text(_error(entry), 3),
-                self._equation(entry),
-            ]
-            for place, entry in enumerate(self.entries)
-        ]
+        best = self.best_place
+        rows = []
+        for place, entry in enumerate(self.entries):
+            error = number_text(_error(entry), 3)
+            if self._of_squares:
+                error = percent_text(self.relative_error(place))
+            mark = "→" * (place == best)
+            rows.append([mark, entry.complexity, r2_text(self.r_squared(place)), error, self._equation(entry)])
         notes = [
             f"{self._equation(self.best)} is the choice, {self.reason}. {self._measures()}",
             *self._certainty(),
             *self.messages,
         ]
-        head = ["", "symbols", "R²", "error" if self._of_squares else "log loss", "formula"]
-        table = html_table(head, rows, marked=self.best_place, notes=notes, text_columns=(0, 4))
+        head = ["", "symbols", "R²", self._error_name, "formula"]
+        table = html_table(head, rows, marked=best, notes=notes, text_columns=(0, 4))
         family = self.best.family
         if family is not None and family.parameters:
             return table + family._repr_html_()
@@ -407,7 +416,9 @@ class Front:
 
 def _error(entry: FrontEntry) -> float:
     """Mean squared error on held-out data if there are any, else on the data of the search."""
-    return entry.validation if math.isfinite(entry.validation) else entry.loss
+    if math.isfinite(entry.validation):
+        return entry.validation
+    return entry.loss
 
 
 def with_scores(entries: Iterable[FrontEntry], y: np.ndarray) -> tuple[FrontEntry, ...]:
@@ -430,12 +441,10 @@ def with_fidelity(
     places = [fresh_inputs(x), outside_inputs(x)]
     values = [function(points) for points in places]
     for entry in entries:
-        differences = []
-        for points, known in zip(places, values, strict=True):
-            with np.errstate(all="ignore"):
-                difference = float(np.mean((entry.formula(points) - known) ** 2))
-            differences.append(difference if math.isfinite(difference) else math.inf)
-        yield replace(entry, fresh=differences[0], outside=differences[1])
+        with np.errstate(all="ignore"):
+            squares = [(entry.formula(points) - known) ** 2 for points, known in zip(places, values, strict=True)]
+            fresh, outside = (float(np.nan_to_num(np.mean(each), nan=math.inf, posinf=math.inf)) for each in squares)
+        yield replace(entry, fresh=fresh, outside=outside)
 
 
 def fresh_inputs(x: np.ndarray) -> np.ndarray:
