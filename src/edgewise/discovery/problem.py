@@ -129,7 +129,8 @@ class LawProblem:
         if not len(self.weights):
             object.__setattr__(self, "weights", np.ones(len(self.y)))
         if not len(self.held_weights):
-            object.__setattr__(self, "held_weights", np.full(len(self.held_y), self.weights.mean()))
+            mean = self.weights.sum() / max(len(self.weights), 1)
+            object.__setattr__(self, "held_weights", np.full(len(self.held_y), mean))
 
     @property
     def held_share(self) -> np.ndarray:
