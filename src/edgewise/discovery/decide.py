@@ -276,21 +276,17 @@ class SquaredLoss:
         return replace(entry, validation=candidate.held, constant_errors=errors, exponent_errors=exponent_errors)
 
     def description(self, candidate: Squared) -> float:
-        """Twice the description length of all rows, up to a constant: the misfit and a price for the symbols.
-
-        Rows to fit count with their errors after the fit, held-out rows with those that no constant has seen.
-        """
+        """Twice the description length of all rows, up to a constant: the misfit and a price for the symbols."""
+        # Rows to fit count with their errors after the fit, held-out rows with those that no constant has seen.
         rows = len(self.whole.y)
         held = len(candidate.losses)
         misfit = ((rows - held) * candidate.fit.loss + held * candidate.held) / rows
         return price(rows, misfit, self.exact, candidate.symbols)
 
     def as_good(self, front: Sequence[Squared], entries: Sequence[FrontEntry]) -> tuple[int, ...]:
-        """Places of the entry with the shortest description and of the others that are as good, the shortest first.
-
-        Where a long one leaves more than noise, and a smooth model predicts as well as it and better than every short
-        one, the choice is among the short ones.
-        """
+        """Places of the entry with the shortest description and of the others that are as good, the shortest first."""
+        # Where a long one leaves more than noise, and a smooth model predicts as well as it and better than every short
+        # one, the choice is among the short ones.
         places = self._as_good(front, entries)
         choice = entries[places[0]]
         short = [place for place, entry in enumerate(entries) if entry.complexity <= SETTINGS.most_short]
@@ -383,12 +379,10 @@ class SquaredLoss:
 
 
 def _finished(candidate: Squared, loss: SquaredLoss, noise: NoiseTest) -> Squared | None:
-    """A candidate without parts that the rows to fit do not ask for, with constants in closed form.
-
-    The result is None if its terms cancel each other beyond reading, or if the shorter formula does not keep to the
-    options of the problem. Constants are recognised only where the formula explains the data up to noise: otherwise
-    they make up for what it leaves out, and a closed form would mean nothing.
-    """
+    """A candidate without parts that the rows to fit do not ask for, with constants in closed form."""
+    # The result is None if its terms cancel each other beyond reading, or if the shorter formula does not keep to the
+    # options of the problem. Constants are recognised only where the formula explains the data up to noise: otherwise
+    # they make up for what it leaves out, and a closed form would mean nothing.
     problem = loss.problem
     budget = loss.budget
     x = problem.x

@@ -81,10 +81,8 @@ SETTINGS = EvidenceSettings()
 
 
 def origins(x: np.ndarray) -> dict[int, Number]:
-    """Round numbers in the middle of the columns of x (N, inputs) that are far from zero, by column.
-
-    They are exact, rounded to the leading digit of the column's range: 1970 for years from 1931 to 2012.
-    """
+    """Round numbers in the middle of the columns of x (N, inputs) that are far from zero, by column."""
+    # They are exact, rounded to the leading digit of the column's range: 1970 for years from 1931 to 2012.
     found = {}
     for column in range(x.shape[1]):
         low = float(x[:, column].min())
@@ -105,10 +103,8 @@ def from_origin(column: int, origin: dict[int, Number]) -> Expression:
 
 
 def counted_from_origins(node: Expression, origin: dict[int, Number]) -> Expression:
-    """Write sums a x + b with a column x that is far from zero as a (x - origin) + c, with the same values.
-
-    The origins are those of `origins`; sums without a number stay as they are.
-    """
+    """Write sums a x + b with a column x that is far from zero as a (x - origin) + c, with the same values."""
+    # The origins are those of `origins`; sums without a number stay as they are.
     node = node.with_parts([counted_from_origins(part, origin) for part in node.parts])
     match node:
         case Add(terms) if not _is_shift(terms):
@@ -145,10 +141,8 @@ def _is_shift(terms: Sequence[Expression]) -> bool:
 
 
 def with_lines_for_two_values(node: Expression, x: np.ndarray) -> Expression:
-    """Replace every function of a column of x (N, inputs) with two values by the line through them, which is the same.
-
-    Functions that are not finite at a value stay.
-    """
+    """Replace functions of a column of x (N, inputs) with two values by the lines through them, which are the same."""
+    # Functions that are not finite at a value stay.
     columns = [k for k in range(x.shape[1]) if has_two_values(x[:, k]) and np.ptp(x[:, k]) > 0]
 
     def line_of(part: Expression) -> Expression | None:
@@ -175,13 +169,11 @@ def with_decided_functions(
     weight: np.ndarray | None = None,
     budget: Budget | None = None,
 ) -> FittedExpression:
-    """Replace functions by straight lines of their arguments where the rows cannot distinguish the two.
-
-    A function is replaced if a straight line leaves at most `nearly_straight` of its variance over the rows and the
-    formula with the line, fitted again, has a sum of squares that is higher by no more than chance explains for one
-    parameter. log(year) becomes the year, and exp(u) with u near 0 becomes u + 1. No further form is tried once
-    the budget is over.
-    """
+    """Replace functions by straight lines of their arguments where the rows cannot distinguish the two."""
+    # A function is replaced if a straight line leaves at most `nearly_straight` of its variance over the rows and the
+    # formula with the line, fitted again, has a sum of squares that is higher by no more than chance explains for one
+    # parameter. log(year) becomes the year, and exp(u) with u near 0 becomes u + 1. No further form is tried once the
+    # budget is over.
     for form in _with_one_line(fitted.expression, x):
         if budget is not None and budget.is_over:
             break
@@ -214,13 +206,11 @@ def _with_one_line(node: Expression, x: np.ndarray) -> Iterator[Expression]:
 def determines_slopes(
     node: Expression, x: np.ndarray, y: np.ndarray, variance: float, weight: np.ndarray | None = None
 ) -> bool:
-    """False if a function of a fitted formula may be a step, for errors at rows x, y of at least a variance.
-
-    The argument of an exponential, of a power among them, of tanh or of atan is doubled a few times, and all constants
-    outside of it and its shift are fitted again; where there are several, those of all together, too. If the loss stays
-    within the interval of Wilks' theorem, the profile likelihood of the slope has no upper end: no row lies on the
-    step, and any steeper one is as good.
-    """
+    """False if a function of a fitted formula may be a step, for errors at rows x, y of at least a variance."""
+    # The argument of an exponential, of a power among them, of tanh or of atan is doubled a few times, and all
+    # constants outside of it and its shift are fitted again; where there are several, those of all together, too. If
+    # the loss stays within the interval of Wilks' theorem, the profile likelihood of the slope has no upper end: no row
+    # lies on the step, and any steeper one is as good.
     free = with_free_exponents(node, x, SHORT_ROOT)
     root = root_weights(weight, len(x))
     loss = float(np.mean(((evaluate(free, x) - y) * root) ** 2))
@@ -272,11 +262,9 @@ def _may_be_steps(
 
 
 def largest_cancellation(node: Expression, x: np.ndarray) -> float:
-    """Size of the largest term of a sum in a formula over the standard deviation of the sum, over rows (N, inputs).
-
-    The root mean square of a term is its size. A sum of an input and a number, such as year - 1970, does not count; the
-    result is 0 for a formula without sums.
-    """
+    """Size of the largest term of a sum in a formula over the standard deviation of the sum, over rows (N, inputs)."""
+    # The root mean square of a term is its size. A sum of an input and a number, such as year - 1970, does not count;
+    # the result is 0 for a formula without sums.
     largest = 0.0
     for part in walk(node):
         match part:
@@ -290,15 +278,12 @@ def largest_cancellation(node: Expression, x: np.ndarray) -> float:
 
 
 def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> Expression:
-    """Round the free constants of a fitted formula to the digits that the data decide.
-
-    One constant after another is rounded to the decimal place of the leading digit of its standard error, given those
-    that are rounded already, and the others move along the valley of the least squares. Each rounding raises the sum of
-    squares by at most a quarter of the residual variance: less than the fit of one constant to noise lowers it.
-
-    The formula stays as it is if its derivatives are not finite or the rounded one is clearly worse, as it may be where
-    it is far from linear in its constants.
-    """
+    """Round the free constants of a fitted formula to the digits that the data decide."""
+    # One constant after another is rounded to the decimal place of the leading digit of its standard error, given those
+    # that are rounded already, and the others move along the valley of the least squares. Each rounding raises the sum
+    # of squares by at most a quarter of the residual variance: less than the fit of one constant to noise lowers it.
+    # The formula stays as it is if its derivatives are not finite or the rounded one is clearly worse, as it may be
+    # where it is far from linear in its constants.
     places = free_places(node)
     values = np.array(constant_values(node))
     predicted, derivatives = values_and_derivatives(node, x)
@@ -344,12 +329,10 @@ def decided_form(
     weight: np.ndarray | None = None,
     budget: Budget | None = None,
 ) -> Expression | None:
-    """A formula with no more functions than the data decide, or None if its terms cancel each other beyond reading.
-
-    Its constants keep all digits; `with_decided_digits` rounds them. Inputs that are far from zero are counted from
-    their origins. An exact formula changes only where a column has two values. Functions are kept once the budget is
-    over.
-    """
+    """A formula with no more functions than the data decide, or None if its terms cancel each other beyond reading."""
+    # Its constants keep all digits; `with_decided_digits` rounds them. Inputs that are far from zero are counted from
+    # their origins. An exact formula changes only where a column has two values. Functions are kept once the budget is
+    # over.
     node = with_lines_for_two_values(node, x)
     fitted = fit_constants(node, x, y, steps=0, weight=weight)
     if fitted is None or fitted.loss <= EXACT.loss(float(np.var(y))):

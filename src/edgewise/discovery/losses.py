@@ -45,10 +45,8 @@ class Candidate(Generic[F]):
 
     @classmethod
     def of(cls, expression: Expression, fit: F, losses: np.ndarray, box: Box, exact: float) -> Candidate[F] | None:
-        """The candidate; None if it is not finite or, where it is not exact, undefined or infinite in the box.
-
-        An exact formula with a pole is a law: it holds on both sides.
-        """
+        """The candidate; None if it is not finite or, where it is not exact, undefined or infinite in the box."""
+        # An exact formula with a pole is a law: it holds on both sides.
         if np.isfinite(losses).all() and (losses.mean() <= exact or box.allows(expression)):
             return cls(expression, fit, losses)
         return None
@@ -97,12 +95,10 @@ class Box:
         return cls(np.concatenate([near, around, shuffled]), kinds, len(x))
 
     def allows(self, node: Expression) -> bool:
-        """Whether a formula is defined and finite in the box.
-
-        An argument that changes its sign has both signs at some of the points, so a pole between two of them counts as
-        well. Where it is defined at the rows and between them alone, it is allowed if they avoid the rest: if inputs
-        that were independent would have put a row there with a chance above 99 %, as where a < b for each row.
-        """
+        """Whether a formula is defined and finite in the box."""
+        # An argument that changes its sign has both signs at some of the points, so a pole between two of them counts
+        # as well. Where it is defined at the rows and between them alone, it is allowed if they avoid the rest: if
+        # inputs that were independent would have put a row there with a chance above 99 %, as where a < b for each row.
         near = self.points[self.kinds == self.NEAR]
         if domain_violations(node, near):
             return False
@@ -222,12 +218,10 @@ def some(candidates: list[Candidate[F]]) -> list[Candidate[F]]:
 
 
 def is_as_good(losses: np.ndarray, best: np.ndarray, floor: float = 0.0) -> bool:
-    """Compare a formula with the best one by the rule of one standard error, by losses (M,) on held-out rows.
-
-    True if the formula is exact, its mean loss being at most `floor`, or the mean of the paired differences is at most
-    its standard error and a sign test does not show that more rows have a larger loss: where a few rows make most of
-    the errors, means see these alone.
-    """
+    """Compare a formula with the best one by the rule of one standard error, by losses (M,) on held-out rows."""
+    # True if the formula is exact, its mean loss being at most `floor`, or the mean of the paired differences is at
+    # most its standard error and a sign test does not show that more rows have a larger loss: where a few rows make
+    # most of the errors, means see these alone.
     if losses.mean() <= floor:
         return True
     if best.mean() <= floor:

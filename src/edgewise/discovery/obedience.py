@@ -19,10 +19,8 @@ from edgewise.formulas.expression import (
 
 
 def obeys(node: Expression, options: FormulaOptions, names: Sequence[str]) -> bool:
-    """True if a formula keeps to the options of a search: `operators`, `nested`, `required` and `max_size`.
-
-    The formula is simplified: it may be written with operators that its simplified form does not need.
-    """
+    """True if a formula keeps to the options of a search: `operators`, `nested`, `required` and `max_size`."""
+    # The formula is simplified: it may be written with operators that its simplified form does not need.
     if complexity(node) > options.max_size:
         return False
     if not set(operators_of(node)) <= set(options.operators):
@@ -37,12 +35,10 @@ def obeys(node: Expression, options: FormulaOptions, names: Sequence[str]) -> bo
 
 
 def operators_of(node: Expression) -> Iterator[str]:
-    """The operators and functions that a formula is written with, as `FormulaOptions.operators` names them.
-
-    A negative number in front of a term counts as a minus, a negative power as a division, a power of 1/2 as "sqrt".
-    Small whole powers are products, so that they only need "*" where "^" is not permitted: they yield "^" from the
-    exponent 4 upwards.
-    """
+    """The operators and functions that a formula is written with, as `FormulaOptions.operators` names them."""
+    # A negative number in front of a term counts as a minus, a negative power as a division, a power of 1/2 as "sqrt".
+    # Small whole powers are products, so that they only need "*" where "^" is not permitted: they yield "^" from the
+    # exponent 4 upwards.
     for part in walk(node):
         match part:
             case Add(terms):

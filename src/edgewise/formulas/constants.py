@@ -185,10 +185,8 @@ def fit_constants(
 
 
 def standard_errors(jacobian: np.ndarray, variance: float) -> np.ndarray:
-    """Standard errors of fitted numbers from the derivatives (N, P) of residuals with a variance; (P,).
-
-    A number that no residual depends on has an infinite one.
-    """
+    """Standard errors of fitted numbers from the derivatives (N, P) of residuals with a variance; (P,)."""
+    # A number that no residual depends on has an infinite one.
     with np.errstate(over="ignore", invalid="ignore"):
         # Columns of length 1: numbers of any unit, such as 1e-23, count alike when the inverse is cut off.
         lengths = np.linalg.norm(jacobian, axis=0)

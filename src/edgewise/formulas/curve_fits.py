@@ -69,11 +69,9 @@ CURVE_DAMPING = DampingRule(first=1e-3, lowest=0.0, highest=1e9, growth=6.0, gro
 
 
 def ranking_criterion(error: float, symbols: int, floor: float) -> float:
-    """Logarithm of a relative error plus a price for symbols; the fit with the lowest value is preferred.
-
-    Errors below `floor` count as equal to it: the curve is not known more accurately.
-    A curve is compared with functions at points of its own choice, so there is no number of rows as in `front.price`.
-    """
+    """Logarithm of a relative error plus a price for symbols; the fit with the lowest value is preferred."""
+    # Errors below `floor` count as equal to it: the curve is not known more accurately. A curve is compared with
+    # functions at points of its own choice, so there is no number of rows as in `front.price`.
     return math.log(max(error, floor)) + SETTINGS.symbol_price_per_log_error * symbols
 
 
@@ -114,11 +112,9 @@ class EdgeFit:
 def scaled_function(
     function: Elementary, constants: tuple[float, float, float, float], argument: Expression
 ) -> Expression:
-    """Write c f(a u + b) + d as an expression, not simplified, without factors of 1 and offsets of 0.
+    """Write c f(a u + b) + d as an expression, not simplified, without factors of 1 and offsets of 0."""
 
-    Of the numbers a, b, c and d those equal to 0, 1 or -1 are exact, the others are free constants.
-    """
-
+    # Of the numbers a, b, c and d those equal to 0, 1 or -1 are exact, the others are free constants.
     def number(value: float) -> Number:
         if value in (-1.0, 0.0, 1.0):
             return exact_number(value)
@@ -214,11 +210,9 @@ class _Curve:
         return [float(grid[k]) for k in sorted(peaks, key=lambda k: -explained[k])[:4]]
 
     def candidate_starts(self, row: Elementary) -> list[tuple[float, float]]:
-        """Pairs (a, b) to start from; factors that only rescale c are left out.
-
-        Of powers and logarithms only the place of the singularity matters, of exponentials only the rate. The ranges in
-        units of the span of u go from nearly straight to dozens of periods or very steep.
-        """
+        """Pairs (a, b) to start from; factors that only rescale c are left out."""
+        # Of powers and logarithms only the place of the singularity matters, of exponentials only the rate. The ranges
+        # in units of the span of u go from nearly straight to dozens of periods or very steep.
         name = row.name
         span = float(np.ptp(self.u))
         low = float(self.u.min())
@@ -253,11 +247,9 @@ class _Curve:
         return [(a, -a * c) for a in (*rates, 1.0, 2.0, 0.5) for c in (0.0, *np.linspace(low, high, 9))]
 
     def best_starts(self, row: Elementary) -> list[tuple[float, float, float]]:
-        """The starts (share explained, a, b) whose function has the highest correlation with the curve.
-
-        At most two, and in addition the best start without a shift, whose formula is simpler. The factor c and offset
-        d follow in closed form, so all starts are compared at once.
-        """
+        """The starts (share explained, a, b) whose function has the highest correlation with the curve."""
+        # At most two, and in addition the best start without a shift, whose formula is simpler. The factor c and offset
+        # d follow in closed form, so all starts are compared at once.
         target = self.s - self.s @ self.share
         total = float(target**2 @ self.share)
         starts = self.candidate_starts(row)

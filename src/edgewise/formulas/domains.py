@@ -106,10 +106,8 @@ def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
 
 
 def share_outside(node: Expression, x: np.ndarray, points: np.ndarray) -> float:
-    """Share of points (M, inputs) at which an argument leaves its domain or lies across a pole from rows x (N, inputs).
-
-    The formula is defined at the rows.
-    """
+    """Share of points (M, inputs) where an argument leaves its domain or lies across a pole from rows x (N, inputs)."""
+    # The formula is defined at the rows.
     outside = np.zeros(len(points), dtype=bool)
     for part in walk(node):
         row = domain_row(part)
@@ -157,10 +155,8 @@ def _without_even_power(node: Expression) -> Expression:
 
 
 def _is_bounded_at_zero(node: Expression, part: Expression, x: np.ndarray, halvings: int) -> bool:
-    """True if a formula stays about as large as at the rows, and does not jump, where a part of it crosses zero.
-
-    Lines join rows on both sides of the zero; bisection approaches the crossing on each line. tanh(1/x) jumps at 0.
-    """
+    """True if a formula stays about as large as at the rows, and does not jump, where a part of it crosses zero."""
+    # Lines join rows on both sides of the zero; bisection approaches the crossing on each line. tanh(1/x) jumps at 0.
     at_rows = evaluate(part, x)
     below = np.flatnonzero(at_rows < 0)
     above = np.flatnonzero(at_rows > 0)
@@ -254,11 +250,9 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
 
 
 def zero_in_box(node: Expression, x: np.ndarray) -> np.ndarray | None:
-    """Find a zero (inputs,), in the box of the rows, of a part that has one sign at all rows; None if none was found.
-
-    A random search with shrinking steps starts from the rows x (N, inputs) where the part is nearest to zero. It may
-    miss a zero.
-    """
+    """Find a zero (inputs,) in the box of the rows of a part that has one sign at all of them; None without one."""
+    # A random search with shrinking steps starts from the rows x (N, inputs) where the part is nearest to zero. It may
+    # miss a zero.
     low = x.min(0)
     high = x.max(0)
     random = np.random.default_rng(0)
@@ -278,10 +272,8 @@ def zero_in_box(node: Expression, x: np.ndarray) -> np.ndarray | None:
 
 
 def undefined_share(formula: Formula, x: np.ndarray) -> float:
-    """Share of random points in the box of the rows, widened by `EXTRAPOLATED_SHARE`, where a formula is not finite.
-
-    A column without negative values is taken for one that cannot have any, such as a mass or a concentration.
-    """
+    """Share of random points in the box of the rows, widened by `EXTRAPOLATED_SHARE`, where a formula is not finite."""
+    # A column without negative values is taken for one that cannot have any, such as a mass or a concentration.
     low = x.min(0)
     high = x.max(0)
     margin = EXTRAPOLATED_SHARE * (high - low)

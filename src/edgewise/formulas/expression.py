@@ -598,11 +598,9 @@ def with_constants(
 def values_and_derivatives(
     node: Expression, x: np.ndarray, columns: Sequence[int] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Evaluate a formula and its derivatives by every constant, and by some inputs, by forward differentiation.
-
-    Returns the values (N,) at rows x (N, inputs), and the derivatives (N, P) in the order of `constant_values`, with
-    those by the inputs `columns` behind.
-    """
+    """Evaluate a formula and its derivatives by every constant, and by some inputs, by forward differentiation."""
+    # Returns the values (N,) at rows x (N, inputs), and the derivatives (N, P) in the order of `constant_values`, with
+    # those by the inputs `columns` behind.
     numbers = iter(range(1 << 30))
     inputs = {column: k - len(columns) for k, column in enumerate(columns)}  # places from the end
     nodes = 0

@@ -297,11 +297,9 @@ def _reduced_exponential(argument: Expression) -> Expression:
 
 
 def _factors_of_exponential(argument: Expression, *, with_powers: bool) -> list[Expression]:
-    """The factors e^c, v^n and exp(u) of exp(u + n log v + c).
-
-    exp(n log v) is v**n for halves, and for other fractions in closed form; `with_powers` for every n, where those that
-    were fitted to rounding are whole and half numbers.
-    """
+    """The factors e^c, v^n and exp(u) of exp(u + n log v + c)."""
+    # exp(n log v) is v**n for halves, and for other fractions in closed form; `with_powers` for every n, where those
+    # that were fitted to rounding are whole and half numbers.
     # n (log v + a) as n log v + n a
     terms = argument.summands
     match split_number(argument):
@@ -584,10 +582,8 @@ def _divided_once(above: Sequence[Expression], below: Sequence[Expression], bott
 
 
 def with_one_factor(node: Expression) -> Expression:
-    """Simplify a formula and give each product of sums one free factor.
-
-    Each sum in the product then begins with a term without a number, so that no two constants have the same effect.
-    """
+    """Simplify a formula and give each product of sums one free factor."""
+    # Each sum in the product then begins with a term without a number, so that no two constants have the same effect.
     node = simplify(node)
     for _ in range(3):
         changed = simplify(_with_monic_sums(node))

@@ -173,10 +173,8 @@ class CurveModelFitter:
         return replace(model, error=self.error(model.values()))
 
     def _with_shared_curve(self, everything: CurveModel) -> CurveModel:
-        """A sum of one curve at all inputs, each with a factor of its own: far fewer coefficients than separate curves.
-
-        Curve and factors are fitted in turn.
-        """
+        """A sum of one curve at all inputs, each with a factor of its own, which has far fewer coefficients."""
+        # Curve and factors are fitted in turn.
         values = np.stack([feature.values for feature in everything.features], 1)
         own = spline_columns(values.ravel(), SETTINGS.shared_intervals).reshape(
             *values.shape, -1

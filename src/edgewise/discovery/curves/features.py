@@ -111,11 +111,10 @@ def candidate_features(
 
 
 def spline_columns(values: np.ndarray, size: int) -> np.ndarray:
-    """Centred columns of cubic splines, (N, size + 2); together with a constant they span all splines.
-
-    There are `size` knot intervals, with knots halfway between quantiles and equal spacing, so that there are neither
-    empty intervals nor tails without a knot. For values (N,) of which there are two the only column is a straight line.
-    """
+    """Centred columns of cubic splines, (N, size + 2); together with a constant they span all splines."""
+    # There are `size` knot intervals, with knots halfway between quantiles and equal spacing, so that there are neither
+    # empty intervals nor tails without a knot. For values (N,) of which there are two the only column is a straight
+    # line.
     if has_two_values(values) and float(np.ptp(values)) > 0:
         return ((values - values.mean()) / np.ptp(values))[:, None]
     ends = np.quantile(values, np.linspace(0, 1, size + 1))

@@ -43,10 +43,8 @@ class NoiseTest:
 
     @cached_property
     def bases(self) -> list[np.ndarray]:
-        """Orthonormal columns that span the models, a constant among them; at most a third as many as rows.
-
-        The first has curves of few intervals and products of two inputs, the second has curves of many intervals.
-        """
+        """Orthonormal columns that span the models, a constant among them; at most a third as many as rows."""
+        # The first has curves of few intervals and products of two inputs, the second has curves of many intervals.
         scaled = scaled_columns(self.x)
         most = int(SETTINGS.most_basis_share * len(self.x))
         products = ((scaled[:, i] * scaled[:, j])[:, None] for i in range(scaled.shape[1]) for j in range(i))
@@ -59,11 +57,9 @@ class NoiseTest:
         return bases
 
     def passes(self, residuals: np.ndarray, weights: np.ndarray | None = None) -> bool:
-        """True for residuals (N,) that look like noise, after division by the deviations that their weights state.
-
-        Then no F test of a model is significant at `noise_level`, neither for the residuals nor for their ranks, in
-        which single large residuals hide nothing [1]_.
-        """
+        """True for residuals (N,) that look like noise, after division by the deviations that their weights state."""
+        # Then no F test of a model is significant at `noise_level`, neither for the residuals nor for their ranks, in
+        # which single large residuals hide nothing [1].
         from scipy.stats import f
 
         if weights is not None:

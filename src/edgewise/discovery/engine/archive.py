@@ -134,11 +134,9 @@ class Archive:
         return self._noise.passes(problem.y - evaluate(best.expression, problem.x), problem.weights)
 
     def judge(self, expression: Expression, source: str) -> Judged | None:
-        """Fit the constants of an expression, judge it on the held-out rows, and keep it if it is good.
-
-        Returns what was kept; None for an expression that is not allowed, not finite, known already or not good enough.
-        `source` is the stage that it comes from.
-        """
+        """Fit the constants of an expression, judge it on the held-out rows, and keep it if it is good."""
+        # Returns what was kept; None for an expression that is not allowed, not finite, known already or not good
+        # enough. `source` is the stage that it comes from.
         self.tally[source] += 1
         problem = self.problem
         expression = simplify(in_usual_form(expression))

@@ -232,11 +232,9 @@ class Engine:
                     return
 
     def _enumerate(self) -> None:
-        """Enumerate expressions, on the problems of fewest inputs first.
-
-        Where a smooth model sees noise, the expressions nearest to the target come first. Exact ones are looked for
-        if what is left of the best one is not noise: then the model was wrong.
-        """
+        """Enumerate expressions, on the problems of fewest inputs first."""
+        # Where a smooth model sees noise, the expressions nearest to the target come first. Exact ones are looked for
+        # if what is left of the best one is not noise: then the model was wrong.
         if self.stages.enumerate is None or self.is_done:
             return
         is_last = self.stages.search is None and self.stages.smooth is None

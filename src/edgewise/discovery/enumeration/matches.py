@@ -128,11 +128,9 @@ class Directions:
 
 
 def spanned_share(first: np.ndarray, second: np.ndarray, both: np.ndarray) -> np.ndarray:
-    """Share of a unit vector's squared length in the span of two others, from the three inner products.
-
-    The two are unit vectors with inner product `both`, and have the inner products `first` and `second` with the
-    vector. This is the squared multiple correlation of two regressors.
-    """
+    """Share of a unit vector's squared length in the span of two others, from the three inner products."""
+    # The two are unit vectors with inner product `both`, and have the inner products `first` and `second` with the
+    # vector. This is the squared multiple correlation of two regressors.
     return np.asarray((first**2 + second**2 - 2 * first * second * both) / np.maximum(1 - both**2, 1e-300))
 
 

@@ -109,11 +109,9 @@ class Columns:
 def ranked(
     problem: LawProblem, x: np.ndarray, y: np.ndarray, weights: np.ndarray, budget: Budget
 ) -> Iterator[list[Expression]]:
-    """Yield, for y and each of its links, the nearest expressions: at most five of each size and a hundred in all.
-
-    Rows x (N, inputs), y (N,) and weights (N,) are in random order. When the budget is over, what has been found is
-    yielded.
-    """
+    """Yield, for y and each of its links, the nearest expressions: at most five of each size and a hundred in all."""
+    # Rows x (N, inputs), y (N,) and weights (N,) are in random order. When the budget is over, what has been found is
+    # yielded.
     pool = Pool(x[: SETTINGS.ranked_rows], problem.options, SETTINGS.ranked, problem.seed)
     pool.grow(SETTINGS.ranked, budget)
     columns = Columns(pool, problem)
@@ -145,10 +143,8 @@ def ranked(
 
 
 def best_of_each_size(losses: dict[Expression, float]) -> list[Expression]:
-    """The best expressions of each size, those first that nothing shorter equals, the most accurate before others.
-
-    If there are more than `kept`, those with a smaller loss than all shorter ones are kept before the others.
-    """
+    """The best expressions of each size, those first that nothing shorter equals, the most accurate before others."""
+    # If there are more than `kept`, those with a smaller loss than all shorter ones are kept before the others.
     sizes = {expression: complexity(expression) for expression in losses}
     counts: dict[int, int] = {}
     kept = []

@@ -108,11 +108,9 @@ def enumerated(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
 
 
 def short_laws(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
-    """Yield exact laws that are sums of two of the shortest expressions under a link of the target; a `Stage`.
-
-    It is the part of `enumerated` that takes the least time: sorted lists compare all pairs of 20,000 expressions with
-    all links of the target in a tenth of a second. The shortest laws come first.
-    """
+    """Yield exact laws that are sums of two of the shortest expressions under a link of the target; a `Stage`."""
+    # It is the part of `enumerated` that takes the least time: sorted lists compare all pairs of 20,000 expressions
+    # with all links of the target in a tenth of a second. The shortest laws come first.
     x, y, _ = problem.random_rows(SETTINGS.most_rows, stream=0)
     if len(y) < 3 or not x.shape[1] or np.ptp(y) == 0 or problem.noise > 0:  # noise hides exact laws
         return

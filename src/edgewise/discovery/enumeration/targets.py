@@ -25,10 +25,8 @@ class Target:
 
 
 def link_targets(y: np.ndarray, options: FormulaOptions) -> list[Target]:
-    """The target itself and all its links (`edgewise.discovery.least_squares.links`), the most common ones first.
-
-    A link is left out where it does not give back y at all rows, or where the options do not permit it.
-    """
+    """The target itself and all its links (`edgewise.discovery.least_squares.links`), the most common ones first."""
+    # A link is left out where it does not give back y at all rows, or where the options do not permit it.
     links = chain(possible_links(y), rare_links(y), unusual_links(y))
     permitted = [link for link in links if link.inside.all() and is_allowed(link, options)]
     common = [link for name in COMMON for link in permitted if link.name == name]
@@ -44,11 +42,9 @@ def link_targets(y: np.ndarray, options: FormulaOptions) -> list[Target]:
 def scaled_targets(
     y: np.ndarray, x: np.ndarray, factors: Sequence[Expression], options: FormulaOptions
 ) -> Iterator[Target]:
-    """Targets of laws with a known factor, y = link(z) h or y = link(z h), for each factor h and its reciprocal.
+    """Targets of laws with a known factor, y = link(z) h or y = link(z h), for each factor h and its reciprocal."""
 
-    y (N,) has the values of the law at rows x (N, inputs).
-    """
-
+    # y (N,) has the values of the law at rows x (N, inputs).
     def times(factor: Expression, build: Callable[[Expression], Expression]) -> Callable[[Expression], Expression]:
         return lambda e: Multiply((factor, build(e)))
 

@@ -89,11 +89,9 @@ def log_losses(log_odds: np.ndarray, y: np.ndarray) -> np.ndarray:
 def fit_class_constants(
     node: Expression, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None, budget: Budget | None = None
 ) -> ClassFit | None:
-    """Fit the free constants of a formula of log-odds to classes by Firth's penalised likelihood.
-
-    Classes y are 0 and 1; the constants of the formula are the start. No step begins once the budget is
-    over. None if the formula is not finite at a row.
-    """
+    """Fit the free constants of a formula of log-odds to classes by Firth's penalised likelihood."""
+    # Classes y are 0 and 1; the constants of the formula are the start. No step begins once the budget is over. None if
+    # the formula is not finite at a row.
     # Firth's penalised likelihood: its score has half the leverage of each row beside the residual
     constants = FreeConstants.of(node)
     places = constants.places
@@ -205,10 +203,8 @@ class ClassLoss:
         return replace(entry, validation=candidate.held, constant_errors=fitted.errors)
 
     def as_good(self, front: Sequence[Candidate[ClassFit]], entries: Sequence[FrontEntry]) -> tuple[int, ...]:
-        """Places of the formulas as good as the best by one standard error, or by Schwarz's criterion on all rows.
-
-        The criterion sees what few held-out rows cannot; classes that a boundary separates decide nothing more.
-        """
+        """Places of the formulas as good as the best by one standard error, or by Schwarz's criterion on all rows."""
+        # The criterion sees what few held-out rows cannot; classes that a boundary separates decide nothing more.
         rows = len(self.y)
         best = min(range(len(front)), key=lambda k: (front[k].held, k))
         prices = [rows * e.loss + math.log(rows) / 2 * len(free_places(e.formula.expression)) for e in entries]
@@ -239,11 +235,9 @@ class ClassLoss:
 
 
 def _inner_boundaries(node: Expression, x: np.ndarray, y: np.ndarray) -> Iterator[Expression]:
-    """Boundaries h = c and |h| = c of the arguments h of a law's functions that hold all of its inputs.
-
-    F(h) = c and h = c are the same boundary where F is monotonic, and least squares often find the F that levels off
-    far from it instead of h itself.
-    """
+    """Boundaries h = c and |h| = c of the arguments h of a law's functions that hold all of its inputs."""
+    # F(h) = c and h = c are the same boundary where F is monotonic, and least squares often find the F that levels off
+    # far from it instead of h itself.
     inputs = used_variables(node)
     for part in walk(node):
         if len(part.parts) != 1:  # a sum, a product, a number or an input
@@ -262,10 +256,8 @@ def _inner_boundaries(node: Expression, x: np.ndarray, y: np.ndarray) -> Iterato
 
 
 def _at_most(log_odds: np.ndarray) -> np.ndarray:
-    """Log-odds whose median size is 1 if it was larger, and none of which exceeds `largest_log_odds`.
-
-    Classes that are separated make log-odds of any size; all rows then still have a weight.
-    """
+    """Log-odds whose median size is 1 if it was larger, and none of which exceeds `largest_log_odds`."""
+    # Classes that are separated make log-odds of any size; all rows then still have a weight.
     size = max(float(np.median(np.abs(log_odds))), 1.0)
     return np.clip(log_odds / size, -SETTINGS.largest_log_odds, SETTINGS.largest_log_odds)
 

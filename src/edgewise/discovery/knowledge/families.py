@@ -314,11 +314,9 @@ class FamilySearch:
 
 
 def _on_one_scale(rows: Groups, count: int) -> Groups:
-    """All rows with (y - b) / a for a target, where y = a h(x) + b with one smooth h, and a and b by group.
-
-    A polynomial h, a and b are fitted by turns; Schwarz's criterion chooses the degree. Groups of a few rows each show
-    no law alone, and together they do.
-    """
+    """All rows with (y - b) / a for a target, where y = a h(x) + b with one smooth h, and a and b by group."""
+    # A polynomial h, a and b are fitted by turns; Schwarz's criterion chooses the degree. Groups of a few rows each
+    # show no law alone, and together they do.
     inputs = rows.x.shape[1]
     n = len(rows.y)
     root = np.sqrt(rows.weights)

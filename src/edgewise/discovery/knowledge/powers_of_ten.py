@@ -31,10 +31,8 @@ def _too_extreme(name: str, size: float) -> InputError:
 
 
 def power_of_ten(values: np.ndarray, name: str) -> int:
-    """The power of ten by which a column (N,) is divided: 0 unless its largest value is beyond `EXTREME`.
-
-    InputError for subnormal values, whose power of ten has no inverse in float64.
-    """
+    """The power of ten by which a column (N,) is divided: 0 unless its largest value is beyond `EXTREME`."""
+    # InputError for subnormal values, whose power of ten has no inverse in float64.
     size = float(np.abs(values).max())
     if size == 0 or 1 / EXTREME < size < EXTREME:
         return 0
@@ -76,11 +74,9 @@ def _exchanged(node: Expression, powers: Sequence[int], target: int) -> Expressi
 
 
 def in_original_units(front: Front, powers: Sequence[int], target: int, x: np.ndarray, y: np.ndarray) -> Front:
-    """The front of a search in divided units with formulas, errors and constants for the columns as they were, x and y.
-
-    The columns of x were divided by these powers of ten, the target by `target`. Constants that take up a power of ten
-    have no closed form, since that is one of the divided units.
-    """
+    """The front of a search in divided units with formulas, errors and constants for x and y as they were."""
+    # The columns of x were divided by these powers of ten, the target by `target`. Constants that take up a power of
+    # ten have no closed form, since that is one of the divided units.
     unit = 10.0 ** (2 * target)
 
     def written(entry: FrontEntry) -> FrontEntry:

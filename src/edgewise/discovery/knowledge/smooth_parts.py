@@ -244,12 +244,11 @@ def _fitted(
 
 
 def part_problem(fit: PartsFit, problem: LawProblem, function: int) -> LawProblem | None:
-    """The problem of one function, with the residuals of the whole as its noise; None if that does not depend on it.
-
-    Where the function stands at one place, its target is its smooth curve plus the residual over the derivative of the
-    whole by the function: what the data say of it, given all else. Where it stands at several, the curve itself at all
-    arguments. The weights are the squares of the derivatives, so that its squared errors are those of the whole.
-    """
+    """The problem of one function, with the residuals of the whole as its noise; None if that does not depend on it."""
+    # Where the function stands at one place, its target is its smooth curve plus the residual over the derivative of
+    # the whole by the function: what the data say of it, given all else. Where it stands at several, the curve itself
+    # at all arguments. The weights are the squares of the derivatives, so that its squared errors are those of the
+    # whole.
     places = fit.template.places(function)
     rows = [
         _part_rows(fit, x, y, weights, places)

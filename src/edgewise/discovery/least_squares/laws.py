@@ -222,10 +222,8 @@ def sums(problem: LawProblem, link: Link, columns: Sequence[Expression], found: 
 
 
 def ratios(problem: LawProblem, link: Link, budget: Budget) -> Iterator[Expression]:
-    """Yield ratios of two sums of monomials that equal u exactly, with the smallest degrees that do.
-
-    The coefficients p, q of P(x) - u Q(x) = 0 are a null vector of the columns: the last right singular vector.
-    """
+    """Yield ratios of two sums of monomials that equal u exactly, with the smallest degrees that do."""
+    # The coefficients p, q of P(x) - u Q(x) = 0 are a null vector of the columns: the last right singular vector.
     inputs = problem.x.shape[1]
     rows = len(problem.y)
     most = min(SETTINGS.most_ratio_columns, rows // (2 * SETTINGS.least_rows_a_column))
@@ -261,11 +259,9 @@ def ratios(problem: LawProblem, link: Link, budget: Budget) -> Iterator[Expressi
 
 
 def noisy_ratios(problem: LawProblem) -> Iterator[Expression]:
-    """Yield ratios P/Q of sums of few monomials for data with noise, where no null vector is exact.
-
-    With the constant of Q set to 1, P - y (Q - 1) = y is linear; the equation of each row is divided by the Q of the
-    step before, so that errors count as those of y (the iteration of Sanathanan and Koerner [1]_).
-    """
+    """Yield ratios P/Q of sums of few monomials for data with noise, where no null vector is exact."""
+    # With the constant of Q set to 1, P - y (Q - 1) = y is linear; the equation of each row is divided by the Q of the
+    # step before, so that errors count as those of y (the iteration of Sanathanan and Koerner [1]).
     inputs = problem.x.shape[1]
     y = problem.y
     for degree in SETTINGS.noisy_ratio_degrees:

@@ -46,11 +46,9 @@ class LinearFit:
 
 
 def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None) -> list[LinearFit]:
-    """Remove the least significant column of a least-squares fit again and again, and return the fits, from all to one.
-
-    Where the fit with all columns is exact, only the exact ones are returned. The matrix is (N, columns), target and
-    weights of squared errors are (N,).
-    """
+    """Fits without the least significant column, which is removed again and again, from all columns to one."""
+    # Where the fit with all columns is exact, only the exact ones are returned. The matrix is (N, columns), target and
+    # weights of squared errors are (N,).
     if not (np.isfinite(matrix).all() and np.isfinite(target).all()) or len(matrix) <= matrix.shape[1]:
         return []
     root = root_weights(weight, len(target))
@@ -94,10 +92,8 @@ def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None
 
 
 def selected(columns: np.ndarray, target: np.ndarray, most: int) -> Iterator[tuple[list[int], np.ndarray]]:
-    """Choose 1, 2, ... columns by forward selection: their places, and their coefficients with a constant's behind.
-
-    The columns are (N, columns), the target is (N,).
-    """
+    """Choose 1, 2, ... columns by forward selection: their places, and their coefficients with a constant's behind."""
+    # The columns are (N, columns), the target is (N,).
     usable = np.isfinite(columns).all(0) & (np.abs(columns).max(0) < LARGEST_COLUMN)
     size = np.where(usable, np.abs(columns).max(0), 1.0)
     columns = np.where(usable, columns, 0.0)

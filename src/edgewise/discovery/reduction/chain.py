@@ -48,10 +48,8 @@ SETTINGS = ChainSettings()
 
 
 def reductions(problem: LawProblem, budget: Budget) -> Iterator[NoiseEstimate | Reduction | Separation]:
-    """The noise of the data by the model of the smallest problem, that problem, its separations, and those on the way.
-
-    Units come first and are not tested: InputError for a target that is inconsistent with them.
-    """
+    """The noise by the model of the smallest problem, that problem, its separations, and the problems on the way."""
+    # Units come first and are not tested: InputError for a target that is inconsistent with them.
     steps = _chain(problem, budget)
     if steps and steps[-1].noise:
         yield NoiseEstimate(steps[-1].noise)
@@ -110,11 +108,9 @@ def _dimensionless(problem: LawProblem) -> list[Step]:
 
 
 def _reduced_once(step: Step, budget: Budget) -> Step | None:
-    """A smaller problem that is modelled as well.
-
-    Without noise a false reduction fails clearly, and the first that does not is taken. With noise all proposals are
-    tested, and of those within one standard error of the most accurate the simplest is taken.
-    """
+    """A smaller problem that is modelled as well."""
+    # Without noise a false reduction fails clearly, and the first that does not is taken. With noise all proposals are
+    # tested, and of those within one standard error of the most accurate the simplest is taken.
     tested = set()
     confirmed = []
     for change in _proposals(step):

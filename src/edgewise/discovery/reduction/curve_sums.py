@@ -92,10 +92,8 @@ class CurveSum:
 
 
 def proposed_curve_sums(model: SmoothModel, x: np.ndarray, algebraic: bool) -> list[CurveSum]:
-    """Proposals of combinations of two inputs, the most credible first, by the gradients of a model at rows x.
-
-    `algebraic` leaves out exponentials and angles: noisy gradients fit some of them to any law.
-    """
+    """Proposals of combinations of two inputs, the most credible first, by the gradients of a model at rows x."""
+    # `algebraic` leaves out exponentials and angles: noisy gradients fit some of them to any law.
     gradient = model.gradient(x)
     with np.errstate(all="ignore"):
         slopes = [np.array([curve.slope(x[:, i]) for curve in CURVES]) for i in range(x.shape[1])]

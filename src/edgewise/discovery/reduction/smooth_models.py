@@ -177,10 +177,8 @@ def fit_smooth_model(
     like: SmoothModel | None = None,
     seed: int = 0,
 ) -> SmoothModel | None:
-    """Fit a Gaussian process in the coordinates that predict left-out rows best.
-
-    Shapes: x (N, inputs), y (N,), weights (N,).
-    """
+    """Fit a Gaussian process in the coordinates that predict left-out rows best."""
+    # Shapes: x (N, inputs), y (N,), weights (N,).
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         return None
     order = np.random.default_rng(seed).permutation(len(y))[: SETTINGS.rows]
@@ -243,11 +241,9 @@ def _constant(x: np.ndarray, y: np.ndarray, weights: np.ndarray, order: np.ndarr
 
 
 def _row_noise(y: np.ndarray, weights: np.ndarray | None, scales: Scales, rows: np.ndarray) -> np.ndarray:
-    """Variances of the noise of the rows in the modelled coordinates, up to a factor; their mean is 1.
-
-    The logarithm of a target with noise of one size has noise 1 / |y|; rows near zero are limited to the tenth part of
-    the median, since there y is mostly noise itself.
-    """
+    """Variances of the noise of the rows in the modelled coordinates, up to a factor; their mean is 1."""
+    # The logarithm of a target with noise of one size has noise 1 / |y|; rows near zero are limited to the tenth part
+    # of the median, since there y is mostly noise itself.
     if weights is None:
         variance = np.ones(len(rows))
     else:
@@ -318,11 +314,9 @@ def _maximised(
 
 
 def _solved(matrix: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, float] | None:
-    """Inverse of a symmetric matrix, solution, and half the logarithm of its determinant.
-
-    None if the matrix is not positive definite. The solution is refined once: the product of the inverse with the
-    target would be off by the condition number.
-    """
+    """Inverse of a symmetric matrix, solution, and half the logarithm of its determinant."""
+    # None if the matrix is not positive definite. The solution is refined once: the product of the inverse with the
+    # target would be off by the condition number.
     from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 
     factor, failed = dpotrf(matrix, lower=1)

@@ -93,10 +93,8 @@ def first_step(problem: LawProblem) -> Step | None:
 
 
 def applied(step: Step, change: Change, fast: bool = False) -> Step | None:
-    """The smaller problem of a change with its model; None where it is not finite or cannot be modelled.
-
-    A fast model has the coordinates and typical parameters of the larger problem's.
-    """
+    """The smaller problem of a change with its model; None where it is not finite or cannot be modelled."""
+    # A fast model has the coordinates and typical parameters of the larger problem's.
     problem = step.problem
     factor = evaluate(change.factor, problem.x)
     held_factor = evaluate(change.factor, problem.held_x)
@@ -133,13 +131,11 @@ def is_confirmed(larger: Step, smaller: Step) -> bool:
 
 
 def is_as_accurate(larger: Step, squares: np.ndarray) -> bool:
-    """Compare squared errors with those of a step's model: True if they are no larger.
-
-    The squared errors of the same left-out rows, as many of the last rows of the step's in the unit of the first
-    target, are compared, except at the edge of the data: the mean difference may be one standard error. Where the data
-    are free of noise both errors are those of the models and far smaller than anything that a false reduction leaves,
-    so the error may grow by a factor.
-    """
+    """Compare squared errors with those of a step's model: True if they are no larger."""
+    # The squared errors of the same left-out rows, as many of the last rows of the step's in the unit of the first
+    # target, are compared, except at the edge of the data: the mean difference may be one standard error. Where the
+    # data are free of noise both errors are those of the models and far smaller than anything that a false reduction
+    # leaves, so the error may grow by a factor.
     shared = min(len(larger.squares), len(squares))
     before = larger.squares[-shared:]
     after = squares[-shared:]

@@ -55,12 +55,10 @@ class Symmetry:
 
 
 def symmetries_of_gradients(gradient: np.ndarray, value: np.ndarray | None, x: np.ndarray) -> list[Symmetry]:
-    """Proposals of translations and scalings, the most credible first.
-
-    The gradient (N, inputs) has the derivatives of the law, whose value (N,) is given, at rows x (N, inputs); those of
-    log|y| where there is no value. Every rank of every null space that rounds to small fractions is a proposal, ordered
-    by the doubt that remains and the inputs removed.
-    """
+    """Proposals of translations and scalings, the most credible first."""
+    # The gradient (N, inputs) has the derivatives of the law, whose value (N,) is given, at rows x (N, inputs); those
+    # of log|y| where there is no value. Every rank of every null space that rounds to small fractions is a proposal,
+    # ordered by the doubt that remains and the inputs removed.
     found = []
     for basis, pivots, doubt in _null_spaces(gradient * x.std(0), x.std(0)):
         if np.abs(basis).sum(1).max() <= SETTINGS.largest_translation:
@@ -80,11 +78,9 @@ def symmetries_of_gradients(gradient: np.ndarray, value: np.ndarray | None, x: n
 
 
 def simple_symmetries(model: SmoothModel, x: np.ndarray) -> Iterator[Symmetry]:
-    """Symmetries of one or two inputs, for noisy gradients: factors, quotients, products and differences.
-
-    Least squares gives the exponents, x_i df/dx_i = c f and x_i df/dx_i + w x_j df/dx_j = c f, at rows x (N, inputs),
-    rounded to whole and half numbers. The doubt of each is the share of these slopes that it leaves.
-    """
+    """Symmetries of one or two inputs, for noisy gradients: factors, quotients, products and differences."""
+    # Least squares gives the exponents, x_i df/dx_i = c f and x_i df/dx_i + w x_j df/dx_j = c f, at rows x (N, inputs),
+    # rounded to whole and half numbers. The doubt of each is the share of these slopes that it leaves.
     gradient = model.gradient(x)
     inputs = x.shape[1]
     slopes = gradient * x
@@ -114,11 +110,9 @@ def _rounded_least_squares(target: np.ndarray, columns: np.ndarray, slopes: np.n
 def _null_spaces(
     rows: np.ndarray, scale: np.ndarray, level: float = 0.0, inputs: int | None = None
 ) -> Iterator[tuple[np.ndarray, tuple[int, ...], float]]:
-    """Rounded bases of likely null spaces with their pivots and doubts, one for each rank.
-
-    The rows are those of scaled columns, and `level` is the root mean square of the entries before a mean was taken
-    off, so that rows without variation have rank zero.
-    """
+    """Rounded bases of likely null spaces with their pivots and doubts, one for each rank."""
+    # The rows are those of scaled columns, and `level` is the root mean square of the entries before a mean was taken
+    # off, so that rows without variation have rank zero.
     inputs = inputs or rows.shape[1]
     _, singular, right = np.linalg.svd(rows, full_matrices=True)
     singular = np.r_[max(level * np.sqrt(rows.size), singular[0], 1e-300), singular]
