@@ -441,10 +441,14 @@ def with_fidelity(
     places = [fresh_inputs(x), outside_inputs(x)]
     values = [function(points) for points in places]
     for entry in entries:
-        with np.errstate(all="ignore"):
-            squares = [(entry.formula(points) - known) ** 2 for points, known in zip(places, values, strict=True)]
-            fresh, outside = (float(np.nan_to_num(np.mean(each), nan=math.inf, posinf=math.inf)) for each in squares)
-        yield replace(entry, fresh=fresh, outside=outside)
+        differences = []
+        for points, known in zip(places, values, strict=True):
+            with np.errstate(all="ignore"):
+                difference = float(np.mean((entry.formula(points) - known) ** 2))
+            if not math.isfinite(difference):
+                difference = math.inf
+            differences.append(difference)
+        yield replace(entry, fresh=differences[0], outside=differences[1])
 
 
 def fresh_inputs(x: np.ndarray) -> np.ndarray:
