@@ -125,7 +125,9 @@ def decided_front(
     # Those that may be chosen, the most accurate first: the exact ones, or those near the best.
     front = front_of(_best_of_each_size(known, loss.exact), loss.exact)
     ordered = sorted(front, key=lambda each: (max(each.held, loss.exact), each.symbols))
-    most = loss.exact if ordered[0].held <= loss.exact else SETTINGS.near_the_best * ordered[0].held
+    most = SETTINGS.near_the_best * ordered[0].held
+    if ordered[0].held <= loss.exact:
+        most = loss.exact
     near = [each for each in ordered if each.held <= most][: SETTINGS.most_finished]
     # These lose what the rows do not ask for; the longer forms stay beside them.
     noise = NoiseTest(problem.x)
@@ -200,13 +202,19 @@ def _powers_in_front(
 
 def _form(node: Expression) -> str:
     """What formulas have in common that differ in their constants, in the order of their terms and factors alone."""
-    parts = sorted(_form(part) for part in node.parts if not isinstance(part, Number))
-    detail = getattr(node, "name", getattr(node, "index", ""))
-    if isinstance(node, Power):
-        detail = f"{node.exponent:.1f}"
-    if isinstance(node, Add | Multiply) and len(parts) == 1:  # a constant more is no other form
-        return parts[0]
-    return f"{type(node).__name__}{detail}({', '.join(parts)})"
+    parts = sorted(form for form in map(_form, node.parts) if form)
+    match node:
+        case Number():
+            return ""
+        case Variable(index):
+            return f"x{index}"
+        case Power(_, exponent):
+            return f"power {exponent:.1f}({parts})"
+        case Call(name):
+            return f"{name}({parts})"
+        case Add() | Multiply() if len(parts) == 1:  # a constant more is no other form
+            return parts[0]
+    return f"{type(node).__name__}({parts})"
 
 
 def _best_of_each_size(candidates: Iterable[Squared], floor: float) -> list[Squared]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import import_module
 
 from edgewise.discovery.obedience import obeys
@@ -25,11 +26,20 @@ from edgewise.outcomes import Budget, spend
 # Names in Operon of the operators that it has.
 OPERON_SYMBOLS = {"+": "add", "-": "sub", "*": "mul", "/": "div", "^": "square", "sqrt": "sqrt", "abs": "abs"}
 OPERON_SYMBOLS |= {name: name for name in ("exp", "log", "sin", "cos", "tan", "tanh", "asin", "acos", "atan")}
-OPERON_STEPS = 3  # Levenberg-Marquardt steps of a program.
-OPERON_NODES = 40  # Nodes of a program, at most: about as many as symbols.
-OPERON_DIGITS = 9  # Digits of constants: more than single precision has.
-EVALUATIONS = 300_000  # Programs of one run; then the best are yielded and a run with another seed follows.
-PROGRAM_WORK = 10.0  # Work of a node of a program for each row, with its steps: C++ in single precision.
+
+
+@dataclass(frozen=True)
+class OperonSettings:
+    """Sizes of programs and of runs."""
+
+    steps: int = 3  # Levenberg-Marquardt steps of a program.
+    nodes: int = 40  # Nodes of a program, at most: about as many as symbols.
+    digits: int = 9  # Digits of constants: more than single precision has.
+    evaluations: int = 300_000  # Programs of one run; then the best are yielded and a run with another seed follows.
+    work: float = 10.0  # Work of a node of a program for each row, with its steps: C++ in single precision.
+
+
+SETTINGS = OperonSettings()
 
 
 def evolved_by_operon(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
@@ -41,19 +51,19 @@ def evolved_by_operon(problem: LawProblem, budget: Budget) -> Iterator[Expressio
         run = regressor(
             allowed_symbols=",".join([*symbols, "constant", "variable"]),
             objectives=["r2", "length"],
-            optimizer_iterations=OPERON_STEPS,
-            max_length=min(problem.options.max_size, OPERON_NODES),
-            max_evaluations=EVALUATIONS,
+            optimizer_iterations=SETTINGS.steps,
+            max_length=min(problem.options.max_size, SETTINGS.nodes),
+            max_evaluations=SETTINGS.evaluations,
             generations=10**6,
             n_threads=1,
             max_time=None if budget.time_limit is None else max(1, math.floor(budget.seconds_left)),
             random_state=seed,
         )
         run.fit(problem.x, problem.y)
-        spend(EVALUATIONS * PROGRAM_WORK * OPERON_NODES * len(problem.y))
+        spend(SETTINGS.evaluations * SETTINGS.work * SETTINGS.nodes * len(problem.y))
         seed += 1
         for member in run.pareto_front_:
-            text = run.get_model_string(member["tree"], OPERON_DIGITS)
+            text = run.get_model_string(member["tree"], SETTINGS.digits)
             try:
                 expression = simplify(read_operon(text, problem.x.shape[1]))
             except InputError:  # A constant that is not finite.

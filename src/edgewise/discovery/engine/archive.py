@@ -201,7 +201,9 @@ class Archive:
         some.append(judged)
         some.sort(key=lambda each: each.held)
         del some[SETTINGS.kept_a_size :]
-        return judged if judged in some else None
+        if judged in some:
+            return judged
+        return None
 
     def with_closed_constants(self, expression: Expression) -> Expression:
         """An exact expression in its shortest form, with constants in closed form where rounding allows it."""

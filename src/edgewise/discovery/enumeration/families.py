@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -10,15 +11,23 @@ import numpy as np
 from edgewise.formulas.expression import Add, Call, Expression, Multiply, Number, Power
 from edgewise.formulas.rewriting import MINUS_ONE
 
-# Grids of a times the standard deviation of h: two frequencies less than half an oscillation apart over a range of four
-# deviations lead a fit to the same one; other curves are wide, and a fit comes from factors of two away.
-FREQUENCIES = np.arange(1, 31) * 0.4
-PHASES = np.arange(4) * np.pi / 4
-RATES = np.array([-4.0, -2.0, -1.0, -0.5, -0.2, 0.2, 0.5, 1.0, 2.0, 4.0])
-SLOPES = np.array([0.5, 1.0, 2.0, 4.0])
-CENTRES = np.array([0.1, 0.3, 0.5, 0.7, 0.9])  # Shares of the sorted values of h.
+
+@dataclass(frozen=True)
+class CurveFamilySettings:
+    """Grids of the constants of f(a h + b)."""
+
+    # Of a times the standard deviation of h: two frequencies less than half an oscillation apart over a range of four
+    # deviations lead a fit to the same one; other curves are wide, and a fit comes from factors of two away.
+    frequencies: tuple[float, ...] = tuple(np.arange(1, 31) * 0.4)
+    phases: tuple[float, ...] = tuple(np.arange(4) * np.pi / 4)
+    rates: tuple[float, ...] = (-4.0, -2.0, -1.0, -0.5, -0.2, 0.2, 0.5, 1.0, 2.0, 4.0)
+    slopes: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
+    centres: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)  # Shares of the sorted values of h.
+    margins: tuple[float, ...] = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)  # Distances of a pole to h, in deviations.
+
+
+SETTINGS = CurveFamilySettings()
 POWERS_OF_LINES = {"sqrt": 0.5, "/": -1.0, "/sqrt": -0.5}
-MARGINS = np.array([0.05, 0.2, 0.5, 1.0, 2.0, 5.0])  # Distances of a pole or branch point to h, in deviations.
 
 
 class Member(NamedTuple):
@@ -31,13 +40,13 @@ class Member(NamedTuple):
 
     def expression(self, h: Expression) -> Expression:
         """The curve with free constants; exponentials need no shift, and roots no slope, beside a fitted factor."""
-        scaled = h
-        if self.slope != 1:
-            scaled = Multiply((MINUS_ONE if self.slope == -1 else Number(self.slope), h))
-        if self.name == "exp":
-            inner = scaled
-        else:
-            inner = Add((scaled, Number(self.shift)))
+        inner = h
+        if self.slope == -1:
+            inner = Multiply((MINUS_ONE, h))
+        elif self.slope != 1:
+            inner = Multiply((Number(self.slope), h))
+        if self.name != "exp":
+            inner = Add((inner, Number(self.shift)))
         if self.name in POWERS_OF_LINES:
             return Power(inner, POWERS_OF_LINES[self.name])
         return Call(self.name, inner)
@@ -68,15 +77,19 @@ def _constants(h: np.ndarray, operators: set[str]) -> Iterator[tuple[str, float,
     if not deviation > 0:
         return
     if operators & {"sin", "cos"}:
-        name = "sin" if "sin" in operators else "cos"
-        yield from ((name, t / deviation, phase - t / deviation * middle) for t in FREQUENCIES for phase in PHASES)
+        name = max(operators & {"sin", "cos"})
+        yield from (
+            (name, t / deviation, phase - t / deviation * middle)
+            for t in SETTINGS.frequencies
+            for phase in SETTINGS.phases
+        )
     if "exp" in operators:
-        yield from (("exp", t / deviation, 0.0) for t in RATES)
+        yield from (("exp", t / deviation, 0.0) for t in SETTINGS.rates)
     for name in ("tanh", "atan"):
         if name in operators:
-            centres = np.quantile(h, CENTRES)
-            yield from ((name, t / deviation, -t / deviation * centre) for t in SLOPES for centre in centres)
+            centres = np.quantile(h, SETTINGS.centres)
+            yield from ((name, t / deviation, -t / deviation * centre) for t in SETTINGS.slopes for centre in centres)
     for name in ("log", "sqrt", "/", "/sqrt"):
         if set(name.replace("/", "/ ").split()) <= operators:
-            yield from ((name, 1.0, margin * deviation - float(h.min())) for margin in MARGINS)
-            yield from ((name, -1.0, margin * deviation + float(h.max())) for margin in MARGINS)
+            yield from ((name, 1.0, margin * deviation - float(h.min())) for margin in SETTINGS.margins)
+            yield from ((name, -1.0, margin * deviation + float(h.max())) for margin in SETTINGS.margins)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -31,16 +32,25 @@ from edgewise.formulas.rewriting import MINUS_ONE
 from edgewise.outcomes import Budget, spend
 from edgewise.settings import CALL_WORK
 
-# Rows that decide whether two expressions are equal: six rows that lie apart separate |x| from x, and random
-# projections of six values still separate millions of expressions.
-PROBE_ROWS = 6
-# Candidates whose keys are computed at once: 6 rows of 100,000 numbers stay in the cache of a processor.
-BLOCK = 100_000
-CANDIDATE_WORK = 1200.0  # Work of making the key of a candidate and looking for it among the others.
-# Values beyond this, and values that vary by less than this share of their size, lose too many digits in the matches.
-LARGEST_VALUE = 1e9
-LEAST_VARIATION = 1e-6  # Of the sixteen digits of float64 ten are left.
-MOST_FUNCTIONS = 62  # Bits of the mask that records the functions of an expression: an int64 has a sign as well.
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """Rows and digits by which expressions are compared, and the work of it."""
+
+    # Rows that decide whether two expressions are equal: six rows that lie apart separate |x| from x, and random
+    # projections of six values still separate millions of expressions.
+    probe_rows: int = 6
+    # Candidates whose keys are computed at once: 6 rows of 100,000 numbers stay in the cache of a processor.
+    block: int = 100_000
+    candidate_work: float = 1200.0  # Work of making the key of a candidate and looking for it among the others.
+    # Values beyond this, and values that vary by less than this share of their size, lose too many digits in the
+    # matches.
+    largest_value: float = 1e9
+    least_variation: float = 1e-6  # Of the sixteen digits of float64 ten are left.
+    most_functions: int = 62  # Bits of the mask of the functions of an expression: an int64 has a sign as well.
+
+
+SETTINGS = PoolSettings()
 
 
 class Shape(NamedTuple):
@@ -98,7 +108,7 @@ class Pool:
     """Expressions by size, of each set with equal values one. Shapes: x (P, inputs)."""
 
     def __init__(self, x: np.ndarray, options: FormulaOptions, most: int, seed: int = 0):
-        order = spread_rows(x, PROBE_ROWS)
+        order = spread_rows(x, SETTINGS.probe_rows)
         self.x = x[order]
         self.rows = order
         self.most = most
@@ -106,18 +116,18 @@ class Pool:
         self.binary = permitted_shapes(BINARY, options)
         self.is_commutative = [shape in BINARY[:COMMUTATIVE] for shape in self.binary]
         # For each shape the bit of its function, and the bits of the functions that its argument must not contain.
-        names = list(dict.fromkeys(shape.name for shape in self.unary if shape.name))[:MOST_FUNCTIONS]
+        names = list(dict.fromkeys(shape.name for shape in self.unary if shape.name))[: SETTINGS.most_functions]
         bit = {name: np.int64(1) << np.int64(k) for k, name in enumerate(names)}
         self.bits = np.array([bit.get(shape.name, 0) for shape in self.unary], dtype=np.int64)
         barred = [sum(int(bit.get(n, 0)) for n in set(options.nested.get(shape.name, ()))) for shape in self.unary]
         self.forbidden = np.array(barred, dtype=np.int64)
         points = len(x)
         rng = np.random.default_rng([1, seed])
-        self._weights = rng.normal(size=(2, min(PROBE_ROWS, points)))
+        self._weights = rng.normal(size=(2, min(SETTINGS.probe_rows, points)))
         self.count, self.constants, self.inputs = 0, 4, x.shape[1]
         capacity = min(most, 4096)
         self._values = np.empty((capacity, points))
-        self._probes = np.empty((min(PROBE_ROWS, points), capacity))
+        self._probes = np.empty((min(SETTINGS.probe_rows, points), capacity))
         self._sizes = np.empty(capacity, dtype=np.int32)
         self._recipes = np.empty((capacity, 4), dtype=np.int32)  # shape, two places, sign
         self._masks = np.empty(capacity, dtype=np.int64)
@@ -198,7 +208,7 @@ class Pool:
                 places = np.flatnonzero(sizes == size - shape.size)
                 places = places[places >= self.constants]
                 places = places[(self._masks[places] & self.forbidden[code]) == 0]
-                for few in np.array_split(places, max(1, math.ceil(len(places) / BLOCK))):
+                for few in np.array_split(places, max(1, math.ceil(len(places) / SETTINGS.block))):
                     self._consider(shape, code, self.bits[code], size, few)
                     yield True
             for left in range(1, size - 1):
@@ -206,7 +216,7 @@ class Pool:
                 for code, shape in enumerate(self.binary):
                     if not len(a) or not len(b) or (self.is_commutative[code] and left > size - 1 - left):
                         continue
-                    for few in np.array_split(a, max(1, math.ceil(len(a) * len(b) / BLOCK))):
+                    for few in np.array_split(a, max(1, math.ceil(len(a) * len(b) / SETTINGS.block))):
                         self._consider(shape, FIRST_BINARY + code, np.int64(0), size, few, b)
                         yield True
 
@@ -221,10 +231,12 @@ class Pool:
         else:
             made = shape.function(self._probes[:, a][:, :, None], self._probes[:, b][:, None, :])
             made = made.reshape(len(made), -1)
-        spend(20 * CALL_WORK + made.shape[1] * CANDIDATE_WORK)
+        spend(20 * CALL_WORK + made.shape[1] * SETTINGS.candidate_work)
         largest = made.max(axis=0)
         least = made.min(axis=0)
-        fine = np.flatnonzero((largest < LARGEST_VALUE) & (least > -LARGEST_VALUE) & (largest > least))
+        fine = np.flatnonzero(
+            (largest < SETTINGS.largest_value) & (least > -SETTINGS.largest_value) & (largest > least)
+        )
         keys, first = np.unique(self._keys_of(made[:, fine]), return_index=True)
         place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         is_new = self._keys[place] != keys
@@ -233,7 +245,7 @@ class Pool:
         order = np.argsort(new)  # The order of making, which does not depend on the random projections.
         keys = keys[order][: self.most - self.count]
         new = new[order][: self.most - self.count]
-        for part in np.array_split(np.arange(len(new)), max(1, math.ceil(len(new) / (BLOCK // 5)))):
+        for part in np.array_split(np.arange(len(new)), max(1, math.ceil(len(new) / (SETTINGS.block // 5)))):
             i, j = (a[new[part]], a[new[part]]) if b is None else (a[new[part] // len(b)], b[new[part] % len(b)])
             if b is None:
                 values = shape.function(self._values[i])
@@ -243,7 +255,9 @@ class Pool:
             largest = values.max(axis=1)
             least = values.min(axis=1)
             size_of = np.maximum(largest, -least)
-            good = np.flatnonzero((size_of < LARGEST_VALUE) & (largest - least > LEAST_VARIATION * size_of))
+            good = np.flatnonzero(
+                (size_of < SETTINGS.largest_value) & (largest - least > SETTINGS.least_variation * size_of)
+            )
             mask = self._masks[i] | self._masks[j] | bit
             self._append(values[good], size, (code, i[good], j[good]), mask[good], keys[part][good])
 

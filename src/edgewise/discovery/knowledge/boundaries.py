@@ -280,7 +280,12 @@ def _with_scale(node: Expression, x: np.ndarray) -> Expression:
     terms: list[Expression] = []
     for place, (number, rest) in enumerate(pairs):
         factor = Number(number.value / scale)
-        terms.append(factor if rest is None else rest if place == leading else Multiply((factor, rest)))
+        if rest is None:
+            terms.append(factor)
+        elif place == leading:
+            terms.append(rest)
+        else:
+            terms.append(Multiply((factor, rest)))
     return Multiply((Number(scale), Add(tuple(terms))))
 
 

@@ -223,10 +223,9 @@ class GroupLoss:
                 node = _without_variable(node, inputs + constant, Number(0.0))
                 values = np.delete(values, constant, axis=1)
         again = _fitted(node, values, rows, budget)
-        final = again if again is not None else final
-        if not any(name.startswith("c_") for name in names):
-            prefix = "c"
-        else:
+        final = again or final
+        prefix = "c"
+        if any(name.startswith("c_") for name in names):
             prefix = "constant"
         parameters = tuple(f"{prefix}_{k + 1}" for k in range(final.values.shape[1]))
         law = Formula(final.node, (*names, *parameters))
@@ -240,7 +239,7 @@ class GroupLoss:
         labels = self.labels
         family = choice.family
         assert family is not None, "entries of a family have one"
-        verb = "differs" if len(family.parameters) == 1 else "differ"
+        verb = "differ" + "s" * (len(family.parameters) == 1)
         if family.parameters:
             names = ", ".join(family.parameters)
             yield f"One law for {len(labels)} groups; {names} {verb} by group, see `best.family`."
@@ -421,11 +420,12 @@ def _without_variable(node: Expression, index: int, number: Number) -> Expressio
     """A number in place of a variable; the variables behind it move up."""
 
     def moved(part: Expression) -> Expression | None:
-        if not isinstance(part, Variable):
-            return None
-        if part.index == index:
-            return number
-        return Variable(part.index - (part.index > index))
+        match part:
+            case Variable(place) if place == index:
+                return number
+            case Variable(place):
+                return Variable(place - (place > index))
+        return None
 
     return exchanged(node, moved)
 

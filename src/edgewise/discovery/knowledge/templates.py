@@ -49,8 +49,9 @@ class Template:
         given = iter(values)
 
         def value_of(part: Expression) -> Expression | None:
-            if isinstance(part, Number) and part.exact is None:
-                return Number(float(next(given)))
+            match part:
+                case Number(exact=None):
+                    return Number(float(next(given)))
             return None
 
         return replace(self, outer=exchanged(self.outer, value_of))
@@ -119,7 +120,7 @@ class _Reader(ast.NodeTransformer):
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        name = getattr(node.func, "id", "")  # what is called may be no name
         if name in RESERVED:
             node.args = [self.visit(part) for part in node.args]
             return node

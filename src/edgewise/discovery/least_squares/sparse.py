@@ -20,14 +20,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.formulas.constants import EXACT, root_weights
-from edgewise.formulas.expression import Add, Expression, Multiply, Number, evaluate, exact_number, sum_of
+from edgewise.formulas.expression import Expression, Multiply, Number, evaluate, exact_number, sum_of
 from edgewise.outcomes import spend
 from edgewise.settings import ABOVE_ZERO, CALL_WORK, PRODUCT_SPEED
 
-DEPENDENT_SHARE = 1e-10  # Share of a column's square outside the chosen ones, below which it is linearly dependent.
-SMALLEST_SHARE = 1e-14  # Singular values of columns of size one over the largest, below which they are rounding.
-LARGEST_COLUMN = 1e12  # Values of a column that is selected, at most.
-ROWS_A_TERM = 5  # Rows for each selected column, at least.
+
+@dataclass(frozen=True)
+class SparseSettings:
+    """What counts as rounding, and the most columns."""
+
+    # Share of a column's square outside the chosen ones, below which it is linearly dependent.
+    dependent_share: float = 1e-10
+    # Singular values of columns of size one over the largest, below which they are rounding.
+    smallest_share: float = 1e-14
+    largest_column: float = 1e12  # Values of a column that is selected, at most.
+    rows_a_term: int = 5  # Rows for each selected column, at least.
+
+
+SETTINGS = SparseSettings()
 
 
 @dataclass(frozen=True)
@@ -94,7 +104,7 @@ def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None
 def selected(columns: np.ndarray, target: np.ndarray, most: int) -> Iterator[tuple[list[int], np.ndarray]]:
     """Choose 1, 2, ... columns by forward selection: their places, and their coefficients with a constant's behind."""
     # The columns are (N, columns), the target is (N,).
-    usable = np.isfinite(columns).all(0) & (np.abs(columns).max(0) < LARGEST_COLUMN)
+    usable = np.isfinite(columns).all(0) & (np.abs(columns).max(0) < SETTINGS.largest_column)
     size = np.where(usable, np.abs(columns).max(0), 1.0)
     columns = np.where(usable, columns, 0.0)
     orthogonal = columns / np.where(size > 0, size, 1.0)
@@ -102,11 +112,11 @@ def selected(columns: np.ndarray, target: np.ndarray, most: int) -> Iterator[tup
     full = np.square(orthogonal).sum(0)
     residuals = target - target.mean()
     chosen: list[int] = []
-    for _ in range(min(most, columns.shape[1], max(len(target) // ROWS_A_TERM, 1))):
+    for _ in range(min(most, columns.shape[1], max(len(target) // SETTINGS.rows_a_term, 1))):
         spend(40 * CALL_WORK + 10 * orthogonal.size)
         # the column that explains most of what is left
         squares = np.square(orthogonal).sum(0)
-        independent = squares > DEPENDENT_SHARE * full
+        independent = squares > SETTINGS.dependent_share * full
         gain = np.where(independent, (orthogonal.T @ residuals) ** 2 / np.where(squares > 0, squares, 1.0), 0.0)
         place = int(gain.argmax())
         if not gain[place] > 0:
@@ -143,7 +153,7 @@ def factors_of(columns: np.ndarray, goal: np.ndarray) -> np.ndarray | None:
     sizes = np.abs(columns).max(axis=0)
     if not (np.isfinite(sizes).all() and np.isfinite(goal).all() and sizes.all()):
         return None
-    return np.asarray(np.linalg.lstsq(columns / sizes, goal, rcond=SMALLEST_SHARE)[0] / sizes)
+    return np.asarray(np.linalg.lstsq(columns / sizes, goal, rcond=SETTINGS.smallest_share)[0] / sizes)
 
 
 def fitted_sum(
@@ -166,8 +176,7 @@ def triangular_factor(matrix: np.ndarray) -> np.ndarray:
 
 def linear(coefficients: np.ndarray, terms: Sequence[Expression]) -> Expression:
     """The sum of coefficients times terms."""
-    parts = [scaled(float(c), term) for c, term in zip(coefficients, terms, strict=True)]
-    return parts[0] if len(parts) == 1 else Add(tuple(parts))
+    return sum_of([scaled(float(c), term) for c, term in zip(coefficients, terms, strict=True)])
 
 
 def scaled(factor: float, term: Expression) -> Expression:

@@ -147,9 +147,8 @@ def _proposals(step: Step) -> Iterator[Change]:
     if not step.model.groups:
         yield Change((), ONE)
         return
-    if step.model.scales.log_target:
-        value = None
-    else:
+    value = None
+    if not step.model.scales.log_target:
         value = step.model.predict(x)
     found = symmetries_of_gradients(step.model.gradient(x), value, x)
     if not step.is_clean:

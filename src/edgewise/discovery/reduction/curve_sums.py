@@ -25,6 +25,7 @@ from edgewise.formulas.expression import (
     exact_number,
     parse_expression,
     replaced,
+    simple_power,
     walk,
 )
 from edgewise.formulas.rewriting import simplify
@@ -148,9 +149,11 @@ def _combination(first: Curve, second: Curve, i: int, j: int, coefficient: float
     a = first.of(Variable(i))
     b = second.of(Variable(j))
     if not (first.is_log or second.is_log):
-        return simplify(Add((a, b if coefficient == 1 else Multiply((exact_number(coefficient), b)))))
+        if coefficient != 1:
+            b = Multiply((exact_number(coefficient), b))
+        return simplify(Add((a, b)))
     if not first.is_log:
         return simplify(Multiply((Call("exp", a), Power(b, coefficient))))
     if second.is_log:
-        return simplify(Multiply((a, b if coefficient == 1 else Power(b, coefficient))))
+        return simplify(Multiply((a, simple_power(b, coefficient))))
     return simplify(Multiply((a, Call("exp", Multiply((exact_number(coefficient), b))))))

@@ -105,14 +105,11 @@ def _separated(step: Step, partition: Partition, is_product: bool) -> Separation
     problems = []
     for group in groups:
         # The constant, or the sign and the factor, of the whole belongs to the first part.
+        constant = 0.0
+        sign = 1
         if group is not groups[0]:
             constant = model.scales.target_centre
-        else:
-            constant = 0.0
-        if group is not groups[0]:
             sign = model.scales.log_target
-        else:
-            sign = 1
         parts = [g for g, other in enumerate(partition) if other != group]
         others = constant + sum(model.part(problem.x, g) for g in parts)
         held_others = constant + sum(model.part(problem.held_x, g) for g in parts)
@@ -140,10 +137,12 @@ def _joined(
         placed = tuple(
             substituted(part, [Variable(i) for i in group]) for part, group in zip(parts, groups, strict=True)
         )
-        return Multiply(placed) if is_product else Add(placed)
+        if is_product:
+            return Multiply(placed)
+        return Add(placed)
 
     what = " and ".join(f"({', '.join(step.problem.names[i] for i in group)})" for group in groups)
-    sentence = f"{step.problem.target} is a {'product' if is_product else 'sum'} of functions of {what}"
+    sentence = f"{step.problem.target} is a {('sum', 'product')[is_product]} of functions of {what}"
     return Separation(tuple(problems), rebuild, sentence, error)
 
 

@@ -155,7 +155,9 @@ def rebuilding(changes: Sequence[Change]) -> Callable[[Expression], Expression]:
     def rebuild(expression: Expression) -> Expression:
         for change in reversed(changes):
             inner = substituted(expression, change.inputs)
-            expression = simplify(inner if change.factor == ONE else Multiply((change.factor, inner)))
+            if change.factor != ONE:
+                inner = Multiply((change.factor, inner))
+            expression = simplify(inner)
         return expression
 
     return rebuild
@@ -163,7 +165,14 @@ def rebuilding(changes: Sequence[Change]) -> Callable[[Expression], Expression]:
 
 def substituted(node: Expression, inputs: Sequence[Expression]) -> Expression:
     """An expression with other expressions in place of its variables."""
-    return exchanged(node, lambda part: inputs[part.index] if isinstance(part, Variable) else None)
+
+    def of_variable(part: Expression) -> Expression | None:
+        match part:
+            case Variable(index):
+                return inputs[index]
+        return None
+
+    return exchanged(node, of_variable)
 
 
 def sentence_of(names: Sequence[str], changes: Sequence[Change], target: str = "y") -> str:

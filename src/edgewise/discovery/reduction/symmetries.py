@@ -84,18 +84,22 @@ def simple_symmetries(model: SmoothModel, x: np.ndarray) -> Iterator[Symmetry]:
     gradient = model.gradient(x)
     inputs = x.shape[1]
     slopes = gradient * x
-    value = np.ones(len(x)) if model.scales.log_target else model.predict(x)
+    value = np.ones(len(x))
+    if not model.scales.log_target:
+        value = model.predict(x)
     for i in range(inputs):
         others = [j for j in range(inputs) if j != i]
         degree, doubt = _rounded_least_squares(slopes[:, i], value[:, None], slopes)
         yield Symmetry("scaling", np.eye(inputs)[[i]], (i,), degree, doubt)
         for j in others:
             for kind, first, second in (("scaling", slopes, slopes), ("translation", gradient, gradient)):
-                columns = [-second[:, j]] + ([value] if kind == "scaling" else [])
+                columns = [-second[:, j]]
+                if kind == "scaling":
+                    columns.append(value)
                 rounded, doubt = _rounded_least_squares(first[:, i], np.column_stack(columns), first)
                 if rounded[0] and (kind == "scaling" or abs(rounded[0]) == 1) and (i < j or abs(rounded[0]) != 1):
                     basis = np.eye(inputs)[[i]] + rounded[0] * np.eye(inputs)[[j]]
-                    degree = rounded[1:] if kind == "scaling" else np.zeros(1)
+                    degree = np.append(rounded[1:], 0.0)[:1]  # 0 for a translation
                     yield Symmetry(kind, basis, (i,), degree, doubt)
 
 
