@@ -117,6 +117,14 @@ def test_the_interval_of_an_accuracy_is_that_of_wilson(rows, wrong):
     assert again.error == pytest.approx(found.error)
 
 
+def test_a_balanced_accuracy_has_the_mean_of_the_intervals_of_its_classes():
+    y = np.repeat([0, 1], [80, 20])
+    said = np.where(np.arange(100) % 10 == 0, 1 - y, y)
+    errors = [score("accuracy", y[y == k], said[y == k]).error for k in (0, 1)]
+    assert score("balanced_accuracy", y, said).error == pytest.approx(np.hypot(*errors) / 2)
+    assert score("balanced_accuracy", y, y).error > 0.01
+
+
 def test_r_squared_of_several_targets():
     generator = np.random.default_rng(0)
     y, said = generator.normal(size=(2, 30, 2))

@@ -46,18 +46,30 @@ class Metric(NamedTuple):
     is_share: bool = False  # shown in per cent
     is_proportion: bool = False  # a mean of rows that are right (1) or wrong (0)
     of: str = ""  # "regression" or "classification": kind of target that is measured by it wherever predictions are
+    of_classes: bool = False  # the mean over the classes of their own proportions
 
     def score(self, observed: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None = None) -> Score:
         """Return the metric of rows with the standard error that their choice gives it, by the delta method."""
         value, influence = self.evaluate(observed, predicted, weight)
         error = standard_error(influence)
         if self.is_proportion and math.isfinite(error):
-            # Half of half the width of Wilson's interval (E. B. Wilson, "Probable inference, the law of succession, and
-            # statistical inference", Journal of the American Statistical Association 22 (1927), 209-212): a few rows
-            # that are all right do not make a share certain. Rows with weights count as Kish's number of equal ones.
-            rows = len(observed) if weight is None else float(np.sum(weight) ** 2 / np.sum(np.square(weight)))
-            error = math.sqrt(rows * value * (1 - value) + WILSON**2 / 4) / (rows + WILSON**2)
+            error = _wilson_error(observed, predicted, weight, of_classes=self.of_classes)
         return Score(self.name, value, error, self.higher_is_better)
+
+
+def _wilson_error(observed: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None, *, of_classes: bool) -> float:
+    """Return the standard error of the share of right labels (N,), or of the mean of such shares of the classes."""
+    # Half of half the width of Wilson's interval (E. B. Wilson, "Probable inference, the law of succession, and
+    # statistical inference", Journal of the American Statistical Association 22 (1927), 209-212): a few rows that are
+    # all right do not make a share certain. Rows with weights count as Kish's number of equal ones.
+    right = (observed == predicted).astype(np.float64)
+    weight = np.ones(len(right)) if weight is None else weight
+    place = np.unique(observed, return_inverse=True)[1] if of_classes else np.zeros(len(right), dtype=np.int64)
+    total = np.bincount(place, weight)
+    rows = total**2 / np.bincount(place, weight**2)
+    share = np.bincount(place, right * weight) / total
+    errors = np.sqrt(rows * share * (1 - share) + WILSON**2 / 4) / (rows + WILSON**2)
+    return float(np.sqrt((errors**2).sum()) / len(errors))
 
 
 def wilson_interval(share: float, error: float) -> tuple[float, float]:
@@ -172,7 +184,7 @@ METRICS: dict[str, Metric] = {
     "rmse": Metric("root mean square error", False, _rmse, of="regression"),
     "mae": Metric("mean absolute error", False, _mae, of="regression"),
     "accuracy": Metric("accuracy", True, _accuracy, is_share=True, is_proportion=True, of="classification"),
-    "balanced_accuracy": Metric("balanced accuracy", True, _balanced_accuracy, is_share=True, of="classification"),
+    "balanced_accuracy": Metric("balanced accuracy", True, _balanced_accuracy, True, True, "classification", True),
     "log_loss": Metric("log loss", False, _log_loss),
     "concordance": Metric("concordance", True, _concordance),
 }
