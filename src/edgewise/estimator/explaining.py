@@ -107,9 +107,14 @@ class RowExplainer(RowReader):
 
     def _explained(self, codes: np.ndarray, names: Sequence[str], outputs: Sequence[str] | None) -> GlobalExplanation:
         """Explain the predictions for codes; a sum of curves says that it cannot show interactions."""
-        has_log_link = self._task.exponent is not None
         whole = explain_global(
-            self._predicted, codes, names=names, outputs=outputs, kinds=self.encoder_.inputs, log_link=has_log_link
+            self._predicted,
+            codes,
+            names=names,
+            outputs=outputs,
+            kinds=self.encoder_.inputs,
+            log_link=self._task.exponent is not None,
+            background=self.background_,
         )
         if len(self.model_.layers) > 1 or whole.constant:
             return whole

@@ -321,6 +321,7 @@ def explain_global(
     seed: int = 0,
     kinds: Sequence[InputKind] = (),
     log_link: bool = False,
+    background: np.ndarray | Tensor | None = None,
 ) -> GlobalExplanation:
     """Measure the importance of the inputs, their effects and their interactions over a table.
 
@@ -339,6 +340,9 @@ def explain_global(
     log_link : bool
         Whether the predictions are exponentials of what adds up: interactions are then those of their logarithms, as
         those of classes are of the logarithms of probabilities.
+    background : ndarray or Tensor, optional
+        Rows over which interactions are measured, (B, d), so that one interaction has one size whatever X is; X if left
+        out.
 
     Returns
     -------
@@ -378,9 +382,10 @@ def explain_global(
     # Targets near the largest float64 number can have infinite predictions, which have no interactions.
     if bool(np.isfinite(local.prediction).all() and np.isfinite(local.shares).all()):
         strongest = [int(i) for i in order[:12] if importance[i] > 0]
+        mixed = few if background is None else checked_table(background, "background")
         # Rows are mixed value by value, so that a number below all others can stand for a missing value.
-        missing = np.isnan(few)
-        below = np.nextafter(np.where(missing, 0.0, few).min(axis=0), -np.inf)
+        missing = np.isnan(mixed)
+        below = np.nextafter(np.where(missing, 0.0, mixed).min(axis=0), -np.inf)
         gap = np.where(missing.any(axis=0), below, -np.inf)
 
         def one_output(rows: torch.Tensor) -> np.ndarray:
@@ -396,7 +401,7 @@ def explain_global(
         # The tests of structure load the formula search, which an explanation without pairs does not need.
         from edgewise.interpret.dependence.separability import interactions
 
-        known = torch.from_numpy(np.where(missing, gap, few))
+        known = torch.from_numpy(np.where(missing, gap, mixed))
         pairs = interactions(one_output, known, inputs=strongest, seed=seed).numpy()
     constant = constant_sentence(local.prediction, local.outputs)
     if constant:

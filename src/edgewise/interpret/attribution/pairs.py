@@ -12,7 +12,6 @@ from edgewise.checks import check_count, is_integer
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import InputKind, checked_table, evenly_picked, input_points
 from edgewise.interpret.black_box import BlackBox, array_function
-from edgewise.presentation import percent_text
 
 
 @dataclass(frozen=True)
@@ -26,15 +25,11 @@ class PairEffect:
     # (p, q, outputs), `mean` without the partial dependence on each of the two inputs: zero where they act one by one.
     # It has mean zero along each input, over its distribution in the data
     interaction: np.ndarray
-    # (outputs,), share of the variance of `mean` that is `interaction`, both inputs having their distributions in the
-    # data independently of each other: the square of Friedman's and Popescu's H
-    share: np.ndarray
     # (tuple of str, tuple of str), names of the points of a category; () for a number
     levels: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
     def __repr__(self) -> str:
-        shares = ", ".join(percent_text(share) for share in self.share)
-        return f"<PairEffect of inputs {self.inputs[0]} and {self.inputs[1]}: {shares} beyond the sum of two curves>"
+        return f"<PairEffect of inputs {self.inputs[0]} and {self.inputs[1]} at {self.mean[..., 0].size} points>"
 
 
 def pair_dependence(
@@ -85,8 +80,4 @@ def pair_dependence(
     size = np.abs(surface).max((0, 1))
     # What is below 1e-9 of the spread, or some units in the last place of the size, is rounding.
     interaction[np.abs(interaction) <= np.maximum(1e-9 * spread, 64 * np.finfo(float).eps * size)] = 0.0
-    # The share of the variance of the surface that the interaction has.
-    variance = np.einsum("p,q,pqo->o", *weights, (surface - total) ** 2)
-    joint = np.einsum("p,q,pqo->o", *weights, interaction**2)
-    share = np.divide(joint, variance, out=np.zeros_like(joint), where=variance > 0)
-    return PairEffect((first, second), grids, discrete, surface, interaction, share, levels)
+    return PairEffect((first, second), grids, discrete, surface, interaction, levels)
