@@ -1,5 +1,7 @@
 """Explanations of the estimators add up to their predictions."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -40,3 +42,30 @@ def test_one_row_is_compared_with_the_stored_background():
     assert not (model.background_[:, None] == X[None]).all(axis=2).any()  # no row of the training data is stored
     with pytest.raises(InputError, match="give rows of the data"):
         model.explain_local(X[:1], X[:1])
+
+
+def test_an_estimator_warns_once_for_each_reason_and_again_after_another_fit():
+    x = np.random.default_rng(0).random((60, 2))
+    model = KANRegressor(effort="low").fit(x, x[:, 0])
+
+    def said(call, *rows):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            call(np.array(rows, float), *([np.arange(len(rows))] if call == model.score else []))
+        return [str(one.message) for one in caught]
+
+    assert len(said(model.predict, [9, 0.5], [0.5, 0.5])) == 1
+    assert not said(model.predict, [8, 0.5], [7, 0.5], [0.5, 0.5])  # other rows, the same reason
+    assert len(said(model.predict_interval, [8, 0.5], [0.5, 5])) == 1
+    assert len(said(model.score, [1e9, 0.5], [0.5, 0.5])) == 1
+    assert not said(model.score, [2e9, 0.5], [0.4, 0.5], [0.5, 0.5])
+    model.fit(x, x[:, 0])
+    assert len(said(model.predict, [9, 0.5], [0.5, 0.5])) == 1
+
+
+def test_an_interaction_has_one_size_whatever_the_rows():
+    x = np.random.default_rng(0).random((200, 2))
+    model = KANRegressor(interactions=[(0, 1)]).fit(x, x[:, 0] * x[:, 1])
+    one = model.explain_global(x[:50]).interactions
+    assert one[0, 1] > 0.1
+    assert np.array_equal(one, model.explain_global(x[x[:, 0] > 0.3]).interactions)

@@ -82,6 +82,15 @@ class RowCheck:
         return tuple(sentences)
 
     @property
+    def reasons(self) -> set[tuple[str, str]]:
+        """What the sentences are about, whatever the numbers of rows: the kind of fault and the column."""
+        new = self.missing & self.averaged & ~self.mostly_missing[:, None]
+        found = {("mostly missing", "") for _ in range(int(self.mostly_missing.any()))}
+        for kind, cells in (("outside", self.outside), ("missing", new)):
+            found |= {(kind, self.names[i]) for i in np.flatnonzero(cells.any(axis=0))}
+        return found
+
+    @property
     def notes(self) -> list[str]:
         """The same sentences, for lists of notes."""
         return [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in self.sentences]
@@ -299,9 +308,10 @@ class InputEncoder:
         """Return the cells with a number outside the training range or an unseen level, like `unknown`."""
         return np.stack([one.outside(codes[:, i]) for i, one in enumerate(self.inputs)], axis=1)
 
-    def far_values(self, codes: np.ndarray, rows: np.ndarray) -> list[str]:
+    def far_values(self, codes: np.ndarray, rows: np.ndarray) -> dict[str, str]:
         """Return a sentence for each column with a number far beyond the training range, of rows with numbers (N,)."""
-        return [text for i, one in enumerate(self.inputs) if (text := one.far_value(codes[:, i], rows))]
+        texts = {one.name: one.far_value(codes[:, i], rows) for i, one in enumerate(self.inputs)}
+        return {name: text for name, text in texts.items() if text}
 
     def mostly_missing(self, codes: np.ndarray) -> np.ndarray:
         """Return the rows that lack most of their values, more than the training rows did, (n_rows,)."""

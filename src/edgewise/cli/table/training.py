@@ -135,7 +135,7 @@ def scored(
         measures(prepared.task, truth, prediction, probabilities, np.array(prepared.labels)),
         score(MEASURED[prepared.task][0], truth, prediction).error,
         seconds,
-        tuple(dict.fromkeys([*notes, *more, *far])),
+        tuple(dict.fromkeys([*notes, *more, *far.values()])),
         coverage,
         interval,
         ended,

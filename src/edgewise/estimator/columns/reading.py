@@ -33,7 +33,8 @@ from edgewise.tables.frames import array_table
 from edgewise.tables.input_encoder import NAMED_COLUMNS, RowCheck, nearest_names
 from edgewise.tables.table import InBatches
 
-_WARNINGS: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()  # of each estimator; `predict` changes none of it
+# Reasons for which each estimator has warned: a kind of fault and a column. `predict` changes none of its attributes.
+_WARNED: WeakKeyDictionary[Any, set[tuple[str, str]]] = WeakKeyDictionary()
 NO_Y = "no_validation"  # scikit-learn's word for a y that it does not check
 
 ArrayFunction = Callable[[np.ndarray], np.ndarray]
@@ -81,6 +82,7 @@ class RowReader(BaseEstimator):
 
         Rows of weight 0 have no influence. A y that is NO_Y is left to the caller. With a `family` y holds numbers.
         """
+        _WARNED.pop(self, None)  # another table
         # Targets, with warnings of what looks like a mistake.
         if isinstance(y, str) and y is not NO_Y:
             raise InputError(f"y must be the values of the target, got the text {y!r}; frame[{y!r}] is such a column")
@@ -210,25 +212,25 @@ class RowReader(BaseEstimator):
             raise InputError(f"X has {count} features, but {expected}")
 
     def _warned_codes(self, X: Any) -> np.ndarray:
-        """Return the codes and give one warning about rows that are not like the training rows.
-
-        An estimator repeats no warning: whoever predicts the same rows again, or row by row, has read it.
-        """
+        """Return the codes, and warn of rows that are not like the training rows."""
         codes = self._codes(X)
-        text = "; ".join(self.encoder_.check(codes).sentences)
-        given = _WARNINGS.setdefault(self, set())
-        if text and text not in given:
-            warn_caller(text)
-            given.add(text)
+        check = self.encoder_.check(codes)
+        self._warn_once(check.reasons, "; ".join(check.sentences))
         return codes
 
     def _judged_codes(self, X: Any) -> np.ndarray:
         """Return the codes for a score, and warn of numbers so far off that they decide it."""
         codes = self._codes(X)
         far = self.encoder_.far_values(codes, np.arange(1, len(codes) + 1))
-        if far:
-            warn_caller(" ".join(far[:NAMED_COLUMNS]))
+        self._warn_once({("far", name) for name in far}, " ".join(list(far.values())[:NAMED_COLUMNS]))
         return codes
+
+    def _warn_once(self, reasons: set[tuple[str, str]], text: str) -> None:
+        """Warn where one of the reasons is new: whoever predicts again, or row by row, has read of the others."""
+        given = _WARNED.setdefault(self, set())
+        if not reasons <= given:
+            given |= reasons
+            warn_caller(text)
 
     def _inputs(self, X: Any) -> np.ndarray:
         """Return the inputs of the network before scaling, (N, p), with usual values for what is unknown."""
