@@ -296,17 +296,14 @@ def refined(
         else:
             iteration.choose_strengths(policy.rounds)
         if factor != 1:
-            assert iteration.fit is not None and iteration.normal is not None
-            iteration.hold(iteration.fit, factor, iteration.normal)
+            iteration.hold(iteration.whole[0], factor)
         iteration.converge()
         converged = iteration.converged
     except OutOfTime:
         if iteration.fit is None or (iteration.has_several and not iteration.has_moved):
             raise
     # The estimate of all rows in the form of that of the part.
-    fit = iteration.fit
-    last = iteration.normal
-    assert fit is not None and last is not None
+    fit, last = iteration.whole
     if iteration.has_moved:
         coefs = iteration.coefs
     else:  # the time was over before the first step could be judged

@@ -85,8 +85,10 @@ class Iteration:
         self.coefs = coefs
         self.strength = strength
         self.policy = policy
+        # The last estimate and its normal matrix, of the columns that were needed: many columns of few rows are not.
         self.fit: RemlFit | None = None
-        self.normal: NormalMatrix | None = None  # of all columns
+        self.kept = np.ones(len(rows.groups), bool)
+        self.normal: NormalMatrix | None = None
         self.least_strength: np.ndarray | None = None
         self.rounds = 0
         self.steps = 0
@@ -107,10 +109,16 @@ class Iteration:
             if self.has_several and self.rounds < most and not settled:
                 self._move_together(self.policy.joint_tolerance)
 
-    def hold(self, fit: RemlFit, factor: float, normal: NormalMatrix) -> None:
-        """Hold the strengths at so many times those of an estimate of this very design."""
+    @property
+    def whole(self) -> tuple[RemlFit, NormalMatrix]:
+        """The last estimate and its normal matrix, of all columns."""
+        assert self.fit is not None and self.normal is not None
+        return expanded(self.fit, self.kept), self.normal.embedded(self.kept)
+
+    def hold(self, fit: RemlFit, factor: float) -> None:
+        """Hold the strengths at so many times those of an estimate of all columns of this very design."""
         self.fit = replace(fit, strength=factor * fit.strength)
-        self.normal = normal
+        self.kept = np.ones(len(self.rows.groups), bool)
         if self.has_several or self.rows.family.quadratic:  # the metric of the joint steps, or the only step
             self._round(choose=False)
 
@@ -131,10 +139,12 @@ class Iteration:
         policy = self.policy
         if choose:
             rows.adapt(self.coefs)
-        fit = self._estimated(choose)
+        fit, self.normal = self._estimated(choose)
         self.fit = fit
+        self.kept = rows.keep
         self.strength = fit.strength
-        target = np.atleast_2d(fit.coef.T)
+        target = np.zeros_like(self.coefs)
+        target[:, self.kept] = np.atleast_2d(fit.coef.T)
         if rows.family.quadratic:
             self.coefs = target
             self.has_moved = True
@@ -161,17 +171,18 @@ class Iteration:
                 return abs(before - after) / (after + policy.small_deviance * rows.null_deviance + ABOVE_ZERO)
         return 0.0
 
-    def _estimated(self, choose: bool) -> RemlFit:
-        """Return the optimum of the quadratic approximation, with new strengths or the present ones."""
+    def _estimated(self, choose: bool) -> tuple[RemlFit, NormalMatrix]:
+        """Return the optimum of the quadratic approximation, with new strengths or the present ones, and its matrix."""
         rows = self.rows
         scale = rows.family.scale
         while True:
             normal = rows.normal(self.coefs)
-            keep = rows.keep
-            self.normal = normal.embedded(keep)
             if self.fit is not None and not choose:
-                part = replace(self.fit, coef=self.fit.coef[keep], covariance=self.fit.covariance[np.ix_(keep, keep)])
-                return expanded(with_strengths(normal, rows.design, part, self.fit.strength, scale), keep)
+                part = self.fit
+                if not np.array_equal(self.kept, rows.keep):
+                    keep = rows.keep[self.kept]
+                    part = replace(part, coef=part.coef[keep], covariance=part.covariance[np.ix_(keep, keep)])
+                return with_strengths(normal, rows.design, part, self.fit.strength, scale), normal
             fit = self.estimate(normal, rows.design, self.strength, scale)
             if not rows.grow(fit.edf):
                 break
@@ -183,7 +194,7 @@ class Iteration:
             bounded = np.maximum(fit.strength, self.least_strength)
             if (bounded != fit.strength).any():
                 fit = with_strengths(normal, rows.design, fit, bounded, scale)
-        return expanded(fit, keep)
+        return fit, normal
 
     def _move_together(self, tolerance: float) -> tuple[int, bool]:
         """Minimise the penalised deviance in all predictors with the strengths held; return steps and convergence.
@@ -195,7 +206,7 @@ class Iteration:
         assert self.fit is not None
         ridge = self.fit.ridge(rows.groups)
         keep = rows.keep
-        metric = torch.from_numpy(self.fit.covariance[np.ix_(keep, keep)])
+        metric = torch.from_numpy(self.fit.covariance)
         predictors = len(self.coefs)
         memory = CurvaturePairs(policy.joint_memory, lambda slope: (slope.view(predictors, -1) @ metric).view(-1))
 
@@ -274,7 +285,7 @@ def fit_irls(
     iteration = Iteration(rows, coefs, strength, policy)
     if factor is not None:
         assert before is not None
-        iteration.hold(before.fits[0], factor, before.normal)
+        iteration.hold(before.fits[0], factor)
     elif not several:
         iteration.choose_strengths(policy.rounds)
     elif before is None:
@@ -287,7 +298,7 @@ def fit_irls(
 
 def _solution(design: Design, rows: RowsInMemory, iteration: Iteration) -> AdditiveModel:
     """Return what the iteration has found, shifted as the family wants it."""
-    assert iteration.fit is not None and iteration.normal is not None
+    fit, normal = iteration.whole
     eta = rows.eta(iteration.coefs)
     shift, family = rows.family.final_shift(rows.y, eta if iteration.has_several else eta[:, 0], rows.weight)
     coefs = iteration.coefs.copy()
@@ -296,11 +307,11 @@ def _solution(design: Design, rows: RowsInMemory, iteration: Iteration) -> Addit
     weights, residual = working(family, rows.y, rows.weight, eta, iteration.policy.least_information)
     return AdditiveModel(
         design,
-        tuple(replace(iteration.fit, coef=coef.copy()) for coef in coefs),
+        tuple(replace(fit, coef=coef.copy()) for coef in coefs),
         family,
         weights,
         residual,
-        iteration.normal,
+        normal,
         range=(float(eta.min()), float(eta.max())),
         steps=iteration.rounds + iteration.steps,
         converged=iteration.converged,
