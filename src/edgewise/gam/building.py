@@ -74,7 +74,7 @@ def with_curves(design: Design, inputs: Iterable[int], x: Array, weight: Array) 
     policy = design.policy
     constraints = design.constraints
     chosen = {j for j in inputs if design.inputs[j].distinct > 1}
-    most = policy.wiggly(sum(design.inputs[j].distinct > 2 for j in chosen))
+    most = policy.wiggly(sum(design.inputs[j].distinct > 2 for j in chosen), design.rows)
     levels = {j for members in design.levels for j in members}
     curves = []
     for j, column in enumerate(design.inputs):

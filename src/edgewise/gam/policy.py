@@ -145,7 +145,8 @@ class AdditivePolicy:
         follow the rows, distinct values keep heavy ties apart, even spacing within Tukey's fences keeps the knots
         distinct.
     wiggly_columns : int
-        Most wiggly columns of all inputs together: a step of REML takes the cube of it, 0.02 s at 1,000.
+        Most wiggly columns of all inputs together, and no more than rows: a step of REML takes the cube of it, 0.02 s at
+        1,000.
     first_wiggly : int
         Wiggly columns of each input that are estimated at first; doubled for a curve whose effective degrees of freedom
         exceed half of them, as the check of basis dimensions in mgcv advises (Wood, section 5.9): most curves in tables
@@ -301,9 +302,9 @@ class AdditivePolicy:
         """Return the number of knot intervals of every input for so many rows."""
         return int(min(max(round(self.intervals_factor * rows ** (1 / 3)), self.fewest_intervals), self.most_intervals))
 
-    def wiggly(self, inputs: int) -> int:
-        """Return the most wiggly columns of each of so many inputs."""
-        return max(self.wiggly_columns // max(inputs, 1), self.fewest_wiggly)
+    def wiggly(self, inputs: int, rows: float) -> int:
+        """Return the most wiggly columns of each of so many inputs: together no more than rows."""
+        return max(int(min(self.wiggly_columns, rows)) // max(inputs, 1), self.fewest_wiggly)
 
     def margin(self, rows: float) -> int:
         """Return the number of intervals of the margins of pairs for so many rows."""
