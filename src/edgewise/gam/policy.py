@@ -145,8 +145,8 @@ class AdditivePolicy:
         follow the rows, distinct values keep heavy ties apart, even spacing within Tukey's fences keeps the knots
         distinct.
     wiggly_columns : int
-        Most wiggly columns of all inputs together, and no more than rows: a step of REML takes the cube of it, 0.02 s at
-        1,000.
+        Most wiggly columns of all inputs together, and no more than rows: a step of REML takes the cube of it, 0.02 s
+        at 1,000.
     first_wiggly : int
         Wiggly columns of each input that are estimated at first; doubled for a curve whose effective degrees of freedom
         exceed half of them, as the check of basis dimensions in mgcv advises (Wood, section 5.9): most curves in tables
