@@ -363,7 +363,8 @@ def explanation_figures(
             target=f"{_output_word(explanation)} of {name}",
             color=k,
         )
-        order = np.argsort(-np.abs(explanation.local.shares[..., k]).mean(0), kind="stable")[:EFFECTS].tolist()
+        # A row of panels for the inputs that move this class most: figures of many classes cost more than the fit.
+        order = np.argsort(-np.abs(explanation.local.shares[..., k]).mean(0), kind="stable")[:3].tolist()
         figures.append(drawn("effects", effect_curves(_Viewed(one), inputs=order), name))
         figures.append(drawn("shares", share_dots(explanation.local, output=k), name))
     return figures
