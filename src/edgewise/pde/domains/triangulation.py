@@ -383,9 +383,7 @@ def _grouped(faces: Tensor, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
             raise InputError(f"boundary must map names to edges or faces, got the name {name!r}")
         places = [number.pop(tuple(face), None) for face in part.tolist()]
         if None in places or not places:
-            came = "none"
-            if places:
-                came = part[places.index(None)].tolist()
+            came = part[places.index(None)].tolist() if places else "none"
             raise InputError(f"boundary[{name!r}] must be faces of the boundary of no other piece, got {came}")
         groups[name] = torch.tensor(places)
     if number:

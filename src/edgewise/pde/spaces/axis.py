@@ -152,7 +152,7 @@ def kept_table(axis: SplineAxis, points: bytes, order: int, is_long: bool) -> Ta
 
 def dense(table: Table) -> np.ndarray:
     """The table as an array."""
-    return table.toarray() if sparse.issparse(table) else np.asarray(table)
+    return table if isinstance(table, np.ndarray) else table.toarray()
 
 
 def along(table: Table, values: np.ndarray, axis: int) -> np.ndarray:
