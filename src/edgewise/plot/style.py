@@ -297,9 +297,8 @@ def text_width(text: str, size: float) -> float:
     """Return the width in inches of a text set at `size` points."""
     is_math = "$" in text.replace(r"\$", "")
     font = FontProperties(family=_FONTS, size=size)
-    if is_math:
-        shown = text
-    else:
+    shown = text
+    if not is_math:
         shown = text.replace(r"\$", "$")
     width, _, _ = text_to_path.get_text_width_height_descent(shown, font, is_math)
     return width / POINTS_PER_INCH
@@ -347,7 +346,8 @@ def panels(
     """
     columns = min(count, columns)
     rows = -(-count // columns)
-    figure = Figure(figsize=(SIZES.page if columns > 1 else SIZES.page * 0.6, rows * height), layout="constrained")
+    width = SIZES.page if columns > 1 else SIZES.page * 0.6
+    figure = Figure(figsize=(width, rows * height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey).ravel()
     for spare in axes[count:]:
         spare.remove()
@@ -389,11 +389,8 @@ def shared_legend(figure: Figure, axes: Iterable[Axes], most: int = 5, order: Se
     `order` names the labels that are shown, in their order; by default all as they come.
     """
     marks = {label: mark for each in axes for mark, label in zip(*each.get_legend_handles_labels(), strict=True)}
-    if order is None:
-        order = list(marks)
-    else:
-        order = [label for label in order if label in marks]
-    marks = {label: marks[label] for label in order}
+    if order is not None:
+        marks = {label: marks[label] for label in order if label in marks}
     widths = [text_width(label, SIZES.small) + SIZES.legend_mark for label in marks]
     for columns in range(min(most, len(widths)), 0, -1):
         # matplotlib fills column after column with as equal numbers of entries as possible, and so does array_split.

@@ -108,14 +108,17 @@ def edge_curves(
     depth = len(view.trace.edges)
     if layer not in range(depth):
         raise InputError(f"layer must be from 0 to {depth - 1}, got {layer!r}")
-    view = replace(
-        view,
-        names=names if names is not None or layer else view.names,
-        outputs=view.outputs if layer == depth - 1 else outputs,
-        scaling=scaling if scaling is not None or layer else view.scaling,
-        std=std if std is not None or layer else view.std,
-        group_std=None if std is not None or layer else view.group_std,
-    )
+    # What a view has is about the inputs of the network and about its outputs.
+    if layer > 0:
+        view = replace(view, names=None, scaling=None, std=None, group_std=None)
+    if layer < depth - 1:
+        view = replace(view, outputs=outputs)
+    if names is not None:
+        view = replace(view, names=names)
+    if scaling is not None:
+        view = replace(view, scaling=scaling)
+    if std is not None:
+        view = replace(view, std=std, group_std=None)
     return _draw(view, layer, limits.get("max_inputs", 9), limits.get("max_curves", 3))
 
 
@@ -128,8 +131,7 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
     count = inputs.shape[1]
     ends = labels(view.outputs, trace.edges[layer].shape[2], "y" if last else "h", "outputs", NAME)
     titles = labels(view.names, count, "h" if layer else "x", "names")
-    scaling = (np.zeros(count), np.ones(count)) if view.scaling is None else view.scaling
-    pair = [as_numpy(part, "scaling") for part in scaling]
+    pair = [as_numpy(part, "scaling") for part in view.scaling or (np.zeros(count), np.ones(count))]
     shapes = [part.shape for part in pair]
     if shapes != [(count,), (count,)]:
         came = " and ".join(map(str, shapes))
@@ -138,10 +140,9 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
     columns = view.columns if layer == 0 else None
     # Strength of edges and inputs, those of one column together; the strongest inputs get a panel.
     score = as_numpy(edge_scores(trace)[layer], "scores")
+    rank = as_numpy(node_scores(trace)[layer], "scores")
     if layer == 0:
         rank = view.ranking()
-    else:
-        rank = as_numpy(node_scores(trace)[layer], "scores")
     mask = mask_of(network)
     mean = as_numpy(trace.edges[layer], "trace").mean(0)
     if columns is not None:
@@ -157,22 +158,23 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
     with styled():
         figure, axes = panels(len(order), COLUMNS, SIZES.panel, sharey=True)
         for panel, i in zip(axes, order, strict=True):
-            column = None if columns is None else columns[i]
-            used = [i] if column is None else list(column.inputs)
-            if column is None:
+            # Points along the input of the network, or along the column of the table behind several of them.
+            column = None
+            if columns is None:
+                used = [i]
                 points, discrete = evaluation_points(inputs[:, i])
                 grid = np.zeros((len(points), count))
                 grid[:, i] = points
                 x = shift[i] + scale[i] * points
                 data.append(shift[i] + scale[i] * inputs[:, i])
             else:
+                column = columns[i]
+                used = list(column.inputs)
                 points, discrete = column.points()
                 grid = column.grid(points, count)
-                if column.levels:
-                    x = np.arange(len(points), dtype=float)
-                else:
-                    x = points
+                x = points
                 data.append(None if column.levels else column.values)
+            # The sum of the functions there, and two standard deviations of it.
             values = (edge_functions(network, grid)[:, used].sum(1) - mean[i]) * unit
             width = None
             if view.group_std is not None:
@@ -188,9 +190,8 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
                 continue
             for o in _strongest(score[i], max_curves):
                 if mask[i, o]:
-                    if width is None:
-                        band = None
-                    else:
+                    band = None
+                    if width is not None:
                         band = (values[:, o] - width[:, o], values[:, o] + width[:, o])
                     draw_function(panel, (x, values[:, o]), band, discrete, int(o), ends[o])
         # Titles, histograms of the data, dates on axes, and one legend.
@@ -224,9 +225,8 @@ def _draw_levels(
     kept = np.sort(np.argsort(-np.abs(values[:, shown]).max(1, initial=0), kind="stable")[:MOST_LEVELS])
     for place, o in enumerate(shown):
         heights = values[kept, o]
-        if half is None:
-            band = None
-        else:
+        band = None
+        if half is not None:
             band = (heights - half[kept, o], heights + half[kept, o])
         level_bars(panel, heights, 0.0, (place, len(shown)), (curve_style(o)[0], ends[o]), band)
     level_ticks(panel, [texts[level] for level in kept], len(texts))
@@ -236,12 +236,11 @@ def _units(view: NetworkView, layer: int, ends: Sequence[str]) -> tuple[np.ndarr
     """Return factors from the layer's outputs to the unit of the vertical axis, (out,), and the label of the axis."""
     sums = as_numpy(view.trace.outputs[layer], "trace")
     if layer == len(view.trace.edges) - 1:
-        if view.output_scale is None:
-            scale = np.ones(sums.shape[1])
-        else:
+        scale = np.ones(sums.shape[1])
+        if view.output_scale is not None:
             scale = as_numpy(view.output_scale, "output_scale")
-        what = ends[0] if len(ends) == 1 else "the outputs"
-        return scale, f"contribution to {view.output_kind or what}"
+        kind = view.output_kind or (ends[0] if len(ends) == 1 else "the outputs")
+        return scale, f"contribution to {kind}"
     spread = sums.std(0)
     node = ends[0] if len(ends) == 1 else "the hidden node"
     return 1 / np.where(spread > 0, spread, 1.0), f"contribution (standard deviations of {node})"

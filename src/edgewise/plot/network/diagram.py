@@ -135,10 +135,9 @@ def network_diagram(
     shown = replace(shown, names=input_labels, outputs=output_labels)
     with styled():
         layout = graph_layout(shown) if as_graph else grid_layout(shown)
+        texts = {}
         if as_graph and view.columns is None:
             texts = formula_texts(view.model, layout, view.names)
-        else:
-            texts = {}
         return _draw(layout, shown, _unit_curves(view, shown), notes, texts)
 
 
@@ -188,23 +187,24 @@ def _shown_part(
     notes = []
     last = len(masks)
     for number, rank in enumerate(ranks):
+        most = max_nodes
         if estimator and number == 0:
             most = min(max_nodes, _MOST_INPUTS)
-        else:
-            most = max_nodes
         kept = np.argsort(-rank, kind="stable")[:most]
         # Outputs keep their order: it may have a meaning, and all outputs have the same score.
-        nodes.append(tuple((kept if by_score and number < last else np.sort(kept)).tolist()))
-        if len(kept) < len(rank):
-            if number == 0:
-                kind = "inputs"
-            else:
-                kind = f"nodes of hidden layer {number}"
-            share = 1 - rank[kept].sum() / max(rank.sum(), _TINY)
-            of_what = "score" if number else "contributions"
-            others = f"the others hold {percent_text(share, 3)} of the {of_what}"
-            strongest = f"the {most} strongest of {len(rank)} {kind} ({others})"
-            notes.append(f"the first {max_nodes} of {len(rank)} outputs" if number == last else strongest)
+        if not by_score or number == last:
+            kept = np.sort(kept)
+        nodes.append(tuple(kept.tolist()))
+        if len(kept) == len(rank):
+            continue
+        others = percent_text(1 - rank[kept].sum() / max(rank.sum(), _TINY), 3)
+        if number == last:
+            notes.append(f"the first {max_nodes} of {len(rank)} outputs")
+        elif number == 0:
+            notes.append(f"the {most} strongest of {len(rank)} inputs (the others hold {others} of the contributions)")
+        else:
+            kind = f"nodes of hidden layer {number}"
+            notes.append(f"the {most} strongest of {len(rank)} {kind} (the others hold {others} of the score)")
     # The edges between them, the strongest of which are drawn.
     edges = [(n, i, o) for n, mask in enumerate(masks) for i in nodes[n] for o in nodes[n + 1] if mask[i, o]]
     linked = {(n, i) for n, i, _ in edges} | {(n + 1, o) for n, _, o in edges}
@@ -243,10 +243,7 @@ def by_column(view: NetworkView, score: np.ndarray, mask: np.ndarray) -> tuple[n
     groups = [list(column.inputs) for column in view.columns]
     merged = np.array([edges[:, group].sum(1).std(0) * alone[group].max(0, initial=0) for group in groups])
     own = merged.sum(1)
-    if view.column_importance is None:
-        rank = own
-    else:
-        rank = view.column_importance
+    rank = own if view.column_importance is None else view.column_importance
     return merged * (rank / np.maximum(own, _TINY))[:, None], rank, np.array([mask[group].any(0) for group in groups])
 
 
@@ -254,6 +251,7 @@ def _without_weak(
     masks: list[np.ndarray], scores: Sequence[np.ndarray], products: Container[int]
 ) -> tuple[list[np.ndarray], int]:
     """Return the masks without weak edges and without what then leads nowhere, and the number of edges left out."""
+    # Edges above a share of their layer's total.
     kept = []
     for mask, score in zip(masks, scores, strict=True):
         total = float((score * mask).sum())
@@ -262,6 +260,7 @@ def _without_weak(
         if number in products:  # a product is not shown without a factor: each keeps its strongest edge
             for node in np.flatnonzero(masks[number - 1].any(0) & ~kept[number - 1].any(0)):
                 kept[number - 1][scores[number - 1][:, node].argmax(), node] = True
+    # Nodes that no edge enters or none leaves lose their other edges, until nothing changes.
     changed = True
     while changed:
         changed = False
@@ -272,7 +271,9 @@ def _without_weak(
             starts = after.any(1) | ~masks[number].any(1)
             dead = ~(ends & starts)
             if before[:, dead].any() or after[dead].any():
-                before[:, dead], after[dead], changed = False, False, True
+                before[:, dead] = False
+                after[dead] = False
+                changed = True
     return kept, sum(int(mask.sum() - one.sum()) for mask, one in zip(masks, kept, strict=True))
 
 

@@ -144,9 +144,8 @@ def effect_curves(
                 _draw_bars(panel, (effect, band), view, shown, ends)
                 continue
             for o in shown:
-                if band is None:
-                    edges = None
-                else:
+                edges = None
+                if band is not None:
                     edges = (band[0][:, o], band[1][:, o])
                 draw_function(
                     panel, (effect.points, effect.mean[:, o]), edges, effect.discrete, o + view.color, ends[o]
@@ -192,24 +191,20 @@ def _shown_columns(view: PredictionView, scores: Sequence[float] | None, limits:
         raise InputError(f"scores must hold {count} numbers, got shape {np.shape(scores)}")
     if scores is None and count > MOST_RANKED:  # ordered later by the strength of their effects
         return list(range(count))
-    if scores is None:
-        if len(view.X) > 1:
-            rank = mean_contributions(view.function, view.X)
-        else:
-            rank = np.zeros(count)
+    if scores is not None:
+        rank = as_numpy(scores, "scores")
+    elif len(view.X) > 1:
+        rank = mean_contributions(view.function, view.X)
         rank = np.where(np.isfinite(rank), rank, np.inf)
     else:
-        rank = as_numpy(scores, "scores")
+        rank = np.zeros(count)
     return np.argsort(-rank, kind="stable")[: limits.get("max_inputs", 9)].tolist()
 
 
 def input_number(view: PredictionView, name: str | int) -> int:
     """Return the number of the input with this name or number; raise InputError where there is none."""
     count = view.X.shape[1]
-    if view.names is not None:
-        known = [str(one) for one in view.names]
-    else:
-        known = list(numbered("x", count))
+    known = [str(one) for one in (numbered("x", count) if view.names is None else view.names)]
     if isinstance(name, str):
         if name not in known:
             raise InputError(f"name must be one of the inputs, got {name!r}; {unknown_name(name, known)}")
@@ -221,7 +216,7 @@ def input_number(view: PredictionView, name: str | int) -> int:
 
 def _band(view: PredictionView, effect: Effect) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the lower and upper edge of the bands, (p, outputs) each, if there are any."""
-    edges: tuple[np.ndarray, np.ndarray] | None
+    edges: tuple[np.ndarray, np.ndarray] | None = None
     if view.band is not None:
         points = effect.points
         mean = effect.mean
@@ -230,11 +225,8 @@ def _band(view: PredictionView, effect: Effect) -> tuple[np.ndarray, np.ndarray]
             mean = np.vstack([mean, effect.missing])
         half = view.band(effect.input, points)
         edges = mean - half, mean + half
-    else:
-        if effect.mean.shape[1] == 1:
-            edges = (effect.low, effect.high)
-        else:
-            edges = None
+    elif effect.mean.shape[1] == 1:
+        edges = (effect.low, effect.high)
     if edges is None or view.limits is None:
         return edges
     return np.clip(edges[0], *view.limits), np.clip(edges[1], *view.limits)
@@ -248,6 +240,7 @@ def _draw_bars(
     ends: Sequence[str],
 ) -> None:
     """Draw a bar for each level of a category (for each output), from the mean prediction over the rows."""
+    # Means and numbers of rows of the levels, the missing value last.
     effect, band = drawn
     means = effect.mean
     names = list(effect.levels)
@@ -261,12 +254,12 @@ def _draw_bars(
         means = np.vstack([means, effect.missing])
         names = [*names, "missing"]
         counts = [*counts, missing]
+    # The levels that differ most from the mean over the rows.
     base = np.average(means, axis=0, weights=counts if sum(counts) else None)
     kept = np.sort(np.argsort(-np.abs(means - base).max(1), kind="stable")[:MOST_LEVELS])
     # Curves of single rows, from which a band may come, are not known for missing values, the last of the levels.
-    if band is None:
-        curved = kept
-    else:
+    curved = kept
+    if band is not None:
         curved = kept[kept < len(band[0])]
     for place, o in enumerate(shown):
         look = (curve_style(o + view.color)[0], ends[o])

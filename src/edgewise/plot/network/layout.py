@@ -79,8 +79,7 @@ class Layout:
 def hidden_label(shown: Shown, layer: int, node: int) -> str:
     """Return h_2, with several hidden layers their number as a superscript, and a cross on a node that multiplies."""
     cross = r"\ \times" if node in shown.products.get(layer - 1, ()) else ""
-    only = len(shown.nodes) == 3
-    if only:
+    if len(shown.nodes) == 3:
         return f"$h_{{{node + 1}}}{cross}$"
     return f"$h^{{{layer}}}_{{{node + 1}}}{cross}$"
 
@@ -93,11 +92,15 @@ def graph_layout(shown: Shown) -> Layout:
     tilted = _row_width(shown.names) > inner
     longest = max(text_width(name, SIZES.text) for name in shown.names)
     # A tilted name of this length reaches 0.85 of it (the cosine of its angle) to the left and 0.5 downwards.
-    left = _MARGIN + (max(0.0, 0.85 * longest - inner / len(shown.names) / 2) if tilted else 0.0)
-    bottom = _ROW_LABEL + (0.5 * longest if tilted else 0.0)
+    left = _MARGIN
+    bottom = _ROW_LABEL
+    if tilted:
+        left += max(0.0, 0.85 * longest - inner / len(shown.names) / 2)
+        bottom += 0.5 * longest
     box = slot * FRAME_SHARE
     gap = 2 * _WIRE + box
     layout = Layout(left + inner + _MARGIN, bottom + len(shown.edges) * gap + _ROW_LABEL)
+    # Rows of nodes, then the frames between them with their wires; a product has wires alone.
     rows: list[dict[int, Point]] = []
     for layer, nodes in enumerate(shown.nodes):
         spots = _spread(len(nodes), left, inner)
@@ -114,6 +117,7 @@ def graph_layout(shown: Shown) -> Layout:
             strength = shown.edge_strength[layer][i, o]
             layout.wires.append(([rows[layer][i], (x, y - box / 2)], strength))
             layout.wires.append(([(x, y + box / 2), rows[layer + 1][o]], strength))
+    # Labels of inputs below, of hidden nodes beside, and of outputs above.
     for node, (x, y) in rows[0].items():
         if tilted:
             layout.texts.append(Label((x + 0.04, y - 0.1), shown.names[node], "right", "top", 35.0))
@@ -162,32 +166,26 @@ def grid_layout(shown: Shown) -> Layout:
             layout.wires.append((wire, shown.node_strength[layer + 1][o]))
         for i, o in edges:
             layout.cells[layer, i, o] = _point(axis, ends[o], over[i])
-        last = layer == len(shown.edges) - 1
-        if last:
-            side = "right" if rightward else "below"
-        else:
-            side = ("column", "row")[axis]
-        if last:
-            narrow = max(text_width(shown.outputs[o], SIZES.text) for o in ends) > pitch[0]
-        else:
-            narrow = False
-        for o in ends:
-            if last:
-                text = shown.outputs[o]
-            else:
-                text = hidden_label(shown, layer + 1, o)
-            where = "tilted" if side == "below" and narrow else side
-            _add_node(layout, _point(axis, ends[o], stop), shown.node_strength[layer + 1][o], text, where)
+        # Labels of the nodes at the ends of the wires; those of outputs below are upright where columns are narrow.
+        side = ("column", "row")[axis]
+        texts = {o: hidden_label(shown, layer + 1, o) for o in ends}
+        narrow = False
+        if layer == len(shown.edges) - 1:
+            texts = {o: shown.outputs[o] for o in ends}
+            narrow = max(text_width(text, SIZES.text) for text in texts.values()) > pitch[0]
+            side = "right"
+            if not rightward:
+                side = "tilted" if narrow else "below"
+        for o, text in texts.items():
+            _add_node(layout, _point(axis, ends[o], stop), shown.node_strength[layer + 1][o], text, side)
         axis = 1 - axis
         start = stop
         over = ends
     # Depths become heights, and the texts at the edges of the page get their space.
-    if rightward:
-        below = 0.2
-    else:
-        below = 0.3 + outputs * narrow
+    below = 0.2 if rightward else 0.3 + outputs * narrow
     points = [point for wire, _ in layout.wires for point in wire]
-    deepest, farthest = max(y for _, y in points) + below, max(x for x, _ in points)
+    deepest = max(y for _, y in points) + below
+    farthest = max(x for x, _ in points)
 
     def move(point: Point) -> Point:
         return point[0] + names, deepest - point[1]
@@ -204,7 +202,9 @@ def grid_layout(shown: Shown) -> Layout:
 
 
 def _point(axis: int, along: float, over: float) -> Point:
-    return (along, over) if axis == 0 else (over, along)
+    if axis == 0:
+        return along, over
+    return over, along
 
 
 _NODE_LABELS: dict[str, Label] = {  # offset and alignment of a node's label, by the side on which it stands

@@ -32,7 +32,6 @@ MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200, 2400, 6000)  # between ti
 DATE_ENDS = 0.1, 0.9  # places along the curve of the ticks of a few days, which have no round dates between them
 BAR = 0.72  # width of the bars of one level together
 _LEVEL = 14  # most characters of the name of a level
-_TITLES = 5.9  # inches of all titles of a row
 _DENSITY = 0.19  # share of a panel kept free at the bottom for the histogram of the data
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.5)), (0, (5, 1.2, 1.2, 1.2)), (0, (8, 2)), (0, (2.5, 1.2)))
 _FEW_LEVELS = (2, 3, 4)  # numbers of different values that are the ticks themselves: no 0.25 between 0 and 1 of a flag
@@ -123,17 +122,18 @@ def draw_function(
     color, dashes = curve_style(number)
     if band is not None:
         panel.fill_between(curve[0], *band, color=color, alpha=BAND_OPACITY, linewidth=0)
+    (line,) = panel.plot(*curve, color=color, linestyle=dashes, label=label, zorder=3)  # type: ignore[arg-type]
     if discrete:
-        look = {"marker": "o", "markersize": 3.5, "linewidth": 0.7}
-    else:
-        look = {}
-    panel.plot(*curve, color=color, linestyle=dashes, label=label, zorder=3, **look)  # type: ignore[arg-type]
+        line.set(marker="o", markersize=3.5, linewidth=0.7)
 
 
 def panel_titles(axes: Sequence[Axes], titles: Sequence[str]) -> None:
     """Set the titles of adjacent panels."""
+    width = 5.9 / min(COLUMNS, len(axes))  # inches of all titles of a row
+    if len(axes) == 1:
+        width = 0.5 * SIZES.page
     for panel, title in zip(axes, titles, strict=True):
-        fitted_title(panel, title, _TITLES / min(COLUMNS, len(axes)) if len(axes) > 1 else 0.5 * SIZES.page)
+        fitted_title(panel, title, width)
 
 
 def draw_densities(axes: Sequence[Axes], data: Sequence[np.ndarray | None]) -> None:

@@ -49,13 +49,18 @@ class NetworkColumn:
         """Return values for a curve of this column, (p,), and whether there is nothing between them."""
         if not self.levels:
             known = self.values[np.isfinite(self.values)]
-            return evaluation_points(known if len(known) else np.zeros(1))
-        missing = [np.nan] if np.isnan(self.values).any() else []
-        return np.array([*map(float, range(len(self.levels))), *missing]), True
+            if not len(known):
+                known = np.zeros(1)
+            return evaluation_points(known)
+        codes = np.arange(len(self.levels), dtype=float)
+        if np.isnan(self.values).any():
+            codes = np.append(codes, np.nan)
+        return codes, True
 
     def level_texts(self) -> list[str]:
         """Return the names of the points of a category."""
-        return [self.levels[int(code)] if np.isfinite(code) else "missing" for code in self.points()[0]]
+        codes, _ = self.points()
+        return [*self.levels, "missing"][: len(codes)]
 
     def grid(self, points: np.ndarray, inputs: int) -> np.ndarray:
         """Return rows of the network's inputs, (p, inputs), where this column has these values and all others are 0."""
@@ -126,7 +131,9 @@ class PredictionView:
 
     def kind(self, column: int) -> InputKind | None:
         """Return how the values of a column are written, None for plain numbers."""
-        return self.kinds[column] if self.kinds else None
+        if self.kinds:
+            return self.kinds[column]
+        return None
 
 
 @runtime_checkable
@@ -144,21 +151,23 @@ def as_network_view(
     model: object, data: object, names: Sequence[str] | None = None, outputs: Sequence[str] | None = None
 ) -> NetworkView:
     """Return a view of a network or an estimator with a trace or rows of data; given names replace its own."""
-    if isinstance(model, Viewable):
-        view = model._network_view(None if isinstance(data, Trace) else data)
-        if isinstance(data, Trace):
-            view = replace(view, trace=data, importance=None, columns=None)
-    elif hasattr(model, "layers"):
-        network: Chain = model  # type: ignore[assignment]
-        view = NetworkView(network, data if isinstance(data, Trace) else _traced(network, data))
-    else:
-        raise InputError(f"model must be a KAN, an MLP or a fitted estimator, got {type(model).__name__}")
+    match model, data:
+        case Viewable(), Trace():
+            view = replace(model._network_view(None), trace=data, importance=None, columns=None)
+        case Viewable(), _:
+            view = model._network_view(data)
+        case Chain(), Trace():
+            view = NetworkView(model, data)
+        case Chain(), _:
+            view = NetworkView(model, _traced(model, data))
+        case _:
+            raise InputError(f"model must be a KAN, an MLP or a fitted estimator, got {type(model).__name__}")
     check_trace(view.model, view.trace)
     if names is not None:  # of the inputs, which are drawn one by one
-        view = replace(view, columns=None)
-    return replace(
-        view, names=view.names if names is None else names, outputs=view.outputs if outputs is None else outputs
-    )
+        view = replace(view, columns=None, names=names)
+    if outputs is not None:
+        view = replace(view, outputs=outputs)
+    return view
 
 
 def _traced(model: Chain, data: object) -> Trace:
@@ -169,7 +178,8 @@ def _traced(model: Chain, data: object) -> Trace:
     inputs = model.layers[0].in_features
     if rows.ndim != 2 or rows.shape[1] != inputs or not len(rows):
         raise InputError(f"trace must be model.trace(x) or rows x of shape (rows, {inputs}), got shape {rows.shape}")
-    rows = rows if rows.flags.writeable else rows.copy()  # torch warns about the read-only columns of a frame
+    if not rows.flags.writeable:  # torch warns about the read-only columns of a frame
+        rows = rows.copy()
     first = model.layers[0]
     weight = next(first.parameters(), torch.zeros(1, dtype=torch.float64))
     network: Any = model
@@ -202,14 +212,8 @@ def as_prediction_view(
         rows = as_numpy(X, "X")  # type: ignore[arg-type]
         if rows.ndim != 2 or 0 in rows.shape:
             raise InputError(f"X must have shape (rows, inputs) with at least one of each, got {rows.shape}")
-        if columns is None:
-            own = None
-        else:
-            own = [str(name) for name in columns]
-        view = PredictionView(array_function(model), rows, own)
-    return replace(
-        view,
-        names=view.names if names is None else names,
-        outputs=view.outputs if outputs is None else outputs,
-        target=view.target if target is None else target,
-    )
+        view = PredictionView(array_function(model), rows)
+        if columns is not None:
+            view = replace(view, names=[str(name) for name in columns])
+    given = {"names": names, "outputs": outputs, "target": target}
+    return replace(view, **{name: value for name, value in given.items() if value is not None})

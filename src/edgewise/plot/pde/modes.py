@@ -97,14 +97,10 @@ def modes_figure(
         values[number][:, inside] = mode * np.sign(shown[large][0])
     # Titles: each eigenvalue with the digits that its error leaves.
     (coefficient,) = problem.unknowns
+    symbol = f"{display_text(coefficient)}$"
     if len(coefficient) == 1:
         symbol = f"${coefficient}"
-    else:
-        symbol = f"{display_text(coefficient)}$"
-    if units.get(coefficient):
-        unit = f" {display_text(units[coefficient])}"
-    else:
-        unit = ""
+    unit = f" {display_text(units.get(coefficient, ''))}".rstrip()
     titles = [
         f"{symbol}_{{{number + 1}}}$ = {_with_digits(value, error)}{unit}"
         for number, (value, error) in enumerate(zip(found.values[:count], found.errors[:count], strict=True))

@@ -35,8 +35,6 @@ _LANE = 0.36  # half the height that the dots of an input may take, in rows
 _BINS = 90
 _FULL_BIN = 8
 _LIGHTEST = -0.45  # start of the shades below the lowest value 0, whose dots would otherwise be white on white
-_STRONGER = "the stronger its colour, the higher the input"
-_GREY_DOTS = "categories are grey"
 _BAR = 0.62  # height of a bar, in rows
 
 
@@ -81,8 +79,10 @@ def share_dots(explanation: LocalExplanation, *, output: int | None = None, max_
     order = np.argsort(-np.abs(shares).mean(0), kind="stable")[:max_inputs]
     categories = [bool(explanation.kinds and explanation.kinds[i].level_names) for i in range(shares.shape[1])]
     remarks = ["one dot per row"]
-    remarks += [] if all(categories[i] for i in order) else [_STRONGER]
-    remarks += [_GREY_DOTS] if any(categories[i] for i in order) else []
+    if not all(categories[i] for i in order):
+        remarks.append("the stronger its colour, the higher the input")
+    if any(categories[i] for i in order):
+        remarks.append("categories are grey")
     with styled():
         figure, axes = _row_axes(0.75 + SIZES.row * len(order), [display_text(explanation.names[i], 28) for i in order])
         axes.axvline(0, color=FAINT, linewidth=0.6, zorder=0)

@@ -179,7 +179,7 @@ def _fitted_formula(entry: FrontEntry, target: str, digits: int, width: float) -
         pass
     text = f"{target} = {entry.formula.text(digits)}".replace("$", r"\$")
     most = int(width / text_width("0123456789", SIZES.smallest) * 10)
-    if not (len(text) <= most):
+    if len(text) > most:
         text = text[: most - 1] + "…"
     # The factor: letters at small sizes are set wider than in proportion, on whole pixels.
     return text, min(SIZES.formula, 0.94 * SIZES.formula * width / text_width(text, SIZES.formula))

@@ -74,11 +74,10 @@ def training_history(report: Any, *, best_step: int | None = None, loss_name: st
     """
 
     def number(record: Any, key: str) -> float:
-        if isinstance(record, Mapping):
-            value = record.get(key)
-        else:
-            value = getattr(record, key, None)
-        return np.nan if value is None else float(value)
+        value = record.get(key) if isinstance(record, Mapping) else getattr(record, key, None)
+        if value is None:
+            return np.nan
+        return float(value)
 
     # At most so many steps, as arrays.
     records: Sequence[Any] = getattr(report, "history", report)
@@ -106,7 +105,9 @@ def training_history(report: Any, *, best_step: int | None = None, loss_name: st
                 steps[measured], validation[measured], color=ORANGE, marker=marker, linewidth=1.1, label="validation"
             )
         if best_step is not None:
-            curve = validation if measured.any() else loss
+            curve = loss
+            if measured.any():
+                curve = validation
             known = np.isfinite(curve)
             value = np.interp(best_step, steps[known], curve[known])
             axes.axvline(best_step, color=GREY, linewidth=0.6, linestyle=(0, (3, 3)), zorder=0)
