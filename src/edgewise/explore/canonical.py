@@ -50,7 +50,9 @@ def _centre_pairs(first: object, products: object, last: object, x: Tensor) -> N
     last.requires_grad_(False)  # what training could change there the curves can, and the model stays additive
     slopes = last.base * last.spline_mask  # (nodes, outputs)
     means = first.edges(x).mean(0)  # (inputs, sums)
-    values = [first.coef] if first.base is None else [first.coef, first.base]
+    values = [first.coef]
+    if first.base is not None:
+        values.append(first.base)
     curves = [[n for n, group in enumerate(products.groups) if len(group) == 1 and column[n]] for column in slopes.T]
     for group, row in zip(products.groups, slopes, strict=True):
         outputs = row.nonzero()[:, 0].tolist()

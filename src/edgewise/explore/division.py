@@ -13,15 +13,14 @@ from edgewise.errors import InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.nn.model import KAN, edge_layers
 
-MADE_UP_ROWS = 500  # rows that stand for the data of a network without any: curves are drawn on fewer points
-
 
 def made_up_rows(network: KAN) -> Tensor:
     """Draw points over the domains of the first layer, or over [-1, 1] where it has no splines."""
     first = edge_layers(network)[0]
     count = network.config.width[0]
     generator = np.random.default_rng(0)
-    points = generator.random((MADE_UP_ROWS, count))
+    # Rows that stand for the data of a network without any: curves are drawn on fewer points.
+    points = generator.random((500, count))
     low = np.full(count, -1.0)
     high = np.ones(count)
     if first.has_splines:
@@ -36,7 +35,8 @@ def tensor_of(values: Any, network: KAN, name: str, width: int) -> Tensor:
     else:
         tensor = torch.as_tensor(np.asarray(values, dtype=np.float64))
     tensor = tensor.detach().to(network.dtype)
-    tensor = tensor[:, None] if tensor.ndim == 1 and name == "y" else tensor
+    if tensor.ndim == 1 and name == "y":
+        tensor = tensor[:, None]
     if tensor.ndim != 2 or tensor.shape[1] != width or not bool(tensor.isfinite().all()):
         raise InputError(f"{name} must hold finite numbers of shape (N, {width}), got shape {tuple(tensor.shape)}")
     return tensor

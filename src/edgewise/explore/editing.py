@@ -22,10 +22,6 @@ from edgewise.train.methods.choice import method_for
 from edgewise.train.problems import Problem
 
 TRAINED = ("functions", "all")  # what a refit trains: the constants of the elementary functions, or everything
-# Share of the training rows that chooses the step at which the training of everything ends, and the fewest rows of
-# which a part is taken: a fifth as in cross-validation, and fewer rows than 20 choose by chance.
-STOPPING_SHARE = 0.2
-FEWEST_TO_STOP = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +128,10 @@ def _refitted(model: KAN, problem: Problem, steps: int, trained: str, progress: 
     own = copy.copy(problem)  # the held-out rows judge, so they must not choose the best step
     own.validation = None
     rows = len(problem.train)
-    if trained == "all" and rows >= FEWEST_TO_STOP:
-        kept, chosen = (torch.from_numpy(part) for part in split_rows(rows, STOPPING_SHARE, 0))
+    if trained == "all" and rows >= 20:
+        # A fifth of the training rows, as in cross-validation, chooses the step at which the training ends;
+        # fewer rows than 20 would choose by chance.
+        kept, chosen = (torch.from_numpy(part) for part in split_rows(rows, 0.2, 0))
         own = problem.subset(kept)
         own.validation = problem.train.select(chosen)
     for parameter in frozen:

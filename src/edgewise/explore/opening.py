@@ -21,9 +21,6 @@ from edgewise.storage import FOLDER_MODEL
 from edgewise.tables import Table, read_table
 from edgewise.tables.target import Target
 
-# Facts of `edgewise fit` about the unedited model, which are not true of an edited one.
-OF_THE_FIT = ("score", "metrics", "formulas")
-
 
 def read_model(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
     """Return the network or estimator in a file or folder, and the facts stored with it that outlast edits."""
@@ -38,7 +35,10 @@ def read_model(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
     estimator, facts = load_estimator(file)
     facts = dict(facts)
     if isinstance(facts.get("fit"), dict):
-        facts["fit"] = {name: fact for name, fact in facts["fit"].items() if name not in OF_THE_FIT}
+        # Facts of `edgewise fit` about the unedited model, which are not true of an edited one.
+        facts["fit"] = {
+            name: fact for name, fact in facts["fit"].items() if name not in ("score", "metrics", "formulas")
+        }
     return estimator, facts
 
 

@@ -94,14 +94,17 @@ class Session:
         loaded, facts = read_model(model)
         X, y = (None, None) if data is None else rows_of(loaded, facts, data)
         session = cls(loaded, X, y, held_out=held_out, seed=seed)
-        session._facts, session._origin = facts, (os.fspath(model), None if data is None else os.fspath(data))
+        session._facts = facts
+        session._origin = (os.fspath(model), None if data is None else os.fspath(data))
         return session
 
     @property
     def network(self) -> KAN:
         """The network after the edits."""
         edited = self._history.network
-        return self.subject.network if edited is None else edited
+        if edited is None:
+            return self.subject.network
+        return edited
 
     @property
     def model(self) -> Any:

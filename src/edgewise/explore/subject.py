@@ -21,8 +21,6 @@ from edgewise.search.validation import held_out_rows
 from edgewise.train.problems import Classification, Regression
 
 FEWEST_DIVIDED = 4  # rows that can be divided: two on each side
-EDITED = "There are no error bars: the model was edited by hand."
-IMITATION = "the rows have no usable target, so that costs are measured against the outputs before all edits"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +43,8 @@ class Subject:
         digest = hashlib.sha256()
         tensors = dict(self.network.state_dict())
         for part in (self.problem.train, self.problem.validation):
-            tensors |= {} if part is None else {f"{len(tensors)}.x": part.x, f"{len(tensors)}.y": part.y}
+            if part is not None:
+                tensors |= {f"{len(tensors)}.x": part.x, f"{len(tensors)}.y": part.y}
         for name, tensor in tensors.items():
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
             digest.update(tensor.detach().contiguous().numpy().tobytes())
@@ -62,7 +61,7 @@ class Subject:
         if isinstance(estimator, KANRegressor):
             estimator.error_bars_ = None
             estimator.residual_intervals_ = None
-            estimator.error_bars_message_ = EDITED
+            estimator.error_bars_message_ = "There are no error bars: the model was edited by hand."
         if hasattr(estimator, "equations_"):
             del estimator.equations_
         return estimator
@@ -133,5 +132,7 @@ def subject_of(
     else:
         problem = Regression(parts[0], parts[1], validation=parts[2])
     outputs = output_names(model, own.shape[1])
-    note = IMITATION if target is None else ""
+    note = ""
+    if target is None:
+        note = "the rows have no usable target, so that costs are measured against the outputs before all edits"
     return Subject(network, estimator, problem, names, outputs, shift, scale, out, note)

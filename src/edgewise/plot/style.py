@@ -83,9 +83,7 @@ class Sizes:
 
 SIZES = Sizes()
 POINTS_PER_INCH = 72  # definition of the point in PostScript, PDF and CSS
-DENSITY_BINS = 40  # bars of the histogram under a curve
 DENSITY_HEIGHT = 0.13  # share of a panel that the histogram takes
-DENSITY_LEVELS = 12  # columns with at most so many different values get one bar for each value
 
 FORMATS = (".svg", ".pdf", ".png")
 # STIX comes with matplotlib, so that the layout is the same on every machine; DejaVu Sans has letters that STIX lacks.
@@ -138,7 +136,6 @@ _STYLE: dict[RcKeyType, Any] = {
     "text.usetex": False,
 }
 NOTEBOOK_DPI = 160.0  # pixels an inch of a picture in a notebook, shown at 80: sharp on screens of high resolution
-LARGEST_VECTOR = 400_000  # bytes: a notebook holds larger drawings as pixels alone
 # No date, so that equal figures are equal files; the name of the writer lets a later command replace its own file.
 _WRITER = "Edgewise with Matplotlib, https://matplotlib.org"
 _METADATA: dict[str, dict[str, str | None]] = {
@@ -176,7 +173,8 @@ class Figure(MatplotlibFigure):
 
     def _repr_svg_(self) -> str | None:
         drawing = render(self, ".svg", theme=self.theme, page=True, text_as_paths=True)
-        if len(drawing) <= LARGEST_VECTOR:
+        # A notebook holds larger drawings as pixels alone.
+        if len(drawing) <= 400_000:
             return drawing.decode("utf-8")
         return None
 
@@ -261,14 +259,15 @@ def render(
     buffer = io.BytesIO()
     color = PAGES[theme] if page or suffix == ".png" else "none"
     with styled(), recoloured(figure, theme):
-        mpl.rcParams["svg.fonttype"] = "path" if text_as_paths else "none"
+        if text_as_paths:
+            mpl.rcParams["svg.fonttype"] = "path"
         MatplotlibFigure.savefig(  # not that of `Figure`, which has its own theme
             figure,
             buffer,
             format=suffix[1:],
             metadata=_METADATA[suffix],
             facecolor=color,
-            dpi=mpl.rcParams["savefig.dpi"] if dpi is None else dpi,
+            dpi=dpi or mpl.rcParams["savefig.dpi"],
         )
     if suffix == ".svg":
         return buffer.getvalue().replace(*_SVG_FONTS)
@@ -359,11 +358,13 @@ def draw_density(axes: Axes, values: np.ndarray, height: float = DENSITY_HEIGHT)
     values = values[np.isfinite(values)]
     levels = np.unique(values)
     across = axes.get_xaxis_transform()
-    if 1 < len(levels) <= DENSITY_LEVELS:
+    # One bar for each of a few values.
+    if 1 < len(levels) <= 12:
         counts = np.array([(values == level).sum() for level in levels])
         axes.vlines(levels, 0, height * counts / counts.max(), transform=across, color=FAINT, linewidth=4, zorder=0)
     elif len(levels) > 1:
-        counts, edges = np.histogram(values, bins=DENSITY_BINS, range=axes.get_xlim())
+        # Forty bars.
+        counts, edges = np.histogram(values, bins=40, range=axes.get_xlim())
         if counts.max():
             axes.stairs(height * counts / counts.max(), edges, transform=across, fill=True, color=FAINT, zorder=0)
 
@@ -377,8 +378,10 @@ def decade_ticks(axis: Axis, most: int = 8) -> None:
 def as_numpy(values: ArrayLike | Tensor, argument: str) -> np.ndarray:
     """Return a tensor or array-like of numbers as a float64 array."""
     kind = type(values).__name__
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
     try:
-        return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float64)
+        return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"{argument} must hold numbers, got {kind}") from error
 
@@ -388,6 +391,7 @@ def shared_legend(figure: Figure, axes: Iterable[Axes], most: int = 5, order: Se
 
     `order` names the labels that are shown, in their order; by default all as they come.
     """
+    # Marks of the labels, and the most columns that fit.
     marks = {label: mark for each in axes for mark, label in zip(*each.get_legend_handles_labels(), strict=True)}
     if order is not None:
         marks = {label: marks[label] for label in order if label in marks}

@@ -49,8 +49,6 @@ _PRINT = {INK: "#000000", GREY: "#3c3c40", FAINT: "#bdbdc2"}
 _PALETTES = {"dark": {k.lower(): v for k, v in _DARK.items()}, "print": {k.lower(): v for k, v in _PRINT.items()}}
 # ends of the lightness on a dark page: those of its ink and of the page itself
 _LIGHTEST = 0.93
-_DARKEST = 0.07
-_STEPS = 256  # colours of a changed colour map
 
 Color = tuple[float, float, float, float]
 
@@ -75,7 +73,7 @@ def themed_color(color: Any, theme: str) -> Color:
         red, green, blue, _ = to_rgba(known)
     elif theme == "dark":
         hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
-        inverted = _LIGHTEST - (_LIGHTEST - _DARKEST) * lightness
+        inverted = _LIGHTEST - (_LIGHTEST - 0.07) * lightness
         red, green, blue = colorsys.hls_to_rgb(hue, inverted, saturation)
     return red, green, blue, opacity
 
@@ -108,7 +106,8 @@ def _recolour(artist: Artist | None, theme: str, undo: ExitStack) -> None:
     elif isinstance(artist, ScalarMappable) and artist.get_array() is not None and np.ndim(artist.get_array()) < 3:
         before = artist.get_cmap()
         undo.callback(_set_colors, artist, before)
-        colors = before(np.linspace(0, 1, _STEPS))
+        # All colours of the map.
+        colors = before(np.linspace(0, 1, 256))
         _set_colors(artist, ListedColormap([themed_color(color, theme) for color in colors]))
         # The edges of contours have the colours of their map.
         if isinstance(artist, Collection) and not isinstance(artist, ContourSet):

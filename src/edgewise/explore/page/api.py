@@ -27,9 +27,7 @@ from edgewise.interpret.edits import checked_edge, layer_inputs
 from edgewise.nn.elementary import ELEMENTARY
 from edgewise.nn.model import edge_layers
 
-SUGGESTED = 5  # functions that are tried in the place of an edge, as in `suggest_functions`
 MODEL_NAME = "edited.safetensors"
-SCRIPT_NAME = "repeat.py"
 EDITS_NAME = "edits.json"
 
 
@@ -108,7 +106,8 @@ class Requests:
         layer, i, o = checked_edge(network, edge if isinstance(edge, list) else ())
         inputs = layer_inputs(network, layer, session.subject.problem)
         values = edge_layers(network)[layer].edges(inputs)[:, i, o].detach().double().numpy()
-        fits = edge_fits(inputs[:, i].double().numpy(), values, table=ELEMENTARY)[:SUGGESTED]
+        # As many functions are tried in the place of an edge as in `suggest_functions`.
+        fits = edge_fits(inputs[:, i].double().numpy(), values, table=ELEMENTARY)[:5]
         rows = []
         for place, fitted in enumerate(fits):
             fields = {"kind": "fix", "edge": [layer, i, o], "function": fitted.name}
@@ -144,7 +143,7 @@ class Requests:
             if self.folder is None:
                 return {"script": self.session.script(MODEL_NAME), "record": self.session.record()}
             made_folder(self.folder)
-            model, script = (os.path.join(self.folder, name) for name in (MODEL_NAME, SCRIPT_NAME))
+            model, script = (os.path.join(self.folder, name) for name in (MODEL_NAME, "repeat.py"))
             self.session.save(model)
             text = self.session.script(model)
             write_bytes(script, text.encode())

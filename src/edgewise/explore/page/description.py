@@ -23,9 +23,6 @@ from edgewise.nn.model import KAN
 from edgewise.tables.columns import NumberInput
 from edgewise.train.problems import Classification
 
-ROWS_ON_THE_PAGE = 1000  # rows of the page, evenly picked: more points overlap, and all count in the scores
-LONGEST_FORMULA = 4000  # characters of the formula of a whole network that are shown
-
 
 def network_fields(network: KAN) -> list[dict[str, Any]]:
     """Describe the layers of a network with all numbers that its outputs need."""
@@ -83,7 +80,8 @@ def subject_fields(subject: Subject) -> dict[str, Any]:
     for rows, data in ((~held, problem.train), (held, problem.validation)):
         x[torch.from_numpy(rows)], targets[torch.from_numpy(rows)] = data.x.double(), data.y.double()
     worst = [one["row"] - 1 for one in worst_rows(subject, subject.network)]
-    shown = np.unique(np.r_[np.linspace(0, count - 1, min(count, ROWS_ON_THE_PAGE)).astype(int), worst])
+    # At most 1,000 rows of the page, evenly picked: more points overlap, and all count in the scores.
+    shown = np.unique(np.r_[np.linspace(0, count - 1, min(count, 1000)).astype(int), worst])
     y = targets[torch.from_numpy(shown)]
     # Scaling and limits of the estimator, with which the page computes in units.
     names = tuple(getattr(estimator, "target_names_", ()) or ())
@@ -192,4 +190,5 @@ def _whole_formula(network: KAN, subject: Subject) -> list[str] | None:
         names = list(subject.estimator.encoder_.formula_names)
     rows = subject.problem.train.x
     written = [formula(network, names=names, output=o, x=rows).latex() for o in range(len(subject.outputs))]
-    return [one if len(one) <= LONGEST_FORMULA else "" for one in written]
+    # A formula of more than 4,000 characters is not shown.
+    return [one if len(one) <= 4000 else "" for one in written]

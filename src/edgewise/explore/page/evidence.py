@@ -16,10 +16,7 @@ from edgewise.interpret.edits import layer_inputs
 from edgewise.nn.model import edge_layers
 from edgewise.presentation import typed_text
 
-BAND_POINTS = 41  # at which the band of a curve is drawn: two for each of 20 knot intervals
 ALONG_POINTS = 61  # at which a formula is drawn along an input
-BEYOND = 0.5  # of the range of an input by which formulas are followed beyond it on either side
-MOST_BANDS = 300  # edges of networks whose bands are computed: 1 ms each
 
 
 def band_fields(subject: Subject) -> dict[str, Any] | None:
@@ -38,7 +35,8 @@ def band_fields(subject: Subject) -> dict[str, Any] | None:
         bars = None
     layers = edge_layers(network)
     pairs = any(layer.groups is not None for layer in network.layers)
-    if bars is None or pairs or sum(layer.in_features * layer.out_features for layer in layers) > MOST_BANDS:
+    # The bands of an edge take 1 ms.
+    if bars is None or pairs or sum(layer.in_features * layer.out_features for layer in layers) > 300:
         return None
     edges: dict[str, Any] = {}
     for number, layer in enumerate(layers):
@@ -48,7 +46,8 @@ def band_fields(subject: Subject) -> dict[str, Any] | None:
         place = next(n for n, one in enumerate(network.layers) if one is layer)
         low = inputs.min(0).values
         high = inputs.max(0).values
-        share = torch.linspace(0, 1, BAND_POINTS, dtype=inputs.dtype)[:, None]
+        # Points of the bands of the curves: two for each of 20 knot intervals.
+        share = torch.linspace(0, 1, 41, dtype=inputs.dtype)[:, None]
         points = low + (high - low) * share
         half = BAND_WIDTH * bars.edge_std(network, place, points, inputs)
         values = layer.edges(points).detach()
@@ -77,7 +76,8 @@ def front_fields(subject: Subject, x: np.ndarray) -> list[dict[str, Any]]:
     middle = np.median(rows, axis=0)
     low = rows.min(axis=0)
     high = rows.max(axis=0)
-    more = BEYOND * (high - low)
+    # Formulas are followed by half the range of an input beyond it on either side.
+    more = 0.5 * (high - low)
     fields = []
     for output, front in fronts.items():
         for one in front:

@@ -14,7 +14,6 @@ from edgewise.metrics import score
 from edgewise.nn.model import KAN
 from edgewise.train.problems import Classification
 
-WORST_ROWS = 12  # rows with the largest losses that are listed
 LEVEL = 0.9  # share of new rows within an interval, the default of `KANRegressor.predict_interval`
 
 
@@ -52,8 +51,10 @@ def worst_rows(subject: Subject, network: KAN) -> list[dict[str, Any]]:
     x = np.empty((count, len(subject.names)))
     assert problem.validation is not None, "a subject holds rows out"
     for rows, data in ((~held, problem.train), (held, problem.validation)):
-        losses[rows], x[rows] = problem.sample_losses(network, data).double().numpy(), data.x.double().numpy()
-    order = np.argsort(-losses, kind="stable")[:WORST_ROWS]
+        losses[rows] = problem.sample_losses(network, data).double().numpy()
+        x[rows] = data.x.double().numpy()
+    # The rows with the largest losses.
+    order = np.argsort(-losses, kind="stable")[:12]
     return [{"row": int(n) + 1, "loss": float(losses[n]), "held": bool(held[n]), "x": x[n].tolist()} for n in order]
 
 

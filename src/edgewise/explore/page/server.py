@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 HOST = "127.0.0.1"  # no other machine can connect
-WAKING = 0.5  # seconds after which a waiting thread hears of Ctrl-C on every system
-THREADS = 8  # that answer: a job that computes leaves others for the page
 SECONDS_TO_END = 2  # that a request has to end after Ctrl-C
 LARGEST_BODY = 1 << 20  # bytes of a request: an edit has some hundred
 # The page runs its own script and style alone, and talks to its own server alone.
@@ -151,7 +149,8 @@ class Server:
         token = secrets.token_urlsafe(24)
         self.address = f"http://{HOST}:{self.port}/?token={token}"
         self._requests = requests
-        self._workers = ThreadPoolExecutor(THREADS)
+        # Of several threads, a job that computes leaves others for the page.
+        self._workers = ThreadPoolExecutor(8)
         config = uvicorn.Config(
             application(requests, token, self.port, self._workers),
             log_level="error",
@@ -169,7 +168,8 @@ class Server:
             serving = thread.submit(self._server.run, [self._socket])
             try:
                 while not serving.done():
-                    wait([serving], WAKING)
+                    # A thread that wakes twice a second hears of Ctrl-C on every system.
+                    wait([serving], 0.5)
             except KeyboardInterrupt:
                 pass
             finally:

@@ -11,7 +11,6 @@ from edgewise.explore.page.api import Requests
 from edgewise.explore.page.server import bundled
 from edgewise.explore.session import Session
 
-IN_BACKGROUND = ("preview", "suggest")  # requests that may train
 PIXELS_HIGH = 760  # pixels of the page in a notebook: the network and the curve without scrolling
 RENDER = f"""
 export default {{ render({{ model, el }}) {{
@@ -50,7 +49,8 @@ def explorer_widget(session: Session) -> Any:
             result = requests.answer(name, body if isinstance(body, dict) else {})
             widget.send({"id": message.get("id"), "answer": result})
 
-        if name in IN_BACKGROUND:  # else the kernel would not hear that it is to be cancelled
+        # Requests that may train, during which the kernel must hear that they are to be cancelled.
+        if name in ("preview", "suggest"):
             threading.Thread(target=answer, daemon=True).start()
         else:
             answer()

@@ -36,14 +36,7 @@ if TYPE_CHECKING:
 
 _POINTS = 41  # of each small curve
 _TINY = np.finfo(float).tiny
-_ESTIMATOR_FAINTEST = 0.35  # that of an estimator's network, whose weak edges are left out
 _MOST_INPUTS = 20  # inputs of an estimator's network (more are not readable)
-# An edge is weak below this share of its layer's total, of which no more counts than ten times the strongest edge: of
-# hundreds of equal edges none is weak.
-_WEAK = 0.01
-_WEAK_TOTAL = 10.0
-_FAINTEST = 0.12  # least opacity (a weak edge can still be seen)
-_FLAT = 1e-6  # relative range below which a function is drawn as a flat line instead of its rounding errors
 _INSIDE = (0.84, 0.74)  # shares of a frame's width and height that its curve takes
 _FEW_LEVELS = 4  # inputs with at most so many different values are drawn as steps (flags and categories)
 
@@ -175,7 +168,8 @@ def _shown_part(
             products[number] = tuple(o for o, group in enumerate(layer.groups) if len(group) > 1)
             scores[number] = masks[number] * ranks[number + 1]  # a factor counts as much as its product
     estimator = view.importance is not None
-    faintest = _ESTIMATOR_FAINTEST if estimator else 0.0
+    # Edges of an estimator's network are strong enough to be seen: the weak ones are left out.
+    faintest = 0.35 if estimator else 0.0
     opacities = tuple(
         np.maximum(np.tanh(beta * score / max(score.max(initial=0), _TINY)), faintest) for score in scores
     )
@@ -214,11 +208,16 @@ def _shown_part(
             for number, layer in enumerate(nodes)
         ]
         if weak:
-            edge = "edge is" if weak == 1 else "edges are"
+            edge = "edges are"
+            if weak == 1:
+                edge = "edge is"
             notes.append(f"{weak} weak {edge} not drawn (below 1 % of what the layer does).")
         left = len(ranks[0]) - len(nodes[0])
         if left and len(ranks[0]) <= _MOST_INPUTS:
-            notes.append(f"{left} input{' is' if left == 1 else 's are'} without an edge and left out.")
+            inputs = "inputs are"
+            if left == 1:
+                inputs = "input is"
+            notes.append(f"{left} {inputs} without an edge and left out.")
     drawn = set(sorted(edges, key=lambda edge: -opacities[edge[0]][edge[1:]])[:max_curves])
     if len(drawn) < len(edges):
         notes.append(f"the {len(drawn)} strongest of {len(edges)} functions between them")
@@ -255,7 +254,9 @@ def _without_weak(
     kept = []
     for mask, score in zip(masks, scores, strict=True):
         total = float((score * mask).sum())
-        kept.append(mask & (score >= _WEAK * min(total, _WEAK_TOTAL * float((score * mask).max(initial=0)))))
+        # An edge is weak below 1 % of its layer's total, of which no more counts than ten times the strongest
+        # edge: of hundreds of equal edges none is weak.
+        kept.append(mask & (score >= 0.01 * min(total, 10.0 * float((score * mask).max(initial=0)))))
     for number in range(1, len(kept)):
         if number in products:  # a product is not shown without a factor: each keeps its strongest edge
             for node in np.flatnonzero(masks[number - 1].any(0) & ~kept[number - 1].any(0)):
@@ -300,7 +301,8 @@ def _unit_curves(view: NetworkView, shown: Shown) -> dict[Edge, np.ndarray]:
             curve = steps[i][:, o] if i in steps else values[:, i, o]
             low = curve.min()
             high = curve.max()
-            flat = high - low <= _FLAT * max(abs(low), abs(high))
+            # A function that varies by rounding alone is drawn as a flat line.
+            flat = high - low <= 1e-6 * max(abs(low), abs(high))
             if flat:
                 heights = np.full(_POINTS, 0.5)
             else:
@@ -396,4 +398,5 @@ def _draw(
 
 
 def _opacity(strengths: Sequence[float]) -> np.ndarray:
-    return np.maximum(np.array(strengths, dtype=float), _FAINTEST)
+    # A weak edge can still be seen.
+    return np.maximum(np.array(strengths, dtype=float), 0.12)

@@ -15,9 +15,7 @@ from edgewise.nn.layers.spline import KANLayer
 from edgewise.plot.network.layout import FRAME_SHARE, Edge, Layout
 from edgewise.plot.style import SIZES, text_width
 
-SMALLEST = 5.0  # points (one formula in a frame is read, however small)
 ROUNDING = 1e-12  # relative difference up to which a number counts as a closed form such as pi
-_FILL = 0.97  # share of the width between two edges that a text may take
 
 
 def formula_texts(model: Chain, layout: Layout, names: Sequence[str] | None) -> dict[Edge, tuple[str, float]]:
@@ -30,7 +28,8 @@ def formula_texts(model: Chain, layout: Layout, names: Sequence[str] | None) -> 
         function = layer.function_alone(i, o)
         if function is None:  # a spline, alone or beside a function, is drawn and not written
             continue
-        width = layout.cell[number][0] / FRAME_SHARE * _FILL
+        # A text may take nearly all of the width between two edges.
+        width = layout.cell[number][0] / FRAME_SHARE * 0.97
         # From the most to the least informative: the formula with shorter names and numbers, the name of the function.
         node = _with_closed_forms(simplify(edge_expression(layer, i, o)))
         if number:
@@ -43,7 +42,8 @@ def formula_texts(model: Chain, layout: Layout, names: Sequence[str] | None) -> 
             function.name.replace("$", r"\$"),
         ):
             size = min(SIZES.remark, SIZES.remark * width / max(text_width(text, SIZES.remark), 1e-9))
-            if size >= SMALLEST:
+            # One formula in a frame is read, however small.
+            if size >= 5.0:
                 texts[number, i, o] = text, size
                 break
     return texts

@@ -43,13 +43,6 @@ from edgewise.plot.style import (
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-_MISSING = 0.09  # distance from the end of a curve to the mark of missing values, as a share of the curve
-_MISSING_TEXT = 0.12  # from there to the end of the axis, for the word beside the mark
-_ABOVE = 0.02  # above the largest possible prediction, as a share of the axis, so that a line there is seen whole
-_ROWS_BAND = "band: the middle 80 % of the curves of single rows"
-_SEEN = 0.005  # of the axis: a band is no wider than its line below (about one point)
-_RUG_ROWS = 400  # rows up to which each has a mark of its own under the curve of a single input
-
 
 class EffectCurveLimits(TypedDict, total=False):
     """Limits of what `effect_curves` computes and shows, as keyword arguments."""
@@ -158,7 +151,8 @@ def effect_curves(
         # Axes: limits of a probability, titles, and histograms of the data.
         if view.limits is not None and np.isfinite(view.limits[1]):
             low, high = view.limits
-            axes[0].set_ylim(low, high + _ABOVE * (high - low))
+            # A little room above the largest possible prediction, so that a line there is seen whole.
+            axes[0].set_ylim(low, high + 0.02 * (high - low))
             axes[0].set_yticks(np.linspace(low, high, 5))
         panel_titles(axes, [titles[effect.input] for effect in effects])
         data = [None if effect.levels else view.X[:, effect.input] for effect in effects]
@@ -166,15 +160,21 @@ def effect_curves(
         if len(axes) == 1 and data[0] is not None and not view.counts:
             # Mark each row below the curve of a single input, if they are few enough to be distinguished.
             marks = data[0][np.isfinite(data[0])]
-            if len(marks) <= _RUG_ROWS:
+            # Up to 400 rows each have a mark of their own.
+            if len(marks) <= 400:
                 across = axes[0].get_xaxis_transform()
                 axes[0].vlines(marks, 0, 0.02, transform=across, color=INK, alpha=0.35, linewidth=0.5, zorder=1)
         if count > 1:
             shared_legend(figure, axes, order=ends)
         # What the bands are, if any can be seen.
-        heights = [0.0 if band is None else float(np.nanmax(band[1] - band[0], initial=0.0)) for band in bands]
-        if max(heights) > _SEEN * float(np.ptp(axes[0].get_ylim())):  # nothing explains a band that cannot be seen
-            remark = view.band_text if view.band is not None else _ROWS_BAND
+        heights = [float(np.nanmax(band[1] - band[0], initial=0.0)) for band in bands if band is not None]
+        # A band is no wider than its line below about one point, 0.5 % of the axis.
+        if max(heights, default=0.0) > 0.005 * float(
+            np.ptp(axes[0].get_ylim())
+        ):  # nothing explains a band that cannot be seen
+            remark = "band: the middle 80 % of the curves of single rows"
+            if view.band is not None:
+                remark = view.band_text
             if any(effect.levels for effect in effects):
                 remark = remark.replace("band:", "band, and line on a bar:")
             figure.supxlabel(remark, fontsize=SIZES.remark, color=GREY, x=0.99, ha="right")
@@ -280,11 +280,13 @@ def _draw_missing(panel: Axes, effect: Effect, shown: Sequence[int], color: int)
     assert effect.missing is not None
     low = effect.points[0]
     high = effect.points[-1]
-    place = high + _MISSING * (high - low or 1.0)
+    # Beside the end of the curve, by a share of its width.
+    place = high + 0.09 * (high - low or 1.0)
     for o in shown:
         panel.plot([place], [effect.missing[o]], "D", color=curve_style(o + color)[0], markersize=3.5, label="_missing")
     # Beside the marks, where no curve goes, and upright, since there is little space.
     at = (place, float(effect.missing[shown].mean()))
     text: dict[str, Any] = {"rotation": 90, "ha": "left", "va": "center", "size": SIZES.count, "color": GREY}
     panel.annotate("missing", at, (4, 0), textcoords="offset points", **text)
-    panel.set_xlim(right=place + _MISSING_TEXT * (high - low or 1.0))
+    # Room for the word beside the mark.
+    panel.set_xlim(right=place + 0.12 * (high - low or 1.0))

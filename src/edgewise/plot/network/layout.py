@@ -12,23 +12,10 @@ from edgewise.plot.style import SIZES, text_width
 GRAPH_EDGES = 24  # more functions than this beside each other are too small to read on a page
 FRAME_SHARE = 0.86  # share of the width between two edges of a graph that a frame takes
 
-# Inches. In a graph:
-_SLOT = 0.68  # largest width for an edge
-_LEAST = 2.2  # least width of the rows
+# Inches.
 _MARGIN = 0.1  # at the left and right
 _ROW_LABEL = 0.36  # height for a row of labels below and above
-_WIRE = 0.42  # vertical length of a wire
-_BETWEEN = 0.15  # between two labels of a row
-# In grids:
-# largest and least width of a function, and its height
-_COLUMN = 0.85
-_NARROWEST = 0.34
-_LINE = 0.3
 _CELL = (0.88, 0.86)  # shares of these that a frame takes
-# from the end of a wire to the first crossing, and from the last crossing to the node
-_BEFORE = 0.2
-_AFTER = 0.22
-_SWEEPS = 8  # of the ordering of nodes: the order of a small network settles in two or three
 
 Point = tuple[float, float]
 Edge = tuple[int, int, int]
@@ -87,8 +74,9 @@ def hidden_label(shown: Shown, layer: int, node: int) -> str:
 def graph_layout(shown: Shown) -> Layout:
     """Lay out a graph as in the KAN paper: rows of nodes with the inputs at the bottom, functions between the rows."""
     most = max(max(len(edges) for edges in shown.edges), 1)
-    slot = min(_SLOT, (SIZES.page - 2 * _MARGIN) / most)
-    inner = min(max(slot * most, _LEAST, _row_width(shown.names), _row_width(shown.outputs)), SIZES.page - 2 * _MARGIN)
+    # Width of an edge, and of all the edges or labels of a row.
+    slot = min(0.68, (SIZES.page - 2 * _MARGIN) / most)
+    inner = min(max(slot * most, 2.2, _row_width(shown.names), _row_width(shown.outputs)), SIZES.page - 2 * _MARGIN)
     tilted = _row_width(shown.names) > inner
     longest = max(text_width(name, SIZES.text) for name in shown.names)
     # A tilted name of this length reaches 0.85 of it (the cosine of its angle) to the left and 0.5 downwards.
@@ -98,7 +86,8 @@ def graph_layout(shown: Shown) -> Layout:
         left += max(0.0, 0.85 * longest - inner / len(shown.names) / 2)
         bottom += 0.5 * longest
     box = slot * FRAME_SHARE
-    gap = 2 * _WIRE + box
+    # A wire below each frame and one above it.
+    gap = 2 * 0.42 + box
     layout = Layout(left + inner + _MARGIN, bottom + len(shown.edges) * gap + _ROW_LABEL)
     # Rows of nodes, then the frames between them with their wires; a product has wires alone.
     rows: list[dict[int, Point]] = []
@@ -144,8 +133,13 @@ def grid_layout(shown: Shown) -> Layout:
     outputs = max(text_width(name, SIZES.text) for name in shown.outputs)
     rightward = len(shown.edges) % 2 == 0  # the outputs leave to the right, otherwise at the bottom
     columns = sum(len(nodes) for nodes in shown.nodes[1::2])
-    width = SIZES.page - names - 0.5 * len(shown.edges) - (outputs if rightward else 0.0)
-    pitch = (min(_COLUMN, max(_NARROWEST, width / columns)), _LINE)
+    width = SIZES.page - names - 0.5 * len(shown.edges)
+    right = 0.2  # of the last wire, for labels
+    if rightward:
+        width = width - outputs
+        right = outputs
+    # Width of a function, between a largest and a least one, and its height.
+    pitch = (min(0.85, max(0.34, width / columns)), 0.3)
     # The wires of a layer's inputs run along `axis` (0 to the right, 1 downwards) from `start`, across it at `over`.
     axis = 0
     start = 0.0
@@ -153,8 +147,9 @@ def grid_layout(shown: Shown) -> Layout:
     for node, depth in over.items():
         _add_node(layout, (0.0, depth), shown.node_strength[0][node], shown.names[node], "left")
     for layer, edges in enumerate(shown.edges):
-        ends = _steps(shown.nodes[layer + 1], start + _BEFORE, pitch[axis])
-        stop = max(over.values()) + pitch[1 - axis] / 2 + _AFTER
+        # Some space from the end of a wire to the first crossing, and from the last crossing to the node.
+        ends = _steps(shown.nodes[layer + 1], start + 0.2, pitch[axis])
+        stop = max(over.values()) + pitch[1 - axis] / 2 + 0.22
         layout.cell[layer] = (pitch[0] * _CELL[0], pitch[1] * _CELL[1])
         for i in over:
             reach = max((ends[o] for j, o in edges if j == i), default=start)
@@ -191,7 +186,7 @@ def grid_layout(shown: Shown) -> Layout:
         return point[0] + names, deepest - point[1]
 
     return Layout(
-        names + farthest + (outputs if rightward else 0.2) + 0.25,
+        names + farthest + right + 0.25,
         deepest + 0.1,
         layout.cell,
         {edge: move(point) for edge, point in layout.cells.items()},
@@ -233,7 +228,8 @@ def _spread(count: int, left: float, width: float) -> list[float]:
 
 
 def _row_width(texts: list[str]) -> float:
-    return len(texts) * (max(text_width(text, SIZES.text) for text in texts) + _BETWEEN)
+    # Some space between two labels.
+    return len(texts) * (max(text_width(text, SIZES.text) for text in texts) + 0.15)
 
 
 def in_modules(shown: Shown) -> Shown:
@@ -267,11 +263,16 @@ def in_modules(shown: Shown) -> Shown:
 
     best = [order.copy() for order in orders]
     least = cost()
-    for sweep in range(_SWEEPS):
-        hidden = range(1, layers)
-        for n in hidden if sweep % 2 == 0 else reversed(hidden):
+    # Eight sweeps: the order of a small network settles in two or three.
+    for sweep in range(8):
+        is_forward = sweep % 2 == 0
+        for n in list(range(1, layers))[:: 1 if is_forward else -1]:
             at = places()
-            weight, neighbours = (weights[n - 1], at[n - 1]) if sweep % 2 == 0 else (weights[n].T, at[n + 1])
+            weight = weights[n].T
+            neighbours = at[n + 1]
+            if is_forward:
+                weight = weights[n - 1]
+                neighbours = at[n - 1]
             total = weight.sum(0)
             mean = np.divide(neighbours @ weight, total, out=at[n].copy(), where=total > 0)
             orders[n] = orders[n][np.argsort(mean[orders[n]], kind="stable")]

@@ -33,12 +33,6 @@ from edgewise.presentation import number_text
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-_ROWS = 400  # rows up to which each has a dot, picked evenly
-# Points of the grid farther from all rows, as a share of both ranges, stay empty: the value of `too.far` in the
-# examples of R's mgcv::vis.gam (S. Wood, "Generalized Additive Models", 2nd ed., 2017, section 7.7).
-_TOO_FAR = 0.1
-_LEVEL = 12  # most characters of the name of a level at an axis
-
 
 @typed
 def pair_map(
@@ -136,7 +130,9 @@ def _near_rows(effect: PairEffect, view: PredictionView) -> np.ndarray:
             far.append(np.where(gap == 0, 0.0, np.inf))
         else:
             far.append(gap / (np.ptp(points) or 1.0))
-    return np.array([[np.min(np.hypot(a, b)) <= _TOO_FAR for b in far[1]] for a in far[0]])
+    # Points of the grid farther from all rows, as a share of both ranges, stay empty: the value of `too.far` in the
+    # examples of R's mgcv::vis.gam (S. Wood, "Generalized Additive Models", 2nd ed., 2017, section 7.7).
+    return np.array([[np.min(np.hypot(a, b)) <= 0.1 for b in far[1]] for a in far[0]])
 
 
 def _draw(panel: Axes, effect: PairEffect, values: np.ndarray, view: PredictionView, colors: dict[str, Any]) -> None:
@@ -152,13 +148,15 @@ def _draw(panel: Axes, effect: PairEffect, values: np.ndarray, view: PredictionV
         if effect.discrete[i]:
             kind = view.kind(effect.inputs[i])
             texts = effect.levels[i] or [number_text(v, 6) if kind is None else kind.text(v) for v in effect.points[i]]
-            axis.set_ticks(range(len(texts)), [display_text(text, _LEVEL) for text in texts], size=SIZES.tiny)
+            # Short names of levels.
+            axis.set_ticks(range(len(texts)), [display_text(text, 12) for text in texts], size=SIZES.tiny)
         else:
             axis.set_major_locator(MaxNLocator(5))
             date_ticks(axis, view.kind(effect.inputs[i]), effect.points[i])
     # Dots of many rows would lie on each other in the middle of the cell of a level.
     if not any(effect.discrete) and not view.counts:
-        rows = view.X[np.linspace(0, len(view.X) - 1, min(_ROWS, len(view.X))).astype(int)]
+        # At most 400 rows have a dot, picked evenly.
+        rows = view.X[np.linspace(0, len(view.X) - 1, min(400, len(view.X))).astype(int)]
         panel.plot(*rows[:, effect.inputs].T, "o", color=INK, markersize=1.2, alpha=0.45, markeredgewidth=0)
     halves = [0.5 if one else (place[1] - place[0]) / 2 for place, one in zip(places, effect.discrete, strict=True)]
     panel.set_xlim(places[0][0] - halves[0], places[0][-1] + halves[0])

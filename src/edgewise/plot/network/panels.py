@@ -25,21 +25,15 @@ from edgewise.plot.style import (
 COLUMNS = 3  # panels beside each other
 MOST_LEVELS = 12  # levels of a category with a bar of their own, those with the largest effects
 NAME = 16  # most characters of the name of an output in a legend
-CAP = 1.4  # points of the line at the end of a bar, so that a level without an effect is seen too
-WHISKER = 0.9  # points of the line of uncertainty on a bar
-DATE_TICKS = 3  # at most, since the labels of dates are wide
 MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200, 2400, 6000)  # between ticks of dates: what people count in
-DATE_ENDS = 0.1, 0.9  # places along the curve of the ticks of a few days, which have no round dates between them
-BAR = 0.72  # width of the bars of one level together
-_LEVEL = 14  # most characters of the name of a level
 _DENSITY = 0.19  # share of a panel kept free at the bottom for the histogram of the data
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.5)), (0, (5, 1.2, 1.2, 1.2)), (0, (8, 2)), (0, (2.5, 1.2)))
-_FEW_LEVELS = (2, 3, 4)  # numbers of different values that are the ticks themselves: no 0.25 between 0 and 1 of a flag
 
 
 def level_ticks(panel: Axes, names: Sequence[str], count: int) -> None:
     """Name the bars of a category at 0, 1, ..., and note how many of its `count` levels have none."""
-    texts = [display_text(name, _LEVEL) for name in names]
+    # Short names, turned where they would not fit beside each other.
+    texts = [display_text(name, 14) for name in names]
     crowded = sum(text_width(text, SIZES.tiny) + 0.08 for text in texts) > panel.get_position().width * SIZES.page
     turned, side = (40, "right") if crowded else (0, "center")
     panel.set_xticks(range(len(texts)), texts, size=SIZES.tiny, rotation=turned, ha=side)
@@ -64,12 +58,14 @@ def level_bars(
     """
     number, count = place
     color, label = look
-    width = BAR / max(count, 1)
+    # The bars of one level together leave a gap to the next.
+    width = 0.72 / max(count, 1)
     x = np.arange(len(heights)) + (number - (count - 1) / 2) * width
     panel.bar(x, heights - base, width, bottom=base, color=color, label=label, zorder=2)
-    panel.hlines(heights, x - width / 2, x + width / 2, color=color, linewidth=CAP, zorder=4)
+    # A line at the end of each bar, so that a level without an effect is seen too.
+    panel.hlines(heights, x - width / 2, x + width / 2, color=color, linewidth=1.4, zorder=4)
     if band is not None:
-        panel.vlines(x[: len(band[0])], *band, color=INK, linewidth=WHISKER, zorder=5)
+        panel.vlines(x[: len(band[0])], *band, color=INK, linewidth=0.9, zorder=5)
 
 
 class TextFormatter(Formatter):
@@ -96,10 +92,12 @@ def _date_places(text: Callable[[float], str], low: float, high: float) -> tuple
     numbers = months.astype(int) + 12 * 1970  # since the year 0, so that steps of years give round years
     for step in MONTHS:
         chosen = months[numbers % step == 0]
-        if 2 <= len(chosen) <= DATE_TICKS:
+        # No more ticks, since the labels of dates are wide.
+        if 2 <= len(chosen) <= 3:
             places = (chosen.astype("datetime64[D]") - start).astype(int) + np.floor(low)
             return places, [str(month)[: -3 if step % 12 == 0 else None] for month in chosen]
-    ends = np.unique(np.round(np.quantile([low, high], DATE_ENDS)))
+    # A few days have no round dates between them.
+    ends = np.unique(np.round(np.quantile([low, high], (0.1, 0.9))))
     return ends, [text(day) for day in ends]
 
 
@@ -144,7 +142,8 @@ def draw_densities(axes: Sequence[Axes], data: Sequence[np.ndarray | None]) -> N
         if values is None:
             continue
         levels = np.unique(values[np.isfinite(values)])
-        if len(levels) in _FEW_LEVELS:
+        # A few different values are the ticks themselves: no 0.25 between 0 and 1 of a flag.
+        if len(levels) in (2, 3, 4):
             panel.set_xticks(levels)
         else:
             panel.locator_params(axis="x", nbins=5)

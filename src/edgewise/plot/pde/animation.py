@@ -33,8 +33,6 @@ from edgewise.plot.pde.maps import (
 from edgewise.plot.pde.slices import ExactSolution, Slice, chosen_fields, chosen_times, middle, slice_of, time_of
 from edgewise.plot.style import BLUE, ORANGE, Figure, styled
 
-MOVIES = (".gif", ".mp4")
-_DPI = 110  # pixels per inch (about 500 pixels for one field)
 # points along a curve, and along a side of a map
 _LINE = 401
 _MAP = 121
@@ -96,7 +94,7 @@ def animate(
     suffix = Path(path).suffix.lower()
     domain = solution.problem.domain
     time = time_of(solution.problem)
-    if suffix not in MOVIES:
+    if suffix not in (".gif", ".mp4"):
         raise InputError(f"path must end in .gif or .mp4, got {os.fspath(path)!r}")
     if time is None or domain.dimension < 2:
         raise InputError(f"solution must have coordinates of space and time, as t, got {', '.join(domain.coordinates)}")
@@ -126,7 +124,8 @@ def animate(
         kind: type[AbstractMovieWriter] = PillowWriter if suffix == ".gif" else FFMpegWriter
         writer = kind(fps=rate)  # type: ignore[arg-type]  # declared as int; both formats allow any number
         film = Path(folder) / f"film{suffix}"
-        with writer.saving(figure, str(film), _DPI):
+        # About 500 pixels for one field.
+        with writer.saving(figure, str(film), 110):
             for number in range(frames):
                 draw(number)
                 writer.grab_frame(facecolor="white")

@@ -32,7 +32,6 @@ from edgewise.plot.pde.slices import ExactSolution, Slice, chosen_fields, chosen
 from edgewise.plot.style import BLUE, COLORS, FAINT, INK, ORANGE, SIZES, Figure, fix_layout, styled
 
 MOMENTS = (0.0, 1 / 3, 2 / 3, 1.0)  # shares of the time at which a solution over two coordinates of space is shown
-INSTANTS = (0.25, 0.5, 0.75)  # shares at which a solution over one coordinate of space is shown as curves
 # points along a side of a map, of a curve, and of a map among many
 _MAP = 201
 _LINE = 601
@@ -106,7 +105,8 @@ def solution_figure(
         elif time is None:
             figure = _maps(solution, slots, exact, units)
         elif problem.domain.dimension == 2:
-            figure = _over_time(solution, time, slots, exact, units, chosen_times(problem, times, INSTANTS))
+            # Three moments of a solution over one coordinate of space are shown as curves.
+            figure = _over_time(solution, time, slots, exact, units, chosen_times(problem, times, (0.25, 0.5, 0.75)))
         else:
             figure = _moments(solution, time, slots, exact, units, chosen_times(problem, times, MOMENTS))
         return fix_layout(figure)
@@ -137,8 +137,14 @@ def _curves(solution: Solution, slots: Sequence[int], exact: ExactSolution | Non
     problem = solution.problem
     (name,) = problem.domain.coordinates
     shown = slice_of(solution, [name], {}, [_LINE], exact)
-    figure = Figure(figsize=(SIZES.page if shown.error is not None else 0.7 * SIZES.page, 2.3), layout="constrained")
-    panels = figure.subplots(1, 2 if shown.error is None else 3)
+    # A panel more, and a wider figure, where the error is known.
+    count = 2
+    width = 0.7 * SIZES.page
+    if shown.error is not None:
+        count = 3
+        width = SIZES.page
+    figure = Figure(figsize=(width, 2.3), layout="constrained")
+    panels = figure.subplots(1, count)
     names = [with_unit(problem.fields[slot], units) for slot in slots]
     for place, (slot, label) in enumerate(zip(slots, names, strict=True)):
         color = COLORS[place % len(COLORS)]
@@ -180,7 +186,7 @@ def _maps(solution: Solution, slots: Sequence[int], exact: ExactSolution | None,
     rows = _rows(shown, slots, problem, units)
     outline = outline_of(problem, names, fixed)
     columns = max(map(len, rows))
-    width = SIZES.page * (columns / 3 if columns < 3 else 1)
+    width = SIZES.page * min(columns / 3, 1)
     ratio = page_ratio(problem, names)
     figure = Figure(figsize=(width, len(rows) * (0.74 * width / columns * ratio + 0.5)), layout="constrained")
     panels = figure.subplots(len(rows), columns, squeeze=False)

@@ -20,17 +20,9 @@ from edgewise.plot.pde.slices import Slice, grid, middle, time_of
 from edgewise.plot.style import GREY, INK, SEQUENTIAL, SIGNED, SIZES, Figure, display_text
 from edgewise.presentation import number_text
 
-# colours end at this percentile if the largest value is so many times larger
-_BULK = 99
-_SPIKE = 4.0
-_LEVELS = 10  # values from one end of the colours to the other, at the inner of which contours are drawn
 _FINE = 401  # points along a side on which a boundary is looked for (finer than a printed line)
-_BESIDE = 1e-6  # share of each side by which first and last moments are moved inwards (far above rounding)
 _MARGIN = 0.03  # share of each side that is free around domains with a curved boundary
-_BAR = (1.04, 0.0, 0.055, 1.0)  # place of a colour bar in shares of its panel: left, bottom, width, height
-_POWERS = (-2, 3)  # powers of ten outside which an axis gets a common factor
 _RATIOS = (0.3, 2.0)  # least and largest height of a map over its width that a page can show
-_FAMILY_RATIO = 0.75  # height over width of a map of a coordinate and a parameter, which have no common unit
 _RINGS = 2  # rings of pixels that are filled around known values, more than interpolation reaches
 
 Extend = Literal["neither", "both"]
@@ -58,7 +50,8 @@ def draw_map(
         aspect="auto",
     )
     known = values[np.isfinite(values)]
-    levels = [level for level in np.linspace(*ends, _LEVELS)[1:-1] if len(known) and known.min() < level < known.max()]
+    # Contours at even values between the ends of the colours.
+    levels = [level for level in np.linspace(*ends, 10)[1:-1] if len(known) and known.min() < level < known.max()]
     if contours and levels and not signed:
         x, y = ticks
         panel.contour(x, y, values.T, levels=levels, colors="white", alpha=0.4, linewidths=0.4, linestyles="solid")
@@ -108,7 +101,8 @@ def draw_interfaces(
     ticks, x = grid(problem, names, fixed, (_FINE, _FINE))
     for axis, name in enumerate(problem.domain.coordinates):
         if name not in names:  # the first and the last moment are on the boundary, on no side of an interface
-            margin = _BESIDE * problem.domain.size[axis]
+            # First and last moments are moved inwards by a share of the side far above rounding.
+            margin = 1e-6 * problem.domain.size[axis]
             low, high = problem.domain.bounds[axis]
             x[:, axis] = x[:, axis].clamp(low + margin, high - margin)
     inside = problem.domain.contains(x)
@@ -139,17 +133,23 @@ def color_range(values: np.ndarray, *, signed: bool) -> tuple[Range, Extend]:
     if not signed:
         low = float(known.min())
         high = float(known.max())
-        return ((low, high) if high > low else (low - 0.5, low + 0.5)), "neither"
+        if high <= low:
+            return (low - 0.5, low + 0.5), "neither"
+        return (low, high), "neither"
     largest = float(np.abs(known).max())
-    bulk = float(np.percentile(np.abs(known), _BULK))
-    spiky = bulk > 0 and largest > _SPIKE * bulk
-    end = (bulk if spiky else largest) or 1.0
-    return (-end, end), "both" if spiky else "neither"
+    # Colours end at the 99th percentile if the largest value is four times larger.
+    bulk = float(np.percentile(np.abs(known), 99))
+    spiky = bulk > 0 and largest > 4.0 * bulk
+    if spiky:
+        return (-bulk, bulk), "both"
+    end = largest or 1.0
+    return (-end, end), "neither"
 
 
 def colour_bar(figure: Figure, image: AxesImage, panel: Axes, extend: Extend, label: str = "") -> Colorbar:
     """Draw the colour bar of an image at the right of its panel, as high as that."""
-    place = panel.inset_axes(_BAR)
+    # Left, bottom, width and height in shares of the panel.
+    place = panel.inset_axes((1.04, 0.0, 0.055, 1.0))
     bar = figure.colorbar(image, cax=place, extend=extend, extendfrac=0.04)
     number_axis(place)
     place.tick_params(labelsize=SIZES.tiny)
@@ -162,7 +162,8 @@ def colour_bar(figure: Figure, image: AxesImage, panel: Axes, extend: Extend, la
 def number_axis(panel: Axes) -> None:
     """Label a vertical axis with few numbers, and with a common power of ten if they are small or large."""
     number = ScalarFormatter(useMathText=True)
-    number.set_powerlimits(_POWERS)
+    # Outside these powers of ten the axis gets a common factor.
+    number.set_powerlimits((-2, 3))
     panel.yaxis.set_major_formatter(number)
     panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     panel.yaxis.get_offset_text().set_fontsize(SIZES.tiny)
@@ -206,13 +207,15 @@ def filled(values: np.ndarray, rings: int = _RINGS) -> np.ndarray:
 def name_middle(figure: Figure, others: Sequence[str], fixed: Mapping[str, float]) -> None:
     """Write the values of coordinates that a figure does not show, the first and the last of them, above it."""
     parts = [f"{with_unit(others[0], {})} = {number_text(fixed[others[0]], 6)}"]
-    parts += [f"… {with_unit(others[-1], {})} = {number_text(fixed[others[-1]], 6)}"] if len(others) > 1 else []
+    if len(others) > 1:
+        parts.append(f"… {with_unit(others[-1], {})} = {number_text(fixed[others[-1]], 6)}")
     figure.suptitle(f"at {', '.join(parts)}", x=0.01, ha="left", fontsize=SIZES.small, color=GREY)
 
 
 def page_ratio(problem: Collocation, names: Sequence[str]) -> float:
     """Return height over width of the domain, within what a page can show."""
     if not all(map(is_space, names)):
-        return _FAMILY_RATIO
+        # A coordinate and a parameter have no common unit.
+        return 0.75
     sides = dict(zip(problem.domain.coordinates, problem.domain.size.tolist(), strict=True))
     return min(max(sides[names[1]] / sides[names[0]], _RATIOS[0]), _RATIOS[1])

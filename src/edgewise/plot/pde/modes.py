@@ -31,7 +31,6 @@ _COLUMNS = 3  # panels beside each other
 # points along a curve, and along a side of a map
 _LINE = 601
 _MAP = 121
-_MOST_DIGITS = 10  # of an eigenvalue above its panel (more are in `Eigenvalues.values`)
 
 
 def modes_figure(
@@ -117,7 +116,8 @@ def _with_digits(value: float, error: float) -> str:
     """Return a value with the digits that its error leaves, at most ten of them."""
     if not value or not error < abs(value):
         return typed_text(value, 2)
-    digits = min(math.floor(math.log10(abs(value) / max(error, math.ulp(value)))), _MOST_DIGITS)
+    # At most ten digits (more are in `Eigenvalues.values`).
+    digits = min(math.floor(math.log10(abs(value) / max(error, math.ulp(value)))), 10)
     return f"{value:.{max(digits, 1)}g}"
 
 

@@ -28,13 +28,6 @@ from edgewise.plot.style import (
 )
 from edgewise.presentation import number_text, signed_text
 
-_SIDES = 0.16  # inches free at the left and right: names may be wider in a reader's font
-_DOTS = 300  # most rows that are drawn (more dots cover each other)
-_LANE = 0.36  # half the height that the dots of an input may take, in rows
-# cells across the dots of an input, and dots that fill the height of one
-_BINS = 90
-_FULL_BIN = 8
-_LIGHTEST = -0.45  # start of the shades below the lowest value 0, whose dots would otherwise be white on white
 _BAR = 0.62  # height of a bar, in rows
 
 
@@ -72,7 +65,8 @@ def share_dots(explanation: LocalExplanation, *, output: int | None = None, max_
     """
     if output is None:
         output = most_varying(explanation.prediction)
-    rows = np.linspace(0, len(explanation.shares) - 1, min(_DOTS, len(explanation.shares))).astype(int)
+    # At most 300 rows, since more dots cover each other.
+    rows = np.linspace(0, len(explanation.shares) - 1, min(300, len(explanation.shares))).astype(int)
     label = _output_label(explanation, output)
     shares = explanation.shares[rows][:, :, output]
     values = explanation.values[rows]
@@ -93,8 +87,10 @@ def share_dots(explanation: LocalExplanation, *, output: int | None = None, max_
             look: dict[str, Any] = {"color": GREY}
             if not categories[i]:
                 strength = rank / max(len(levels) - 1, 1)
-                look = {"c": strength, "cmap": SHADES, "norm": Normalize(_LIGHTEST, 1), "edgecolors": GREY}
-            offsets = place + _LANE * _stacked_offsets(shares[:, i] / width)
+                # The shades start below the lowest value 0, whose dots would otherwise be white on white.
+                look = {"c": strength, "cmap": SHADES, "norm": Normalize(-0.45, 1), "edgecolors": GREY}
+            # The dots of an input take at most 0.72 of the height of its row.
+            offsets = place + 0.36 * _stacked_offsets(shares[:, i] / width)
             axes.scatter(shares[:, i], offsets, s=7, linewidths=0.25, **look)
         axes.set_xlabel(f"added to {label}")
         axes.set_title("; ".join(remarks), loc="right", fontsize=SIZES.remark, color=GREY)
@@ -172,7 +168,8 @@ def share_bars(
 
 def _row_axes(height: float, names: list[str]) -> tuple[Figure, Axes]:
     """Make a figure with one panel, whose named rows run from the top to the bottom."""
-    figure = Figure(figsize=(SIZES.page, height), layout=ConstrainedLayoutEngine(w_pad=_SIDES))
+    # Space at the left and right: names may be wider in a reader's font.
+    figure = Figure(figsize=(SIZES.page, height), layout=ConstrainedLayoutEngine(w_pad=0.16))
     axes = figure.subplots()
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)
@@ -193,9 +190,10 @@ def _output_label(explanation: LocalExplanation, output: int) -> str:
 
 def _stacked_offsets(x: np.ndarray) -> np.ndarray:
     """Return offsets from -1 to 1 (n,) that stack dots with nearly equal x, so that their number shows as height."""
-    cells = np.floor((x - x.min()) * _BINS).astype(int)
+    # 90 cells across the dots of an input; eight dots or more fill the height.
+    cells = np.floor((x - x.min()) * 90).astype(int)
     offsets = np.zeros(len(x))
-    fullest = max(np.bincount(cells).max(), _FULL_BIN)
+    fullest = max(np.bincount(cells).max(), 8)
     for cell in np.unique(cells):
         inside = np.flatnonzero(cells == cell)
         offsets[inside] = (np.arange(len(inside)) - (len(inside) - 1) / 2) * 2 / fullest

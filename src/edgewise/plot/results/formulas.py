@@ -29,15 +29,10 @@ from edgewise.plot.style import (
 )
 from edgewise.presentation import percent_text
 
-# inches to the left of the curve for its axis, and on both sides together
-_LEFT = 0.72
-_SIDES = 0.9
-# inches: right ends of the first two columns, left end of the formulas
+# inches: right end of the numbers, left end of the formulas
 _NUMBER = 0.3
-_ERROR = 1.0
 _FORMULA = 1.2
 _EXACT = 1e-9  # relative error below which a formula counts as exact (rounding of sums of many rows)
-_FLOOR = 1e-3  # exact formulas stand at most this high on the logarithmic axis
 _MATH = MathTextParser("path")
 
 
@@ -98,7 +93,8 @@ def formula_front(
     with styled():
         figure = Figure(figsize=(SIZES.page, height))
         top = 0.5 + SIZES.row * len(listed) + foot
-        place = (_LEFT / SIZES.page, top / height, (SIZES.page - _SIDES) / SIZES.page, (height - top - 0.2) / height)
+        # Space at the left of the curve for its axis, and a little at the right.
+        place = (0.72 / SIZES.page, top / height, (SIZES.page - 0.9) / SIZES.page, (height - top - 0.2) / height)
         axes = figure.add_axes(place)
         _draw_errors(axes, [entry.complexity for entry in entries], errors, held, chosen, listed or range(len(entries)))
         page = figure.add_axes((0, 0, 1, 1), xlim=(0, SIZES.page), ylim=(0, height))
@@ -110,7 +106,7 @@ def formula_front(
             page.text(_NUMBER, y, f"{n + 1}", ha="right", va="center", size=SIZES.formula, color=color)
             error = held[n] if np.isfinite(held[n]) else errors[n]
             words = "exact" if error <= _EXACT else percent_text(error)
-            page.text(_ERROR, y, words, ha="right", va="center", size=SIZES.formula, color=color)
+            page.text(1.0, y, words, ha="right", va="center", size=SIZES.formula, color=color)
             text, size = _fitted_formula(entries[n], target, digits, SIZES.page - _FORMULA - 0.15)
             if text.startswith("$"):  # as outlines, since a reader's font would move the parts of a formula
                 outline = TextPath((_FORMULA, y - 0.3 * size / POINTS_PER_INCH), text, size=size / POINTS_PER_INCH)
@@ -128,7 +124,8 @@ def _draw_errors(
 ) -> None:
     """Draw a dot for each formula; exact ones, whose error has no logarithm, stand at a floor below the others."""
     both = np.concatenate([errors, held[np.isfinite(held)]])
-    floor = max(min(both[both > _EXACT].min(initial=1.0) / 10, _FLOOR), _EXACT)
+    # Exact formulas stand below all others on the logarithmic axis.
+    floor = max(min(both[both > _EXACT].min(initial=1.0) / 10, 1e-3), _EXACT)
     shown = np.maximum(errors, floor)
     axes.set_yscale("log")
     axes.step(complexity, shown, where="post", color=FAINT, linewidth=1.0, zorder=1)

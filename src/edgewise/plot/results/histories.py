@@ -29,11 +29,6 @@ from edgewise.plot.style import (
 from edgewise.presentation import number_text
 
 _STEPS = 2000  # most steps that are drawn: more than a line shows, and megabytes of vector graphics
-_FEW_STEPS = 30  # below this number each step has a marker
-# Ratio of the largest to the smallest loss below which ticks stand between the powers of ten: at 1, 2, 5, or at all
-# multiples (at least two labels on any axis, and no more than ten).
-_FEW_DECADES = 500
-_WITHIN_A_DECADE = 5
 # The curves of `solution_history`: label and value of a stage.
 _STAGE_CURVES: dict[str, Callable[[Stage], float]] = {
     "root of the loss": lambda stage: stage.loss**0.5,
@@ -98,7 +93,8 @@ def training_history(report: Any, *, best_step: int | None = None, loss_name: st
         axes = figure.subplots()
         if (losses[np.isfinite(losses)] > 0).all():
             axes.set_yscale("log")
-        marker = "." if len(steps) < _FEW_STEPS else None
+        # Of few steps each has a marker.
+        marker = "." if len(steps) < 30 else None
         axes.plot(steps, loss, color=BLUE, marker=marker, linewidth=1.1, label="training")
         if measured.any():
             axes.plot(
@@ -114,8 +110,10 @@ def training_history(report: Any, *, best_step: int | None = None, loss_name: st
             axes.plot([best_step], [value], "o", color=INK, markersize=4.5, zorder=5, label=f"kept: step {best_step:,}")
         # Ticks of a logarithmic axis that spans few decades.
         low, high = axes.get_ylim()
-        if axes.get_yscale() == "log" and high / low < _FEW_DECADES:
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > _WITHIN_A_DECADE else range(1, 10)))
+        # Between few powers of ten ticks stand at 1, 2, 5, or at all multiples (at least two
+        # labels on any axis, and no more than ten).
+        if axes.get_yscale() == "log" and high / low < 500:
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > 5 else range(1, 10)))
             axes.yaxis.set_minor_locator(NullLocator())
             axes.yaxis.set_major_formatter(lambda value, _: number_text(value, 6))
         axes.set_xlabel("step")

@@ -76,7 +76,9 @@ def _draw_trajectories(axes: Axes, motion: Any, k: int) -> None:
     runs = motion.evidence.runs
     for number, run in enumerate(runs):
         is_first = number == 0
-        label = {"data": "data", "fit": "fit"} if is_first else {"data": None, "fit": None}
+        label: dict[str, str | None] = {"data": None, "fit": None}
+        if is_first:
+            label = {"data": "data", "fit": "fit"}
         axes.plot(run.t, run.y[:, k], ".", markersize=3, color=GREY, zorder=2, label=label["data"])
         axes.plot(run.t, run.states[:, k], color=BLUE, zorder=3, label=label["fit"])
     if motion.choice.is_autonomous and not motion.choice.kind.is_map:

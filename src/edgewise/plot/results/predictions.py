@@ -33,10 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from torch import Tensor
 
-_POINTS = 2000  # above this number of rows hexagons replace points, which would cover each other and make large files
-_HEXAGONS = 45  # hexagons along a side (each is as wide as a large point)
 _MOST_RATES = 6  # tables of at most so many classes have a rate in each cell
-_SMALLEST_CELL = 9  # points: in smaller cells no number can be read
 _FRAME = 2.2  # inches beside a table of classes for its labels
 
 
@@ -91,7 +88,12 @@ def parity(
     else:
         suffix = ""
     with styled():
-        figure, axes = panels(count, 2 if count < 5 else 3, 3.4 if count < 5 else 2.5)
+        columns = 3
+        height = 2.5
+        if count < 5:
+            columns = 2
+            height = 3.4
+        figure, axes = panels(count, columns, height)
         for panel, title, column, estimate in zip(axes, titles, observed.T, predicted.T, strict=True):
             _draw_parity(panel, column, estimate)
             panel.set_title(title)
@@ -106,14 +108,16 @@ def _draw_parity(panel: Axes, observed: np.ndarray, predicted: np.ndarray) -> No
     pad = 0.04 * (high - low) or 0.5
     ends = (low - pad, high + pad)
     rows = len(observed)
-    if rows <= _POINTS:
+    # Hexagons replace many points, which would cover each other and make large files.
+    if rows <= 2000:
         opacity = min(0.75, 0.2 + 60 / rows)  # fainter where there are many, so that a crowd is darker than a point
         panel.scatter(observed, predicted, s=9, color=BLUE, alpha=opacity, linewidths=0)
     else:
+        # Each hexagon is as wide as a large point.
         panel.hexbin(
             observed,
             predicted,
-            gridsize=_HEXAGONS,
+            gridsize=45,
             extent=(*ends, *ends),
             bins="log",
             mincnt=1,
@@ -215,7 +219,8 @@ def _draw_table(counts: np.ndarray, names: list[str], headline: str) -> Figure:
     axes.invert_yaxis()
     figure.suptitle(headline, fontsize=SIZES.text)
     axes.spines[:].set_visible(False)
-    if side * POINTS_PER_INCH < _SMALLEST_CELL:
+    # In cells smaller than 9 points no number can be read.
+    if side * POINTS_PER_INCH < 9:
         return figure
     # Counts, and at the margins recall and precision.
     for o, p in zip(*np.nonzero(counts), strict=True):
