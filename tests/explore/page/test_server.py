@@ -13,7 +13,7 @@ import torch
 from edgewise import KAN
 from edgewise.explore import Session
 from edgewise.explore.page.api import REQUESTS, Requests
-from edgewise.interpret.edits import EDITS, TRAINING
+from edgewise.interpret.edits import EDITS
 
 server = pytest.importorskip("edgewise.explore.page.server")
 pytest.importorskip("starlette", reason="the extra explore is not installed")
@@ -175,7 +175,7 @@ def odd_bodies(generator):
         return generator.choice(ODD)
 
     for kind, (needed, optional, _) in EDITS.items():
-        for name in (*needed, *optional, *TRAINING):
+        for name in (*needed, *optional, "refit", "train"):
             for _ in range(4):
                 edit = {"kind": kind, **{one: right[one] for one in needed}, name: odd(name)}
                 yield "preview", {"edit": edit}
