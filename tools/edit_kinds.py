@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edgewise.interpret.edits import EDITS, TRAINING
+from edgewise.interpret.edits import EDITS
 
 KINDS = Path(__file__).parents[1] / "web" / "src" / "kinds.ts"
 OF_FIELDS = {"edge": "Edge", "points": "[number, number][]", "range": "[number, number]"}
@@ -28,7 +28,9 @@ def kinds() -> str:
     lines += ["", "export type EditFields ="]
     for name, (needed, optional, _) in EDITS.items():
         fields = {field: f"{field}: {type_of(field)}" for field in needed}
-        fields |= {field: f"{field}?: {type_of(field)}" for field in (*optional, *TRAINING) if field not in fields}
+        fields |= {
+            field: f"{field}?: {type_of(field)}" for field in (*optional, *("refit", "train")) if field not in fields
+        }
         lines.append(f'  | {{ kind: "{name}"; {"; ".join(fields.values())} }}')
     lines[-1] += ";"
     return "\n".join([*lines, ""])

@@ -131,7 +131,9 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
     count = inputs.shape[1]
     ends = labels(view.outputs, trace.edges[layer].shape[2], "y" if last else "h", "outputs", NAME)
     titles = labels(view.names, count, "h" if layer else "x", "names")
-    pair = [as_numpy(part, "scaling") for part in view.scaling or (np.zeros(count), np.ones(count))]
+    pair = [np.zeros(count), np.ones(count)]
+    if view.scaling is not None:
+        pair = [as_numpy(part, "scaling") for part in view.scaling]
     shapes = [part.shape for part in pair]
     if shapes != [(count,), (count,)]:
         came = " and ".join(map(str, shapes))
