@@ -28,9 +28,8 @@ def kinds() -> str:
     lines += ["", "export type EditFields ="]
     for name, (needed, optional, _) in EDITS.items():
         fields = {field: f"{field}: {type_of(field)}" for field in needed}
-        fields |= {
-            field: f"{field}?: {type_of(field)}" for field in (*optional, *("refit", "train")) if field not in fields
-        }
+        others = [field for field in (*optional, "refit", "train") if field not in fields]
+        fields |= {field: f"{field}?: {type_of(field)}" for field in others}
         lines.append(f'  | {{ kind: "{name}"; {"; ".join(fields.values())} }}')
     lines[-1] += ";"
     return "\n".join([*lines, ""])
