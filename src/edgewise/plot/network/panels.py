@@ -120,7 +120,7 @@ def draw_function(
     color, dashes = curve_style(number)
     if band is not None:
         panel.fill_between(curve[0], *band, color=color, alpha=BAND_OPACITY, linewidth=0)
-    (line,) = panel.plot(*curve, color=color, linestyle=dashes, label=label, zorder=3)  # type: ignore[arg-type]
+    (line,) = panel.plot(*curve, color=color, linestyle=dashes, label=label, zorder=3)
     if discrete:
         line.set(marker="o", markersize=3.5, linewidth=0.7)
 

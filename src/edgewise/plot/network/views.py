@@ -215,5 +215,10 @@ def as_prediction_view(
         view = PredictionView(array_function(model), rows)
         if columns is not None:
             view = replace(view, names=[str(name) for name in columns])
-    given = {"names": names, "outputs": outputs, "target": target}
-    return replace(view, **{name: value for name, value in given.items() if value is not None})
+    if names is not None:
+        view = replace(view, names=names)
+    if outputs is not None:
+        view = replace(view, outputs=outputs)
+    if target is not None:
+        view = replace(view, target=target)
+    return view
