@@ -20,11 +20,6 @@ __all__ = [
     "warn_caller",
 ]
 
-# Packages between a user's line and a warning: a warning shows the line that called the first of them.
-# Messages of RuntimeErrors of torch where numpy raises MemoryError.
-REFUSED_TO_TORCH = ("can't allocate memory", "not enough memory", "std::bad_alloc")
-INNER_PACKAGES = {"edgewise", "torch", "sklearn", "joblib"}
-
 
 class EdgewiseError(Exception):
     """Base class of every error that Edgewise raises on purpose.
@@ -205,13 +200,16 @@ def warn_caller(message: str, category: type[Warning] = EdgewiseWarning) -> None
     >>> print(caught[0].message)
     The sea is rough.
     """
+    # Up the stack to the line that called the first of these packages.
+    inner = {"edgewise", "torch", "sklearn", "joblib"}
     frame = sys._getframe(1)
     level = 2
     folds = False
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in INNER_PACKAGES:
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in inner:
         folds |= frame.f_globals["__name__"].startswith("sklearn.model_selection")
         frame = frame.f_back
         level = level + 1
+    # Within folds a sentence is shown once, whatever its numbers.
     registry = frame.f_globals.setdefault("__warningregistry__", {})  # where Python itself notes what it has shown
     key = (re.sub(r"\d[\d.,]*", "0", message), category, frame.f_lineno, "folds")
     if not (folds and key in registry):
@@ -222,6 +220,7 @@ def warn_caller(message: str, category: type[Warning] = EdgewiseWarning) -> None
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error means that the system gave no memory."""
-    if isinstance(error, RuntimeError):
-        return any(words in str(error) for words in REFUSED_TO_TORCH)
+    if isinstance(error, RuntimeError):  # of torch, where numpy raises MemoryError
+        words = ("can't allocate memory", "not enough memory", "std::bad_alloc")
+        return any(each in str(error) for each in words)
     return isinstance(error, MemoryError)

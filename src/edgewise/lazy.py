@@ -26,15 +26,11 @@ def import_on_demand(package: str) -> None:
         elif place == package or (not is_private and find_spec(f"{package}.{name}")):
             value = import_module(f"{package}.{name}")
         else:
-            if is_private:
-                similar = []
-            else:
-                similar = _similar(name, places())
+            message = f"module {package!r} has no attribute {name!r}"
+            similar = [] if is_private else _similar(name, places())
             if similar:
-                end = f"; did you mean {similar[0]!r}?"
-            else:
-                end = ""
-            raise AttributeError(f"module {package!r} has no attribute {name!r}{end}")
+                message += f"; did you mean {similar[0]!r}?"
+            raise AttributeError(message)
         setattr(module, name, value)  # from now on a plain attribute
         return value
 

@@ -18,11 +18,6 @@ from edgewise.presentation import clock_text
 LOGGER = logging.getLogger("edgewise")
 LOGGER.addHandler(logging.NullHandler())  # as libraries do, so that nothing is printed unless the user asks for it
 
-REFRESH_SECONDS = 0.2  # between two updates of the line: more often nobody can read
-# characters of that line and of its bar
-LINE_WIDTH = 100
-LINE_BAR = 20
-
 
 def check_progress(progress: object, *, has_line: bool = False) -> None:
     """Raise InputError unless the argument `progress` is a function or None, or, for work with a line, a bool."""
@@ -49,6 +44,8 @@ def reported(
     if callback is None and not shows and not logs:
         yield None
         return
+    width = 100  # characters of the line, and of its bar
+    length = 20
     start = time.perf_counter()
     stage = ""
     shown_at = -math.inf
@@ -60,11 +57,12 @@ def reported(
         if logs and at.stage != stage:
             LOGGER.info("%s: %s (%.0f %%, %s)", work, at.stage, 100 * at.share, clock_text(timed))
         stage = at.stage
-        if shows and elapsed - shown_at >= REFRESH_SECONDS:
+        # The line is written five times a second: more often nobody can read.
+        if shows and elapsed - shown_at >= 0.2:
             shown_at = elapsed
-            filled = round(LINE_BAR * min(max(at.share, 0.0), 1.0))
-            bar = "#" * filled + "." * (LINE_BAR - filled)
-            sys.stderr.write(f"\r{f'{work} [{bar}] {clock_text(timed)}  {at.stage}':{LINE_WIDTH}.{LINE_WIDTH}}")
+            filled = round(length * min(max(at.share, 0.0), 1.0))
+            bar = "#" * filled + "." * (length - filled)
+            sys.stderr.write(f"\r{f'{work} [{bar}] {clock_text(timed)}  {at.stage}':{width}.{width}}")
             sys.stderr.flush()
         return None if callback is None else callback(at)
 
@@ -72,7 +70,7 @@ def reported(
         yield report
     finally:
         if shown_at > -math.inf:
-            sys.stderr.write("\r" + " " * LINE_WIDTH + "\r")
+            sys.stderr.write("\r" + " " * width + "\r")
             sys.stderr.flush()
         if logs:
             LOGGER.info("%s: ended after %.1f seconds", work, time.perf_counter() - start)

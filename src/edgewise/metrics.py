@@ -11,10 +11,7 @@ from numpy.typing import ArrayLike
 
 from edgewise.errors import InputError
 
-TIE = 1e-8  # risk scores that differ by no more are equal, as in scikit-survival
-LARGEST_RATIO = 1e150  # of a prediction to the largest target: its square is finite
 WILSON = 2.0  # z of Wilson's interval, about 95 %
-LEAST_PROBABILITY = 1e-15  # what a probability counts as at least, so that a wrong certainty has a finite log loss
 
 
 @dataclass(frozen=True)
@@ -157,7 +154,7 @@ def _log_loss(
 ) -> tuple[float, np.ndarray]:
     """The mean of -log p of the observed class, in nats; observed are columns of `probabilities`, -1 for none."""
     chosen = np.where(observed < 0, 0.0, probabilities[np.arange(len(observed)), observed])
-    losses = -np.log(np.clip(chosen, LEAST_PROBABILITY, 1.0))
+    losses = -np.log(np.clip(chosen, 1e-15, 1.0))  # a wrong certainty has a finite log loss
     return float(_mean(losses, weight)), _weighted(losses, weight)
 
 
@@ -312,7 +309,7 @@ def in_unit(observed: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np
     exponent = _exponent(observed)
     with np.errstate(over="ignore"):
         predicted = np.ldexp(predicted, -exponent)
-    return np.ldexp(observed, -exponent), np.clip(predicted, -LARGEST_RATIO, LARGEST_RATIO)
+    return np.ldexp(observed, -exponent), np.clip(predicted, -1e150, 1e150)  # whose squares are finite
 
 
 def _exponent(numbers: np.ndarray) -> int:
@@ -330,7 +327,8 @@ def concordance_index(event: np.ndarray, time: np.ndarray, risk: np.ndarray) -> 
     # information. All arrays are (N,); InputError where no two rows are comparable.
     # [1] F. E. Harrell, K. L. Lee and D. B. Mark, "Multivariable prognostic models", Statistics in Medicine 15 (1996),
     # 361-387.
-    levels = np.cumsum(np.r_[False, np.diff(np.sort(risk)) > TIE])
+    # Risk scores that differ by no more than 1e-8 are equal, as in scikit-survival.
+    levels = np.cumsum(np.r_[False, np.diff(np.sort(risk)) > 1e-8])
     rank = np.empty(len(risk), dtype=np.int64)
     rank[np.argsort(risk, kind="stable")] = levels
     # Events come before censored rows of the same time, so that a row is comparable with all later ones, but for

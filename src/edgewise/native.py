@@ -14,8 +14,6 @@ from typing import Any, TypeVar
 
 from edgewise.outcomes import check_time
 
-WAIT_SECONDS = 0.05  # between two looks at the clock while native code runs: short for people
-
 T = TypeVar("T")
 
 
@@ -42,7 +40,7 @@ class NativeThread:
         self._server.calls.put((call, future))
         while True:
             try:
-                return future.result(WAIT_SECONDS)
+                return future.result(0.05)  # seconds between two looks at the clock: short for people
             except TimeoutError:
                 check_time()
 

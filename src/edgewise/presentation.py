@@ -18,9 +18,6 @@ SEPARATED_FROM = 10_000
 LARGEST_PLAIN = 1e13
 SMALLEST_PLAIN = 1e-4
 WHOLE = 1e7  # whole numbers below this are written in full, not rounded (counts and years are exact)
-PACE_SECONDS = 2.0  # of work before an upper bound is shown: before, the pace is not known
-SMALLEST_P = 2e-16  # p-value that is written, as R does
-LOWEST_R2 = -1e6  # that is written with decimals: all below are equally useless
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 # Colours are inherited and lines translucent, so that one table reads on light and on dark pages.
@@ -141,10 +138,12 @@ def percent_text(share: float, digits: int = 2) -> str:
 
 def r2_text(r2: float) -> str:
     """Write a coefficient of determination with three decimals, and more where it is near 1."""
-    if not math.isfinite(r2) or r2 >= 1 or r2 < LOWEST_R2:
+    if not math.isfinite(r2) or r2 >= 1 or r2 < -1e6:  # all below are equally useless
         return number_text(r2)
     decimals = max(3, min(1 - math.floor(math.log10(1 - r2)), 12))
-    return _plain(math.floor(r2 * 10**decimals) / 10**decimals if r2 > 0.999 else r2, decimals, strip=False)
+    if r2 > 0.999:  # never rounded up to 1
+        r2 = math.floor(r2 * 10**decimals) / 10**decimals
+    return _plain(r2, decimals, strip=False)
 
 
 def _separated_from(values: Sequence[float]) -> float:
@@ -178,7 +177,8 @@ def seconds_text(seconds: float) -> str:
 
 def p_value_text(p_value: float) -> str:
     """Write a p-value with three digits, a tiny one as a bound."""
-    return f"<{SMALLEST_P:g}" if p_value < SMALLEST_P else f"{p_value:.3g}"
+    smallest = 2e-16  # as in R
+    return f"<{smallest:g}" if p_value < smallest else f"{p_value:.3g}"
 
 
 def duration_text(seconds: float) -> str:
@@ -196,7 +196,7 @@ def clock_text(progress: Progress) -> str:
     """Write the time that has passed and, once the pace is known, an upper bound of what is left, named so."""
     minutes, seconds = divmod(int(progress.seconds), 60)
     text = f"{minutes}:{seconds:02d}"
-    if progress.share > 0 and progress.seconds >= PACE_SECONDS:
+    if progress.share > 0 and progress.seconds >= 2.0:  # before, the pace is not known
         text += f", at most {duration_text(progress.seconds_left)} more"
     return text
 
@@ -215,10 +215,7 @@ def html_table(
     # number, and notes are lines below the table.
 
     def cell(tag: str, column: int, text: object, style: str) -> str:
-        if column in text_columns:
-            side = "left"
-        else:
-            side = "right;white-space:nowrap"
+        side = "left" if column in text_columns else "right;white-space:nowrap"
         scope = ' scope="col"' if tag == "th" else ""
         return f'<{tag}{scope} style="{style};text-align:{side}">{html_text(text)}</{tag}>'
 
@@ -227,10 +224,9 @@ def html_table(
         style = f"{_CELL};{_MARKED}" if number == marked else _CELL
         lines.append(f"<tr>{''.join(cell('td', k, text, style) for k, text in enumerate(row))}</tr>")
     titles = "".join(cell("th", k, text, _HEAD) for k, text in enumerate(head))
+    top = ""
     if caption:
         top = f'<p style="{_NOTE}"><b>{html_text(caption)}</b></p>'
-    else:
-        top = ""
     table = f'<table style="{_TABLE}"><thead><tr>{titles}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
     foot = "".join(f'<p style="{_NOTE}">{html_text(note)}</p>' for note in notes)
     return f'<div style="overflow-x:auto;max-width:60em">{top}{table if lines else ""}{foot}</div>'

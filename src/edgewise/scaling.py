@@ -18,8 +18,6 @@ TAIL_SHARE = 0.05
 # The range then grows to the true end of the data, by no more than this share of its width. Uniform data end at exactly
 # -1 and 1 (they need 0.056), normal data reach -1 and 1 at 2.5 standard deviations.
 REACH = 0.25
-SMALLEST_SCALE = math.ulp(0.0)
-LARGEST_NUMBER = 1e300  # differences of larger numbers could overflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +38,7 @@ class AffineScaling:
     """
 
     shift: Annotated[np.ndarray, Shape("columns"), Within()]
-    scale: Annotated[np.ndarray, Shape("columns"), Within(SMALLEST_SCALE)]
+    scale: Annotated[np.ndarray, Shape("columns"), Within(math.ulp(0.0))]
 
     @classmethod
     def fit(cls, x: ArrayLike, sample_weight: ArrayLike | None = None) -> AffineScaling:
@@ -62,7 +60,7 @@ class AffineScaling:
         x = np.asarray(x, dtype=np.float64)
         if x.ndim != 2 or len(x) == 0:
             raise InputError(f"x must have shape (N, d) with at least one row, got {x.shape}")
-        bad = ~(np.abs(x) <= LARGEST_NUMBER)  # written so that NaN counts as bad
+        bad = ~(np.abs(x) <= 1e300)  # differences of larger numbers could overflow; NaN counts as bad
         if bad.any():
             row, column = np.argwhere(bad)[0]
             raise InputError(f"x must be finite and at most 1e300 in size, got {x[row, column]} at [{row}, {column}]")

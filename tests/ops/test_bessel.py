@@ -32,4 +32,4 @@ def test_autograd_in_both_modes(order):
 
 def test_the_quadrature_of_the_export_serves_all_ordinary_arguments():
     x = torch.linspace(-150, 150, 999, dtype=torch.float64)
-    assert torch.allclose(bessel._quadrature(x, 0, bessel._EXPORT_NODES), bessel_j0(x), rtol=0, atol=1e-13)
+    assert torch.allclose(bessel._quadrature(x, 0, 64), bessel_j0(x), rtol=0, atol=1e-13)

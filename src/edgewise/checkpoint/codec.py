@@ -138,7 +138,7 @@ def _read(kind: Any, value: Any, place: str, sizes: ChainMap[str, int]) -> Any:
     if origin is float and type(value) is int and abs(value) < LARGEST_WHOLE:
         return float(value)
     # A bool is no number, while a parameter is a tensor.
-    is_right = type(value) is origin if origin in WORDS else isinstance(value, origin)
+    is_right = isinstance(value, origin) and (type(value) is origin or origin not in WORDS)
     if not is_right or (origin is int and not -LARGEST_WHOLE <= value < 2 * LARGEST_WHOLE):
         raise _unexpected(_words(origin), place, value)
     return value
@@ -215,10 +215,9 @@ def _words(kind: Any) -> str:
 
 
 def _unexpected(expected: str, place: str, value: Any) -> CheckpointError:
+    shown = f"a {type(value).__name__}"
     if value is None or isinstance(value, bool | int | float | str):
         shown = _shown(value)
-    else:
-        shown = f"a {type(value).__name__}"
     return CheckpointError(f"must have {expected} as {place}, got {shown}")
 
 

@@ -25,8 +25,6 @@ from edgewise.checkpoint import strict_json
 from edgewise.errors import CheckpointError, InputError
 
 MAX_HEADER = 64 << 20  # bytes: the training state of a long fit needs a few MB of JSON
-MAX_RANK = 8  # of a tensor: the tensors of networks and optimisers have at most three dimensions
-_ALIGNMENT = 8  # bytes; safetensors pads its own headers to it, so that float64 data can be mapped in place
 
 DTYPES = {
     "F64": torch.float64,
@@ -103,7 +101,7 @@ def assemble(table: Mapping[str, Any], metadata: Mapping[str, str], data: bytes)
     """Return the bytes of a file with this table of tensors; the header and its checksum are added."""
     header = strict_json.dump({"__metadata__": {**metadata, "sha256": _checksum(table, metadata, data)}, **table})
     raw = header.encode("ascii")
-    raw += b" " * (-len(raw) % _ALIGNMENT)
+    raw += b" " * (-len(raw) % 8)  # as safetensors pads its own headers, so that float64 data can be mapped in place
     if len(raw) > MAX_HEADER:
         raise InputError(f"extra and state must take at most {MAX_HEADER >> 20} MiB as JSON, got {len(raw) >> 20} MiB")
     return len(raw).to_bytes(8, "little") + raw + data
@@ -183,8 +181,9 @@ def _entry(name: str, value: Any) -> TensorEntry:
     span = value["data_offsets"]
     if not isinstance(code, str) or code not in DTYPES:
         raise CheckpointError(f"must give {shown} one of the dtypes {', '.join(DTYPES)}, got {str(code)[:20]!a}")
-    if not _whole_numbers(shape) or len(shape) > MAX_RANK:
-        raise CheckpointError(f"must give {shown} a shape of at most {MAX_RANK} whole numbers, got something else")
+    most = 8  # dimensions: the tensors of networks and optimisers have at most three
+    if not _whole_numbers(shape) or len(shape) > most:
+        raise CheckpointError(f"must give {shown} a shape of at most {most} whole numbers, got something else")
     if not _whole_numbers(span) or len(span) != 2 or span[0] > span[1]:
         raise CheckpointError(f"must give {shown} two data_offsets in order, got something else")
     item = DTYPES[code].itemsize

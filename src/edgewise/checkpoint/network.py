@@ -75,10 +75,7 @@ def layout(config: KANConfig | MLPConfig, dtype: torch.dtype) -> Layout:
         layer = f"layers.{place}."
         outputs = config.sums(number)
         size = config.grid_size[number]
-        if config.functions:
-            rows = config.functions[number]
-        else:
-            rows = None
+        # Splines, where the layer has some.
         if size:
             result[layer + "coef"] = dtype, (inputs, size + config.degree_of(number), outputs)
             if config.base != "zero":
@@ -86,9 +83,12 @@ def layout(config: KANConfig | MLPConfig, dtype: torch.dtype) -> Layout:
             result[layer + "knots"] = dtype, (inputs, size + 2 * config.degree_of(number) + 1)
             result[layer + "spline_mask"] = dtype, (inputs, outputs)
             result[layer + "domain_is_set"] = torch.bool, ()
-        if rows is not None:
+        # Functions, and products behind them.
+        if config.functions and config.functions[number] is not None:
             result[layer + "affine"] = dtype, (4, inputs, outputs)
-        place += 2 if config.products and config.products[number] else 1
+        place += 1
+        if config.products and config.products[number]:
+            place += 1
     return result
 
 

@@ -199,10 +199,9 @@ def c_source(
         body.append(_SOFTMAX.replace("OUT", str(width[-1])))
     # The file: j0 is POSIX and not C99.
     text = "".join(parts)
+    head = ""
     if "j0(" in text:
         head = "#define _XOPEN_SOURCE 700\n"
-    else:
-        head = ""
     about = (
         f"/* A network of shape {list(model.config.width)}, as written by Edgewise. C99; link with -lm.\n"
         f"   x: {_listed(names)}\n   y: {_listed(outputs)} */\n"

@@ -114,9 +114,8 @@ def _spline_edges(layer: KANLayer) -> dict[tuple[int, int], EdgeFunction]:
     k = layer.degree
     edges: dict[tuple[int, int], EdgeFunction] = {}
     coef, knots, mask = (part.detach().cpu().double().numpy() for part in (layer.coef, layer.knots, layer.spline_mask))
-    if layer.base is None:
-        base = None
-    else:
+    base = np.zeros(mask.shape)
+    if layer.base is not None:
         base = layer.base.detach().cpu().double().numpy()
     for i in range(layer.in_features):
         inner = knots[i, k : len(knots[i]) - k]
@@ -124,6 +123,7 @@ def _spline_edges(layer: KANLayer) -> dict[tuple[int, int], EdgeFunction]:
         high = inner[-1]
         places = np.concatenate([[low - (high - low)], inner, [high + (high - low)]])
         for o in np.flatnonzero(mask[i]):
+            # The derivatives at the breakpoints are the pieces of the polynomials.
             curve = BSpline(knots[i], coef[i, :, o], k)
             pieces = []
             factor = 1.0
@@ -138,6 +138,5 @@ def _spline_edges(layer: KANLayer) -> dict[tuple[int, int], EdgeFunction]:
             table[-len(pieces) :, 1:-1] = pieces[::-1]
             table[-2:, 0] = slopes[0], pieces[0][0] - slopes[0] * (high - low)
             table[-2:, -1] = slopes[1], local(width)
-            weight = 0.0 if base is None else float(base[i, o])
-            edges[i, int(o)] = EdgeFunction(PPoly(table, places), layer.base_function, weight)
+            edges[i, int(o)] = EdgeFunction(PPoly(table, places), layer.base_function, float(base[i, o]))
     return edges

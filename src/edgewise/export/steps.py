@@ -88,9 +88,7 @@ class InUnits(nn.Module):
             ends[f"{prefix}high"] = None if pairs is None else pairs[:, 1]
         for name in ("shift", "scale", "out_shift", "out_scale", *ends):
             values = ends[name] if name in ends else getattr(units, name)
-            if values is None:
-                values = None
-            else:
+            if values is not None:
                 values = torch.as_tensor(values, dtype=weight.dtype, device=weight.device)
             self.register_buffer(name, values)
 
@@ -197,10 +195,7 @@ def _edge_steps(layer: KANLayer) -> list[Step]:
     steps: list[Step] = []
     if layer.has_splines:
         mask = _numbers(layer.spline_mask)
-        if layer.base is None:
-            base = None
-        else:
-            base = _numbers(layer.base) * mask
+        base = None if layer.base is None else _numbers(layer.base) * mask
         coef = _numbers(layer.coef) * mask[:, None, :]
         steps.append(Splines(_numbers(layer.knots), coef, layer.degree, base, layer.base_function))
     if layer.has_functions:

@@ -11,13 +11,9 @@ from torch.autograd import Function
 
 from edgewise.ops.contract import must_be_plain
 
-# torch.special.bessel_j0 has errors of 3e-7 around 5, so J0 is computed here: up to |x| = _FAR by a quadrature with
-# _NODES nodes, beyond it by _TERMS terms of Hankel's expansion. Both are exact to rounding (tests/ops/test_bessel.py).
+# torch.special.bessel_j0 has errors of 3e-7 around 5, so J0 is computed here: up to |x| = _FAR by a quadrature with 26
+# nodes, beyond it by 18 terms of Hankel's expansion. Both are exact to rounding (tests/ops/test_bessel.py).
 _FAR = 32.0
-_NODES = 26
-_TERMS = 18
-# While a model is exported, one quadrature serves all x: 64 nodes are exact to rounding up to |x| = 150.
-_EXPORT_NODES = 64
 
 
 class _Bessel(Function):
@@ -25,7 +21,8 @@ class _Bessel(Function):
 
     @staticmethod
     def forward(x: Tensor, order: int) -> Tensor:
-        near = _quadrature(x, order, _NODES)
+        near = _quadrature(x, order, 26)
+        # Hankel's expansion of J0 and of its derivative, -J1.
         is_far = x.abs() > _FAR
         far = torch.where(is_far, x.abs(), torch.full_like(x, _FAR))
         older = torch.zeros_like(far)
@@ -57,7 +54,7 @@ class _Bessel(Function):
 def bessel_j0(x: Tensor, order: int = 0) -> Tensor:
     """Compute the order-th derivative of J0 at x, in the shape of x; differentiable to any order."""
     if must_be_plain() or torch.compiler.is_exporting():
-        return _quadrature(x, order, _EXPORT_NODES)
+        return _quadrature(x, order, 64)  # one rule for all x, exact to rounding up to |x| = 150
     return _Bessel.apply(x, order)
 
 
@@ -65,7 +62,7 @@ def _hankel(x: Tensor, order: int) -> Tensor:
     """Compute J_order at large positive x; F. Olver et al., "NIST Handbook" (2010), eq. 10.17.3."""
     sums = [torch.zeros_like(x), torch.zeros_like(x)]
     coefficient = 1.0
-    for k in range(_TERMS):
+    for k in range(18):
         sums[k % 2] = sums[k % 2] + (-1) ** (k // 2) * coefficient * x**-k
         coefficient *= (4 * order**2 - (2 * k + 1) ** 2) / (8 * (k + 1))
     angle = x - (order / 2 + 0.25) * math.pi

@@ -18,10 +18,6 @@ from torch import Tensor
 from edgewise.outcomes import StopReason, spend
 from edgewise.settings import ABOVE_ZERO, CALL_WORK, PRODUCT_SPEED
 
-# Share of the largest diagonal entry of J'J that is the damping scale of a parameter which no residual depends on, so
-# that its step is finite: far below what is visible in a solution in float64.
-SCALE_FLOOR = 1e-12
-
 
 class Damping(NamedTuple):
     """Current damping of a Levenberg-Marquardt iteration."""
@@ -75,10 +71,9 @@ class DampingRule:
     def accepted(self, damping: Damping, gain_ratio: float) -> Damping:
         """The damping after a step that lowered the objective."""
         # The bound changes nothing, but the cube of a huge ratio, as rounding makes them, would raise OverflowError.
-        if self.shrink is None:
+        factor = self.shrink
+        if factor is None:
             factor = max(1 / 3, 1 - (2 * min(gain_ratio, 1.0) - 1) ** 3)
-        else:
-            factor = self.shrink
         return Damping(max(damping.value * factor, self.lowest), self.growth)
 
     def rejected(self, damping: Damping) -> Damping:
@@ -158,7 +153,9 @@ def least_squares(
                 return LeastSquaresFit(x, loss, jacobian, StopReason.CONVERGED)
             diagonal = np.diag(gram)
             # A parameter's unit must not matter: a floor in that of another would hold a factor of 1e11 where it is.
-            scale = np.where(diagonal > 0, diagonal, SCALE_FLOOR * max(float(diagonal.max()), ABOVE_ZERO))
+            # A parameter on which no residual depends has a share of the largest entry, so that its step is finite, far
+            # below what is visible in a solution in float64.
+            scale = np.where(diagonal > 0, diagonal, 1e-12 * max(float(diagonal.max()), ABOVE_ZERO))
             before = loss
             for _ in range(limits.trials):
                 if limits.is_over():

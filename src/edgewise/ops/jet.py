@@ -29,10 +29,7 @@ def seed_jet(x: Tensor, directions: Tensor | None, order: int) -> Tensor:
     if directions is None or order == 0:
         return x[None]
     if not isinstance(directions, Tensor) or directions.ndim != 2 or directions.shape[1] != x.shape[1]:
-        if isinstance(directions, Tensor):
-            came = tuple(directions.shape)
-        else:
-            came = type(directions).__name__
+        came = tuple(directions.shape) if isinstance(directions, Tensor) else type(directions).__name__
         raise InputError(f"directions must be a tensor of shape (D, {x.shape[1]}), got {came}")
     if directions.dtype != x.dtype:
         raise InputError(f"directions must have the dtype of x, {x.dtype}, got {directions.dtype}")

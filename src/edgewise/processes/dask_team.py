@@ -9,8 +9,6 @@ from typing import Any
 from edgewise.errors import ProcessError
 from edgewise.processes.team import Arrays, Team
 
-AT_ONCE = 8  # answers that one task unites: no worker then holds more than so many matrices for it
-
 
 class DaskTeam(Team):
     """The partitions of a Dask collection, which answer requests on the workers that have them."""
@@ -39,8 +37,9 @@ class DaskTeam(Team):
         """Return what a function of several answers makes of all in a tree; one result comes here."""
         found = self._answers_to(request)
         unite = self._dask.delayed(function, pure=False)
+        at_once = 8  # answers that one task unites: no worker then holds more matrices than these for it
         while len(found) > 1:
-            found = [unite(found[first : first + AT_ONCE]) for first in range(0, len(found), AT_ONCE)]
+            found = [unite(found[first : first + at_once]) for first in range(0, len(found), at_once)]
         return self._computed(found)[0]
 
     def _answers_to(self, request: Any) -> list[Any]:

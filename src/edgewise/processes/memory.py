@@ -16,8 +16,6 @@ from edgewise.presentation import counted
 
 BYTES_OF = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 SIZE = re.compile(r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?B|)\s*", re.IGNORECASE)
-UNKNOWN_MEMORY = 4 * 10**9  # where the system does not say: a small machine of today
-SIZE_FOR_ALL_THREADS = 512  # of a matrix whose products OpenBLAS divides among its threads
 
 
 @contextmanager
@@ -66,8 +64,8 @@ def memory_limit(limit: float | str | None) -> Iterator[None]:
     from scipy.linalg.lapack import dposv
 
     # OpenBLAS ends the process if it gets no memory for the buffers that it keeps, so that it has them beforehand:
-    # those of numpy and of scipy, for each of its threads.
-    square = np.eye(SIZE_FOR_ALL_THREADS)
+    # those of numpy and of scipy, for each of its threads, among which it divides products of this size.
+    square = np.eye(512)
     np.linalg.solve(square, square @ square)
     dgemm(1.0, square, square)
     dposv(square, square)
@@ -104,7 +102,7 @@ def machine_memory() -> int:
     try:
         bounds = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     except (AttributeError, OSError, ValueError):  # not on every system
-        bounds = [UNKNOWN_MEMORY]
+        bounds = [4 * 10**9]  # a small machine of today
     container = Path("/sys/fs/cgroup/memory.max")  # of version 2 of control groups; "max" where there is no limit
     if container.is_file():
         text = container.read_text().strip()

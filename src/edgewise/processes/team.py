@@ -22,9 +22,6 @@ from edgewise.outcomes import OutOfTime
 from edgewise.presentation import number_text
 
 TIMEOUT = 600.0  # seconds: no process should need so much longer than another for its part of a sum
-# Signs of life of the leading process in a time-out, while it thinks between two sums: one that is late by two of them
-# has hardly hung.
-SIGNS_OF_LIFE = 4
 FAILURE = "edgewise/failure"  # key of the store that all processes see, for the first one that fails
 # sent to the other processes in place of the sentence of an error
 BY_SIGNAL = "Ctrl-C"
@@ -270,7 +267,8 @@ class Team:
 
     def _live(self) -> None:
         """Tell the others that this process is alive, until it leaves the team or one of them is lost."""
-        while not self._has_left.wait(self._seconds / SIGNS_OF_LIFE):
+        # Four signs of life in a time-out: a process that is late by two of them has hardly hung.
+        while not self._has_left.wait(self._seconds / 4):
             with self._exchanges:
                 if self._has_left.is_set():
                     return
@@ -296,10 +294,7 @@ class Team:
         found, failed = self._tried(request)
         if self.count == 1:
             return found
-        if found is None:
-            shapes = None
-        else:
-            shapes = [array.shape for array in found]
+        shapes = None if found is None else [array.shape for array in found]
         others = self._gathered((failed, shapes))
         if self._has_failed([other[0] for other in others], quietly):
             return ()

@@ -137,10 +137,8 @@ def _spline_numbers(state: PykanState, number: int, count: int, beyond: str) -> 
     grid = torch.where(flat[:, None], grid[:, :1] + torch.arange(grid.shape[1]), grid)
     if bool((grid.diff(dim=1) <= 0).any()):
         raise InputError(f"source must have grids of distinct knots, those of layer {number} coincide")
-    if beyond == "zero":
-        more = degree + max(2 - degree, 0)
-    else:
-        more = 0
+    # Further coefficients that are zero, so that the splines are zero beyond the grid.
+    more = max(degree, 2) if beyond == "zero" else 0
     steps = torch.arange(1, more + 1, dtype=torch.float64)
     width = (grid[:, -1:] - grid[:, :1]) / (grid.shape[1] - 1)
     knots = torch.cat([grid[:, :1] - width * steps.flip(0), grid, grid[:, -1:] + width * steps], 1)
@@ -150,10 +148,9 @@ def _spline_numbers(state: PykanState, number: int, count: int, beyond: str) -> 
 def _arities(state: PykanState, number: int, sums: int) -> tuple[int, ...]:
     """Numbers of factors of the product nodes of a layer."""
     if isinstance(state.arities, list):
+        arities: tuple[int, ...] = ()
         if number + 1 < len(state.arities):
             arities = tuple(state.arities[number + 1])
-        else:
-            arities = ()
     else:
         scale = state.tensors.get(f"node_scale_{number}")
         nodes = sums if scale is None else len(scale)

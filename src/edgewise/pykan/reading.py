@@ -21,10 +21,6 @@ from torch import Tensor, nn
 from edgewise.errors import InputError
 from edgewise.ops.activation import Function, known_name
 
-LARGEST_CONFIG = 1 << 22  # bytes of a yaml file, far above that of a network of 1,000 nodes
-DEEPEST_LIST = 8  # nested lists; pykan writes two levels
-OTHER_NAMES = {"x^0.5": "sqrt", "1/sqrt(x)": "1/sqrt", "1/x^0.5": "1/sqrt"}  # functions that Edgewise calls otherwise
-
 
 @dataclass(frozen=True, eq=False)
 class PykanState:
@@ -88,8 +84,9 @@ def read_checkpoint(path: Path, base: Function | None) -> PykanState:
         if not file.is_file():
             raise InputError(f"source must be a pykan checkpoint, there is no file {file}")
     try:
-        if config.stat().st_size > LARGEST_CONFIG:
-            raise InputError(f"source must have a config of at most {LARGEST_CONFIG} bytes, {config} is larger")
+        largest = 1 << 22  # bytes, far above the yaml file of a network of 1,000 nodes
+        if config.stat().st_size > largest:
+            raise InputError(f"source must have a config of at most {largest} bytes, {config} is larger")
         text = config.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise InputError(f"source must be readable, {config}: {error.strerror}") from error
@@ -121,6 +118,8 @@ def _state(
         and all(isinstance(row, list) and all(isinstance(n, int) for n in row) for row in arities)
     ):
         raise InputError(f"source must give mult_arity as a number or a list of lists of numbers, got {arities!r:.60}")
+    # Names of functions that Edgewise calls otherwise.
+    other_names = {"x^0.5": "sqrt", "1/sqrt(x)": "1/sqrt", "1/x^0.5": "1/sqrt"}
     rows = []
     for number in range(depth):
         coef = tensors.get(f"act_fun.{number}.coef")
@@ -130,7 +129,7 @@ def _state(
         given = functions.get(number) or [["0"] * inputs for _ in range(outputs)]
         if len(given) != outputs or not all(isinstance(row, list) and len(row) == inputs for row in given):
             raise InputError(f"source must name {outputs} rows of {inputs} functions in layer {number}, it does not")
-        rows.append([[OTHER_NAMES.get(str(one), str(one)) for one in row] for row in given])
+        rows.append([[other_names.get(str(one), str(one)) for one in row] for row in given])
     return PykanState(tensors, base, has_functions, arities, rows)
 
 
@@ -213,8 +212,9 @@ def _config_entries(text: str) -> dict[str, Any]:
 
 def _value(lines: Sequence[str], anchors: dict[str, Any], depth: int) -> Any:
     """Read a scalar or a nested block list ("- - 2"), with anchors (&id001) and references (*id001) to them."""
-    if depth > DEEPEST_LIST:
-        raise InputError(f"source must have lists nested {DEEPEST_LIST} deep at most in its config, got more")
+    deepest = 8  # pykan writes two levels
+    if depth > deepest:
+        raise InputError(f"source must have lists nested {deepest} deep at most in its config, got more")
     if not lines:
         return []
     mark = re.match(r"\s*&(\S+)\s*(.*)$", lines[0])

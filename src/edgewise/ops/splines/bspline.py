@@ -13,8 +13,6 @@ MAX_EDGE_DEGREE = 10  # of a layer in plain torch, above the kernel's degrees: n
 # The same for products of splines, which need no kernel for sums over edges: at degree 11 smooth equations are solved
 # to rounding with about 16 intervals for each wave.
 MAX_PRODUCT_DEGREE = 11
-# Inner knots from which two rounds of comparisons are made instead of one with all of them, near equal times.
-FEWEST_KNOTS_IN_BLOCKS = 40
 
 
 def spline_domain(knots: Tensor, degree: int) -> tuple[Tensor, Tensor]:
@@ -31,7 +29,7 @@ def locate(x: Tensor, knots: Tensor, degree: int) -> Tensor:
     """
     inner = knots[:, degree + 1 : -degree - 1]
     count = inner.shape[-1]
-    if count < FEWEST_KNOTS_IN_BLOCKS:
+    if count < 40:  # near equal times of one round of comparisons and of two
         return (x[..., None] >= inner).sum(-1)
     size = math.isqrt(count)
     blocks = functional.pad(inner, (0, -count % size), value=math.inf).unflatten(-1, (-1, size))

@@ -27,8 +27,6 @@ from edgewise.train.penalties import Curvature
 # Share of the mean of the diagonal that damps a parameter besides its own entry. With the plain diagonal (Marquardt)
 # coefficients that no sample reaches run away; 0.05 held them in prototypes.
 MEAN_DAMPING_SHARE = 0.05
-# Largest number of products in one solution, far above what the forcing term demands near a minimum.
-MOST_PRODUCTS = 200
 # Numbers in all blocks of the preconditioner: 512 MiB. Layers beyond are preconditioned by their diagonal.
 MOST_BLOCK_NUMBERS = 2**26
 # Numbers in the inputs and derivatives of layers that are kept between products: 512 MiB. Beyond it they are computed
@@ -147,11 +145,9 @@ class EdgeBlocks:
     def add_curvature(self, entry: Curvature) -> None:
         """Add second derivatives of a penalty."""
         values = entry.values
-        if values.ndim == 4:
-            flat = values.diagonal(dim1=2, dim2=3).permute(0, 2, 1)
-        else:
-            flat = values
-        self._diagonal[self._slots.slots[entry.name]] += flat.reshape(-1)
+        if values.ndim == 4:  # one block per edge
+            values = values.diagonal(dim1=2, dim2=3).permute(0, 2, 1)
+        self._diagonal[self._slots.slots[entry.name]] += values.reshape(-1)
         for edges in self._edges:
             edges.add_curvature(entry)
 
@@ -293,7 +289,7 @@ class MatrixFreeSystem:
             -self.gradient,
             precondition,
             tolerance=self._forcing,
-            limit=MOST_PRODUCTS,
+            limit=200,  # products, far above what the forcing term demands near a minimum
         )
         if not bool(move.isfinite().all()):
             return None
@@ -359,11 +355,10 @@ def forcing_term(slope: float, before: tuple[float, float] | None) -> float:
     # (1996).
     if before is None:
         return 0.1
-    ratio = 0.9 * (slope / before[0]) ** 2
-    if 0.9 * before[1] ** 2 > 0.1:
-        guarded = max(ratio, 0.9 * before[1] ** 2)
-    else:
-        guarded = ratio
-    if math.isfinite(guarded):
-        return min(max(guarded, 1e-8), 0.1)
+    term = 0.9 * (slope / before[0]) ** 2
+    safeguard = 0.9 * before[1] ** 2
+    if safeguard > 0.1:
+        term = max(term, safeguard)
+    if math.isfinite(term):
+        return min(max(term, 1e-8), 0.1)
     return 0.1
