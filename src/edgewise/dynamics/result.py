@@ -337,15 +337,38 @@ class Motion:
         error: float | np.ndarray = 0.0,
         run: int = 0,
     ) -> Forecast:
-        """Continue from a start, or a trajectory after its last sample, to increasing times t (n,), of a map steps.
+        """Continue from a start, or a trajectory after its last sample.
 
-        x0 (d,) or (states,) is the state at t[0]: of second order coordinates and then velocities, 0 where left out; it
-        is also the history of delayed coordinates. None goes on from the last fitted state of the trajectory `run`, to
-        times from its last sample on. `error`, a number or one for each of x0, is the standard error of the start: of a
-        sample its noise. `inputs` maps names to values (n,), where the search had some. The band of probability
-        `level` is drawn from the rivals by their probabilities, from the errors of their constants and of the start.
-        Raises InputError.
+        Parameters
+        ----------
+        x0 : array_like, shape (d,) or (states,), or None
+            The state at t[0]; of second order coordinates and then velocities, which are 0 where they are left out. It
+            is also the history of delayed coordinates. None goes on from the last fitted state of the trajectory `run`.
+        t : array_like, shape (n,)
+            Increasing times, in steps for a map; none before the last sample where x0 is None.
+        level : float
+            Probability of the band.
+        inputs : mapping of str to array_like, shape (n,)
+            Inputs at these times, where the search had some.
+        error : float or array_like, shape of x0
+            Standard error of the start: of a sample its noise, 0 for a start that is known. Not used where x0 is None.
+        run : int
+            Number of the trajectory that goes on where x0 is None; the first has number 0.
 
+        Returns
+        -------
+        Forecast
+            The trajectory of the choice, and a band of draws from the rivals by their probabilities, from the errors of
+            their constants and from that of the start. The likelihood of the draws has the power 1 / 2, since a law was
+            chosen among many: where the choice is the true law the band is wider than its level needs.
+
+        Raises
+        ------
+        InputError
+            An argument is not as described.
+
+        Examples
+        --------
         >>> import numpy as np
         >>> from edgewise import find_dynamics
         >>> t = np.linspace(0, 4, 60)
@@ -387,9 +410,25 @@ class Motion:
         return forecast_of(self, Start.after(self, run), times, level, inputs)
 
     def fixed_points(self) -> list[FixedPoint]:
-        """Points of rest of the choice within three times the range of the data, with eigenvalues and stability.
+        """Points of rest of the choice near the data, with eigenvalues and stability.
 
-        Raises InputError where the choice depends on inputs or on delayed coordinates, so that it has none.
+        Returns
+        -------
+        list of FixedPoint
+            Those within three times the range of the trajectories.
+
+        Raises
+        ------
+        InputError
+            The choice depends on inputs or on delayed coordinates, so that it has none.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from edgewise import find_dynamics
+        >>> t = np.linspace(0, 4, 60)
+        >>> find_dynamics(t, 1 + np.exp(-t)).fixed_points()[0].state.round(6)
+        array([1.])
         """
         from edgewise.dynamics.judging import fixed_points_of
 
@@ -398,9 +437,21 @@ class Motion:
         return fixed_points_of(self)
 
     def conserved(self) -> Conserved | None:
-        """The shortest sum of powers, logarithms and cosines that the choice keeps along every trajectory.
+        """A quantity that the choice keeps along every trajectory, with a test by the data.
 
-        None where there is none, as for maps and motions with inputs. It comes with a test by the data.
+        Returns
+        -------
+        Conserved or None
+            The shortest sum of powers, logarithms and cosines of the states, if there is one; maps have none here.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from edgewise import find_dynamics
+        >>> t = np.linspace(0, 9, 120)
+        >>> motion = find_dynamics(t, np.column_stack([np.cos(2 * t), np.sin(2 * t)]), names=["x", "y"])
+        >>> print(motion.conserved())
+        x^2 + y^2
         """
         from edgewise.dynamics.judging import conserved_by
 
@@ -409,13 +460,41 @@ class Motion:
         return conserved_by(self)
 
     def figure(self) -> Figure:
-        """Draw trajectories with fit and forecast, the phase portrait with fixed points, and the front of systems."""
+        """Draw trajectories with fit and forecast, the phase portrait with fixed points, and the front of systems.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            `edgewise.plot.save` writes it to a file.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from edgewise import find_dynamics
+        >>> t = np.linspace(0, 4, 60)
+        >>> len(find_dynamics(t, 1 + np.exp(-t)).figure().axes)
+        3
+        """
         from edgewise.plot.results.motions import motion_figure
 
         return motion_figure(self)
 
     def report(self) -> Report:
-        """Lay out a page with equations, figure, constants, forecast, points of rest and what the data leave open."""
+        """Lay out a page: equations, figure, constants, forecast, points of rest and what the data do not decide.
+
+        Returns
+        -------
+        Report
+            It shows in a notebook; ``report.save("motion.html")`` writes one self-contained file.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from edgewise import find_dynamics
+        >>> t = np.linspace(0, 4, 60)
+        >>> "x&#x27; = -x" in find_dynamics(t, np.exp(-t), names=["x"]).report().html
+        True
+        """
         from edgewise.dynamics.report import report_of
 
         return report_of(self)
@@ -423,8 +502,31 @@ class Motion:
     def network(self, hidden: int | None = None, seed: int = 0) -> MotionNetwork:
         """Train a KAN for the right-hand sides, for a motion without a short law.
 
-        `hidden` nodes stand between, 0 in an additive network; by default 2 d + 1 where these foresee better. The seed
-        is that of the start and of held-out stretches. Raises InputError for a motion with inputs or delays.
+        Parameters
+        ----------
+        hidden : int, optional
+            Nodes of a hidden layer, 0 for an additive network; by default one of 2 d + 1 where it foresees better.
+        seed : int
+            Seed of the start and of the held-out stretches.
+
+        Returns
+        -------
+        MotionNetwork
+            Its `model` is drawn and read as any other KAN; its `forecast` integrates it.
+
+        Raises
+        ------
+        InputError
+            The motion has inputs or delays.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from edgewise import find_dynamics
+        >>> t = np.linspace(0, 4, 60)
+        >>> network = find_dynamics(t, np.exp(-t)).network(hidden=0)
+        >>> network.forecast([1.0], [0.0, 1.0]).x.round(2).ravel()
+        array([1.  , 0.37])
         """
         from edgewise.dynamics.network import network_of
 
