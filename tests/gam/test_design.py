@@ -20,7 +20,7 @@ def test_chunks_do_not_change_the_result(monkeypatch):
         monkeypatch.setattr(basis, "chunks", lambda count, rows=rows: chunks(count, 1, rows))
         monkeypatch.setattr(design_module, "chunks", lambda count, _, rows=rows: chunks(count, 1, rows))
         design = with_pairs(design_of(x, weight, AdditivePolicy()), [(0, 1)], x, weight)
-        sums.append(normal_matrix(design, x, weight, y))
+        sums.append(normal_matrix(design, x, weight, y, float(len(x))))
         columns = design.columns(x)
         np.testing.assert_allclose(sums[-1].gram, columns.T @ (weight[:, None] * columns), atol=1e-9)
     for name in ("gram", "moment", "square"):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edgewise.gam.basis import DEGREE, Curves, active
 from edgewise.gam.design import Design
 from edgewise.gam.families import Family
+from edgewise.gam.families.base import squeezed
 from edgewise.gam.irls import Iteration
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix
@@ -76,12 +77,12 @@ class NormalSums:
             # Working responses and weights of the quadratic approximation at the present predictors.
             if not self.family.is_least_squares:
                 eta = design.link(self.coef, rows)
-                shaped = eta if m > 1 else eta[:, 0]
-                constant = np.broadcast_to(self.coef[0], eta.shape)
+                shaped = squeezed(eta)
+                constant = squeezed(np.broadcast_to(self.coef[0], eta.shape))
                 score, information = self.family.derivatives(response, shaped)
                 with np.errstate(over="ignore"):  # a step too far is refused because its deviance is infinite
                     deviance += float(w @ self.family.deviance(response, shaped))
-                null_deviance += float(w @ self.family.deviance(response, constant if m > 1 else constant[:, 0]))
+                null_deviance += float(w @ self.family.deviance(response, constant))
                 if m > 1:
                     information = information.sum(1) / (m - 1)
                 total_information += float(w @ information)

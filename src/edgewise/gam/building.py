@@ -52,7 +52,7 @@ def design_of(
     indicators of one category each, which share one ridge, as a random effect. With `is_bare` all curves are left
     out, see `with_curves`.
     """
-    policy = AdditivePolicy() if policy is None else policy
+    policy = policy or AdditivePolicy()
     x, weight = _counted(x, weight)
     total = float(weight.sum())
     intervals = policy.intervals(total)
@@ -88,8 +88,9 @@ def with_curves(design: Design, inputs: Iterable[int], x: Array, weight: Array) 
             curves.append(Curves((indicator - gram.sum(0) @ indicator / design.rows)[:, None], ("level",)))
         else:
             own = curves_of(column, gram, design.rows, most, policy)
-            is_line = constraints is not None and j in constraints.linear
-            curves.append(Curves(own.change[:, :1], own.kinds[:1]) if is_line else own)
+            if constraints is not None and j in constraints.linear:
+                own = Curves(own.change[:, :1], own.kinds[:1])
+            curves.append(own)
     numbers, labels = _main_groups(curves, design.levels)
     return replace(design, curves=tuple(curves), groups=numbers, labels=labels, pairs=())
 
@@ -179,13 +180,15 @@ def _purified(
 
     `margins` are those of each input with so many intervals.
     """
+    if not sizes:
+        return []
     inputs = sorted({j for pair in sizes for j in pair})
     of_pairs = [(margins[i, first], margins[j, second]) for (i, j), (first, second) in sizes.items()]
     widths = [(a.change.shape[1], b.change.shape[1]) for a, b in of_pairs]
     grams = [np.zeros((1 + ra + rb, 1 + ra + rb)) for ra, rb in widths]
     crosses = [np.zeros((1 + ra + rb, ra * rb)) for ra, rb in widths]
     squares = [np.zeros(ra * rb) for ra, rb in widths]
-    for part in design.chunks(len(x)) if inputs else ():
+    for part in design.chunks(len(x)):
         first, values = active(x[part][:, inputs], design.knots[inputs])
         basis = dense(first, values, design.knots.shape[1] - DEGREE - 1)
         at = dict(zip(inputs, basis, strict=True))
@@ -223,8 +226,10 @@ def _main_groups(
         for kind in own.kinds:
             if kind == "level":
                 label = ("levels", category[j])
+            elif j in lines:
+                label = (kind, lines)
             else:
-                label = (kind, lines if j in lines else (j,))
+                label = (kind, (j,))
             if label not in labels:
                 labels.append(label)
             numbers.append(labels.index(label))

@@ -125,7 +125,7 @@ class Constraints:
 
     def bounded(self, values: Array) -> Array:
         """Return predictions on the scale of the link moved to the nearest ones within the bounds."""
-        low, high = (None, None) if self.bounds is None else self.bounds
+        low, high = self.bounds or (None, None)
         if low is None and high is None:
             return values
         return np.clip(values, low, high)
@@ -145,6 +145,7 @@ def constrained(normal: NormalMatrix, design: Design, fit: RemlFit, offset: floa
     # freedom stay those without constraints. Bounds count `offset`, a constant that is added to the predictions.
     # [1] C. Lawson and R. Hanson, "Solving Least Squares Problems" (1974), ch. 23.4.
     # [2] N. Pya and S. Wood, Statistics and Computing 25 (2015) 543, section 2.
+    # The quadratic function of the coefficients, and of the auxiliaries of bounds with a faint ridge.
     policy = design.policy.inequalities
     matrix, least, extra = inequalities(design, offset)
     p = len(fit.coef)
@@ -157,9 +158,9 @@ def constrained(normal: NormalMatrix, design: Design, fit: RemlFit, offset: floa
     hessian[range(p, p + extra), range(p, p + extra)] = max(scale, 1e-12) * normal.rows
     start = np.concatenate([fit.coef, _auxiliary_start(matrix, fit.coef, extra)])
     size = np.linalg.norm(matrix, axis=1)
-    used = (
-        np.linalg.norm(matrix[:, free], axis=1) > policy.violation * size
-    )  # others are sums of columns that are not needed
+    # Inequalities of columns that the estimate needs.
+    used = np.linalg.norm(matrix[:, free], axis=1) > policy.violation * size
+    # The shortest change in its metric that mends what is violated.
     rounding = policy.violation * size * np.abs(start).max()
     missing = least - matrix @ start
     hessian = hessian[np.ix_(free, free)]

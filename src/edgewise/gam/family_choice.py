@@ -46,7 +46,9 @@ def likeliest(
     if exposure is not None:
         response = np.column_stack([y, np.log(exposure[rows])])
     for family in families:
-        loss = family if exposure is None else Exposed(family)
+        loss = family
+        if exposure is not None:
+            loss = Exposed(family)
         model = fit_additive(x[rows], response, weight, family=loss, pairs=(), policy=policy)
         eta = model.predict_link(x[rows])[:, 0]
         likelihood = float(weight @ model.family.log_likelihood(response, eta, float(model.dispersion[0])))

@@ -15,6 +15,7 @@ from edgewise.gam.building import design_of, with_pairs
 from edgewise.gam.constraints import Constraints
 from edgewise.gam.design import Design, Pair
 from edgewise.gam.families import Family, Gaussian
+from edgewise.gam.families.base import squeezed
 from edgewise.gam.irls import separate_fits, solve
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.pairs import choose_pairs
@@ -75,13 +76,14 @@ def fit_additive(
     >>> fit_additive(x, y).pairs
     ((0, 1),)
     """
-    policy = AdditivePolicy() if policy is None else policy
+    # Rows, and responses in the form that the family takes.
+    policy = policy or AdditivePolicy()
     x, y, weight = _checked(x, y, weight)
-    loss = Gaussian() if family is None else family
+    loss = family or Gaussian()
     if loss.is_least_squares:
         response = y
     else:
-        response = loss.checked(y[:, 0] if y.shape[1] == 1 else y)
+        response = loss.checked(squeezed(y))
 
     def solver(design: Design, before: AdditiveModel | None) -> AdditiveModel:
         return solve(design, x, response, weight, loss, before)
@@ -90,6 +92,7 @@ def fit_additive(
         constraints.check(x.shape[1])
         if loss.predictors > 1 and constraints.has_inequalities:
             raise InputError(f"constraints must be none on curves for several classes, got {constraints!r}")
+    # Curves, of the inputs that promise most where there are many; then pairs, given or chosen.
     design = design_of(x, weight, policy, groups, constraints, is_bare=True)
     design, before = screened(design, x, weight, solver)
     if pairs is not None:
@@ -105,7 +108,8 @@ def _checked(x: Array, y: Array, weight: Array | None) -> tuple[Array, Array, Ar
     """Return rows (N, inputs), responses (N, m) and weights (N,) as float64. Raises InputError."""
     x = np.asarray(x, float)
     y = np.asarray(y, float)
-    y = y[:, None] if y.ndim == 1 else y
+    if y.ndim == 1:
+        y = y[:, None]
     if x.ndim != 2 or not x.size or not np.isfinite(x).all():
         raise InputError(f"x must be finite numbers (rows, inputs), got {_described(x)}")
     if y.ndim != 2 or len(y) != len(x) or not y.shape[1] or not np.isfinite(y).all():

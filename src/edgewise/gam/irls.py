@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from edgewise.gam.design import Design
-from edgewise.gam.families.base import Family
+from edgewise.gam.families.base import Family, squeezed
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix
 from edgewise.gam.policy import IrlsPolicy
@@ -160,15 +160,15 @@ class Iteration:
         # Step halving. Where a strength has just grown a lot, the penalty of the old coefficients
         # would excuse any deviance, so that the deviance itself is bounded too.
         most = max(plain, rows.null_deviance) * (1 + policy.rounding)
-        for halving in range(policy.halvings + 1):
-            share = 0.5**halving
-            coefs = target if halving == 0 else self.coefs + share * (target - self.coefs)
+        coefs = target
+        for halving in range(1, policy.halvings + 2):
             deviance = rows.deviance(coefs)
             after = deviance + float((ridge * coefs**2).sum())
             if after <= before + policy.rounding * abs(before) and deviance <= most:
                 self.coefs = coefs
                 self.has_moved = True
                 return abs(before - after) / (after + policy.small_deviance * rows.null_deviance + ABOVE_ZERO)
+            coefs = self.coefs + 0.5**halving * (target - self.coefs)
         return 0.0
 
     def _estimated(self, choose: bool) -> tuple[RemlFit, NormalMatrix]:
@@ -271,7 +271,10 @@ def fit_irls(
     several = family.predictors > 1
     constraints = design.constraints
     assert not several or constraints is None or not constraints.has_inequalities  # the estimators allow none
-    steps = design.policy.reml.steps if family.quadratic else policy.reml_steps
+    # The first coefficients are those of the best constant, or of the parts that both designs have.
+    steps = policy.reml_steps
+    if family.quadratic:
+        steps = design.policy.reml.steps
     needed = NeededColumns(design, x, before, steps)
     rows = RowsInMemory(needed, y, weight, family.prepared(y, weight), policy.least_information)
     coefs = rows.constants
@@ -282,6 +285,7 @@ def fit_irls(
             coefs = before.coefs_of(design, coefs)
             if before.family.name == rows.family.name:
                 rows.family = before.family.prepared(y, weight)
+    # Strengths in rounds, or held, and then the coefficients to convergence.
     iteration = Iteration(rows, coefs, strength, policy)
     if factor is not None:
         assert before is not None
@@ -300,7 +304,7 @@ def _solution(design: Design, rows: RowsInMemory, iteration: Iteration) -> Addit
     """Return what the iteration has found, shifted as the family wants it."""
     fit, normal = iteration.whole
     eta = rows.eta(iteration.coefs)
-    shift, family = rows.family.final_shift(rows.y, eta if iteration.has_several else eta[:, 0], rows.weight)
+    shift, family = rows.family.final_shift(rows.y, squeezed(eta), rows.weight)
     coefs = iteration.coefs.copy()
     coefs[:, 0] += shift
     eta = eta + shift

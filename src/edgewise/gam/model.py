@@ -77,7 +77,9 @@ class AdditiveModel:
     @property
     def own_fits(self) -> tuple[RemlFit, ...]:
         """One fit for each set of strengths: the first one where all fits share theirs, else all of them."""
-        return self.fits[:1] if self.fits[0].is_shared else self.fits
+        if self.fits[0].is_shared:
+            return self.fits[:1]
+        return self.fits
 
     def coefs_of(self, design: Design, coefs: Array) -> Array:
         """Return coefficients (K, p) of another design of the same curves, with those of the parts that both have."""
@@ -249,9 +251,10 @@ class AdditiveModel:
             coef[pair[1], :, outputs + 2 * number + 1] = b
         if terms:
             width = [inputs, (outputs, len(terms)), outputs]
+            base = "identity"
         else:
             width = [inputs, outputs]
-        base = "identity" if terms else "zero"
+            base = "zero"
         # The network: straight edges of slope 1 add the curves and the products up.
         kan = KAN(width, size - DEGREE, DEGREE, base=base, domain=(0.0, 1.0), dtype=torch.float64)
         with torch.no_grad():

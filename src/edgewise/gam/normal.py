@@ -43,15 +43,17 @@ class NormalMatrix:
 
     def columns(self, keep: NDArray[np.bool_]) -> NormalMatrix:
         """Return the same sums of some columns alone; `keep` is (p,)."""
+        if keep.all():
+            return self
         return NormalMatrix(self.gram[np.ix_(keep, keep)], self.moment[keep], self.square, self.rows)
 
 
-def normal_matrix(design: Design, x: Array, weight: Array, response: Array, rows: float | None = None) -> NormalMatrix:
+def normal_matrix(design: Design, x: Array, weight: Array, response: Array, rows: float) -> NormalMatrix:
     """Sum X'WX, X'Wy and y'Wy over rows x (N, inputs), with weights (N,) and responses (N,) or (N, m).
 
-    `rows` is the number of rows that count, for degrees of freedom; the number of positive weights by default.
+    `rows` is the number of rows that count, for degrees of freedom.
     """
-    response = response[:, None] if response.ndim == 1 else response
+    response = response.reshape(len(x), -1)
     p = len(design.groups)
     m = response.shape[1]
     gram = np.zeros((p, p))
@@ -69,4 +71,4 @@ def normal_matrix(design: Design, x: Array, weight: Array, response: Array, rows
         gram += root.T @ root  # a product with its own transpose is symmetric, and takes half the work
         moment += weighted.T @ y
         square += (w * y**2).sum(0)
-    return NormalMatrix(gram, moment, square, float((weight > 0).sum()) if rows is None else float(rows))
+    return NormalMatrix(gram, moment, square, rows)

@@ -35,7 +35,7 @@ def rank_pairs(
     # first.
     # [1] Y. Lou, R. Caruana, J. Gehrke and G. Hooker, "Accurate intelligible models with pairwise interactions", KDD
     # 2013, section 4.
-    policy = AdditivePolicy() if policy is None else policy
+    policy = policy or AdditivePolicy()
     bins = policy.pair_bins
     least = max(policy.quadrant_rows * float(weight[weight > 0].mean()), policy.quadrant_share * float(weight.sum()))
     codes = {j: bins_of(x[:, j], bins) for j in inputs}
@@ -83,7 +83,10 @@ def least_worth(tests: int, policy: AdditivePolicy) -> float:
     for _ in range(60):  # halving: 1000 / 2^60 is none
         middle = (low + high) / 2
         tail = sum(weight * float(gammaincc(k / 2, middle / 2)) for k, weight in ((1, 4), (2, 6), (3, 4), (4, 1))) / 16
-        low, high = (middle, high) if tail > level else (low, middle)
+        if tail > level:
+            low = middle
+        else:
+            high = middle
     return low
 
 
@@ -154,7 +157,9 @@ def choose_pairs(
         return with_finer_margins(solution, x, weight, solve)
     sizes = {**solution.design.sizes, **sizes}
     decided = with_pairs(solution.design, list(solution.pairs), x, weight, sizes)
-    return solution if decided.sizes == solution.design.sizes else solve(decided, solution)
+    if decided.sizes == solution.design.sizes:
+        return solution
+    return solve(decided, solution)
 
 
 def with_finer_margins(solution: AdditiveModel, x: Array, weight: Array, solve: Solver) -> AdditiveModel:

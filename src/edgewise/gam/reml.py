@@ -85,8 +85,8 @@ class RemlFit:
         inverse = point.inverse()
         on = np.flatnonzero(point.on)
         extra = np.zeros((len(point.on), len(point.on)))
-        gone = ~np.isfinite(self.strength) & (likelihood.first > 0)
-        for g in () if likelihood.is_crowded else np.flatnonzero(gone):
+        gone = ~np.isfinite(self.strength) & (likelihood.first > 0) & (not likelihood.is_crowded)
+        for g in np.flatnonzero(gone):
             own = np.flatnonzero(likelihood.groups == g)
             cross = likelihood.gram[np.ix_(on, own)]
             left = likelihood.gram[np.ix_(own, own)] - cross.T @ inverse @ cross
@@ -249,7 +249,8 @@ def _result(criterion: _Criterion, point: _Point, iterations: int, converged: bo
     coef = np.zeros((p, point.coef.shape[1]))
     covariance = np.zeros((p, p))
     coef[point.on] = point.coef
-    coef = coef if coef.shape[1] > 1 else coef[:, 0]
+    if coef.shape[1] == 1:
+        coef = coef[:, 0]
     covariance[np.ix_(point.on, point.on)] = point.dispersion * point.inverse()
     edf = np.where(np.isfinite(point.strength), criterion.sizes - point.trace, 0.0)
     criterion.forget()
@@ -291,7 +292,9 @@ def _expected_fall(slope: Array, curvature: Array) -> float:
     along = vectors.T @ slope
     small = 1e-10 * max(values[-1], 1.0)
     if values[0] < -small:  # a saddle, or far from a minimum
-        return float(np.inf) if np.abs(along[values < -small]).max() > 1e-8 else 0.0
+        if np.abs(along[values < -small]).max() > 1e-8:
+            return float(np.inf)
+        return 0.0
     return float((along**2 / np.maximum(values, small)).sum() / 2)
 
 
@@ -403,7 +406,10 @@ class _Criterion:
         ridge = np.where(group < 0, 0.0, np.append(strength, 0.0)[group])
         # The penalised normal matrix of the columns that have not vanished, scaled to a diagonal of ones.
         if self._last is None or not np.array_equal(self._last[0], on):
-            self._last = on, self.gram if on.all() else self.gram[np.ix_(on, on)]
+            gram = self.gram
+            if not on.all():
+                gram = gram[np.ix_(on, on)]
+            self._last = on, gram
         matrix = self._last[1].copy()
         matrix[np.diag_indices_from(matrix)] += ridge
         root = np.sqrt(np.maximum(np.diag(matrix), ABOVE_ZERO))
@@ -433,11 +439,9 @@ class _Criterion:
         value *= self.copies
         if self.scale is None:
             point.dispersion = deviance / self.degrees
-        else:
-            point.dispersion = self.scale
-        if self.scale is None:
             value += self.degrees * np.log(point.dispersion)
         else:
+            point.dispersion = self.scale
             value += deviance / self.scale
         point.value = float(value)
         return point
@@ -485,8 +489,9 @@ class _Criterion:
         power = _by_group(group, (score**2).sum(1), count) / self.copies / point.dispersion
         # What the other columns explain to rounding has nothing left to add.
         excess = np.where(trace > 1e-9 * self.first * self.sizes, power / np.maximum(trace, ABOVE_ZERO), 0.0)
-        wanted = waiting & (excess > (2 * np.log(self.rivals + 1) if self.is_crowded else 1 + 1e-6))
-        if self.is_crowded:
+        wanted = waiting & (excess > 1 + 1e-6)
+        if self.is_crowded:  # the largest of so many excesses by chance
+            wanted = waiting & (excess > 2 * np.log(self.rivals + 1))
             wanted &= excess >= np.sort(excess * wanted)[-self.policy.entries :][0]
         back[wanted] = trace[wanted] / self.policy.returned
         return back

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgewise.gam.design import Design
-from edgewise.gam.families.base import Family
+from edgewise.gam.families.base import Family, squeezed
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix, normal_matrix
 from edgewise.gam.policy import IrlsPolicy
@@ -47,7 +47,9 @@ class NeededColumns:
             edf = np.max([np.append(fit.edf, 0.0)[before.places(design)] for fit in before.fits], axis=0)
             while (small := edf > self.most[: self.count] / 2).any():
                 self.most[: self.count][small] *= 2
-        self._take(self._wanted() if keep is None else keep)
+        if keep is None:
+            keep = self._wanted()
+        self._take(keep)
 
     def _wanted(self) -> np.ndarray:
         return self.design.ranks < self.most[self.design.groups]
@@ -130,7 +132,9 @@ class RowsInMemory:
     @property
     def design(self) -> Any:
         """The columns of the normal matrix; inequalities are checked on the whole design, which then is needed."""
-        return self.needed.design if self.keep.all() else self.needed
+        if self.keep.all():
+            return self.needed.design
+        return self.needed
 
     def eta(self, coefs: np.ndarray) -> np.ndarray:
         """Return the linear predictors (N, K) of coefficients (K, p)."""
@@ -140,14 +144,9 @@ class RowsInMemory:
             self._deviance = None
         return self._eta
 
-    def _shaped(self, coefs: np.ndarray) -> np.ndarray:
-        """Return the predictors in the form that the family takes."""
-        eta = self.eta(coefs)
-        return eta if len(coefs) > 1 else eta[:, 0]
-
     def deviance(self, coefs: np.ndarray) -> float:
         """Return the weighted deviance."""
-        eta = self._shaped(coefs)
+        eta = squeezed(self.eta(coefs))
         if self._deviance is None:
             with np.errstate(over="ignore"):  # a step too far is refused because its deviance is infinite
                 self._deviance = float(self.weight @ self.family.deviance(self.y, eta))
@@ -155,7 +154,7 @@ class RowsInMemory:
 
     def slope(self, coefs: np.ndarray) -> np.ndarray:
         """Return half the derivative of the deviance by the coefficients, (K, p)."""
-        score = self.family.derivatives(self.y, self._shaped(coefs))[0].reshape(len(self.y), -1)
+        score = self.family.derivatives(self.y, squeezed(self.eta(coefs)))[0].reshape(len(self.y), -1)
         slope = np.zeros_like(coefs)
         slope[:, self.keep] = -self.needed.products(self.weight[:, None] * score)
         return slope
@@ -170,7 +169,7 @@ class RowsInMemory:
 
     def adapt(self, coefs: np.ndarray) -> None:
         """Estimate the family's own parameters."""
-        self.family = self.family.adapted(self.y, self._shaped(coefs), self.weight)
+        self.family = self.family.adapted(self.y, squeezed(self.eta(coefs)), self.weight)
         self._deviance = None
 
 
@@ -178,8 +177,7 @@ def working(
     family: Family, y: np.ndarray, weight: np.ndarray, eta: np.ndarray, least: float = IrlsPolicy.least_information
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return working weights and working residuals, score / information, of every row and predictor, (N, K) each."""
-    shaped = eta if eta.shape[1] > 1 else eta[:, 0]
-    score, information = (part.reshape(len(y), -1) for part in family.derivatives(y, shaped))
+    score, information = (part.reshape(len(y), -1) for part in family.derivatives(y, squeezed(eta)))
     information = np.maximum(information, least * information.max(axis=0) + ABOVE_ZERO)
     return weight[:, None] * information, score / information
 
@@ -201,7 +199,7 @@ def working_normal(
     weights, residual = (part[:, k] for part in working(family, y, weight, eta, least))
     rows = float(weight.sum())
     normal = normal_matrix(design, x, weights, eta[:, k] + residual, rows)
-    shared = family.shared_information(y, eta if eta.shape[1] > 1 else eta[:, 0])
+    shared = family.shared_information(y, squeezed(eta))
     if shared is None:
         return normal
     # Rows that depend on each other have less information together than each of them alone.
@@ -234,8 +232,4 @@ def shared_normal(
 def null_deviance(family: Family, y: np.ndarray, weight: np.ndarray) -> float:
     """Return the weighted deviance of the best constant."""
     start = np.atleast_1d(np.asarray(family.start(y, weight), float))
-    if len(start) > 1:
-        eta = np.tile(start, (len(y), 1))
-    else:
-        eta = np.full(len(y), start[0])
-    return float(weight @ family.deviance(y, eta))
+    return float(weight @ family.deviance(y, squeezed(np.tile(start, (len(y), 1)))))

@@ -54,14 +54,8 @@ def estimate(
     def fitted(start: Array | None) -> tuple[RemlFit, NDArray[np.bool_]]:
         while True:
             keep = (ranks < most[groups]) & ~waiting[groups]
-            fit = fit_reml(
-                normal if keep.all() else normal.columns(keep),
-                groups[keep],
-                start,
-                scale,
-                policy=policy.reml,
-                rivals=design.rivals,
-            )
+            part = normal.columns(keep)
+            fit = fit_reml(part, groups[keep], start, scale, policy=policy.reml, rivals=design.rivals)
             unused = np.bincount(groups[ranks >= most[groups]] + 1, minlength=count + 1)[1:]
             more = (fit.edf > most[:count] / 2) & (unused > 0)
             if not more.any():
@@ -94,8 +88,7 @@ def with_strengths(
     groups = design.groups
     vanished = np.append(~np.isfinite(strength), False)[groups]
     keep = (groups < 0) | (np.diag(fit.covariance) > 0) | vanished
-    part = normal if keep.all() else normal.columns(keep)
-    held = fit_reml(part, groups[keep], strength, scale, policy=replace(design.policy.reml, steps=0))
+    held = fit_reml(normal.columns(keep), groups[keep], strength, scale, policy=replace(design.policy.reml, steps=0))
     return _obeying(expanded(held, keep), normal, design, 0.0)
 
 
@@ -115,7 +108,8 @@ def expanded(fit: RemlFit, keep: NDArray[np.bool_]) -> RemlFit:
     coef[keep] = fit.coef
     covariance[np.ix_(keep, keep)] = fit.covariance
     columns = np.flatnonzero(keep)
-    columns = columns if fit.columns is None else columns[fit.columns]
+    if fit.columns is not None:
+        columns = columns[fit.columns]
     return replace(fit, coef=coef, covariance=covariance, columns=columns)
 
 

@@ -89,7 +89,9 @@ def _excess(
     fit = model.fits[0]
     parts = int(code.max()) + 1
     # Sums of w f r, w f f' and w f X over the parts of the rows, for the functions f of the height.
-    count = 1 if margin is None else margin.change.shape[1] + 1
+    count = 1
+    if margin is not None:
+        count += margin.change.shape[1]
     total = np.zeros((count, parts, 1 + count + len(design.groups)))
     for at in design.chunks(len(x)):
         functions = np.ones((len(x[at]), 1))

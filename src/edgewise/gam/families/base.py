@@ -157,7 +157,16 @@ class Family:
         An exponential must not run away where a row lies beyond the data, so the limits are the range of the fitted
         eta; see `AdditiveModel.range`.
         """
-        return self.mean(np.clip(eta, *limits) if self.log_link and limits is not None else eta)
+        if self.log_link and limits is not None:
+            eta = np.clip(eta, *limits)
+        return self.mean(eta)
+
+
+def squeezed(values: np.ndarray) -> np.ndarray:
+    """Return numbers of one predictor (N, 1) as (N,), those of several as they are: the form that families take."""
+    if values.shape[1] == 1:
+        return values[:, 0]
+    return values
 
 
 def exponential(eta: np.ndarray) -> np.ndarray:

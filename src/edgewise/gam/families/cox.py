@@ -56,7 +56,9 @@ class RiskSets:
         mass = np.bincount(group[dies], weight[dies], minlength=len(times))
         at = np.repeat(np.arange(len(times)), count)
         number = np.arange(len(at)) - np.repeat(np.cumsum(count) - count, count)
-        share = number / count[at] if ties == "efron" else np.zeros(len(at))
+        share = np.zeros(len(at))
+        if ties == "efron":
+            share = number / count[at]
         return cls(order, group, ends, event, weight, at, share, mass[at] / count[at])
 
     def sums(self, values: np.ndarray) -> np.ndarray:

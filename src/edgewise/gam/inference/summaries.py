@@ -17,14 +17,13 @@ import numpy as np
 
 from edgewise.checks import check_names
 from edgewise.gam.design import Design
+from edgewise.gam.families.base import squeezed
 from edgewise.gam.inference.wald import smooth_test
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix
 from edgewise.gam.reml import RemlFit
 from edgewise.gam.rows import null_deviance, working_normal
 from edgewise.presentation import html_table, p_value_text, percent_text
-
-FREE_KINDS = ("straight", "levels", "straight x straight")  # parts of a term whose penalty a test takes away
 
 
 @dataclass(frozen=True)
@@ -148,8 +147,12 @@ class AdditiveSummary:
         of_lines, of_smooths = ("z", "chi-square") if self.scale_known else ("t", "F")
         rows: list[tuple[str, ...]] = []
         for term in self.strongest_first:
-            name = f"{term.name}, of {self.predictor_name(term.predictor)}" if several else term.name
-            letter = of_smooths if term.estimate is None else of_lines
+            name = term.name
+            if several:
+                name += f", of {self.predictor_name(term.predictor)}"
+            letter = of_smooths
+            if term.estimate is not None:
+                letter = of_lines
             statistic = f"{letter} = {term.statistic:.2f}".replace("= -", "= \N{MINUS SIGN}")
             rows.append((name, f"{term.edf:.3g}", statistic, p_value_text(term.p_value)))
         return ("term", "degrees of freedom", "statistic", "p"), rows
@@ -160,7 +163,9 @@ class AdditiveSummary:
 
 
 def _statistic(term: TermTest) -> str:
-    return f"{term.statistic:.3f}" if abs(term.statistic) < 1e5 else f"{term.statistic:.3g}"
+    if abs(term.statistic) < 1e5:
+        return f"{term.statistic:.3f}"
+    return f"{term.statistic:.3g}"
 
 
 def summarise(
@@ -208,14 +213,21 @@ def summarise(
     """
     design = model.design
     labels = check_names(names, len(design.inputs))
-    weight = np.ones(len(x)) if weight is None else weight
-    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    if weight is None:
+        weight = np.ones(len(x))
+    if units is None:
+        units = np.ones(len(labels))
+    if y.ndim == 2:
+        y = squeezed(y)
     family = model.family.prepared(y, weight)
     eta = model.predict_link(x)
-    shaped = eta if eta.shape[1] > 1 else eta[:, 0]
+    shaped = squeezed(eta)
     rows = float(weight.sum())
     fits = model.fits
     residual_df = max(rows - sum(fit.total_edf for fit in fits), 1.0)
+    noise_df = None  # of the estimate of the scale; None where it is known
+    if family.scale is None:
+        noise_df = residual_df
     # Wald tests of the terms of each predictor, from its own normal matrix at the fit; that of squared errors is known.
     terms: list[TermTest] = []
     determinants = 0.0
@@ -227,8 +239,8 @@ def summarise(
             normal = working_normal(design, x, y, weight, family, eta, k)
             centre = float(np.average(eta[:, k], weights=weight))
         constant = family.shared_information(y, shaped) is None
-        block = _Normal(design, fit, normal, centre, None if family.scale is not None else residual_df)
-        terms += block.tests(k, labels, np.ones(len(labels)) if units is None else units, constant)
+        block = _Normal(design, fit, normal, centre, noise_df)
+        terms += block.tests(k, labels, units, constant)
         determinants += block.log_determinant(constant)
     # Laplace's approximation of the restricted likelihood.
     deviance = float(weight @ family.deviance(y, shaped))
@@ -239,7 +251,10 @@ def summarise(
     for fit in fits:
         penalty += float(fit.ridge(design.groups) @ fit.coef**2) / fit.dispersion
     reml = -likelihood + (penalty + determinants) / 2
-    # R2, corrected for degrees of freedom.
+    # Share of the deviance explained, and R2, corrected for degrees of freedom.
+    explained = 0.0
+    if null > 0:
+        explained = 1 - deviance / null
     adjusted = None
     if family.has_mean:
         mean = np.average(y, weights=weight)
@@ -247,14 +262,12 @@ def summarise(
         spread = weight @ (y - mean) ** 2 / max(rows - 1, 1)
         if spread > 0:
             adjusted = float(1 - errors / spread)
-        else:
-            adjusted = None
     return AdditiveSummary(
         family=family.name,
         link=family.link_name,
         terms=tuple(terms),
         r2_adjusted=adjusted,
-        explained=1 - deviance / null if null > 0 else 0.0,
+        explained=explained,
         reml=float(reml),
         scale=float(scale),
         scale_known=family.scale is not None,
@@ -289,11 +302,9 @@ class _Normal:
             if inputs in done:
                 continue
             done.add(inputs)
-            if label != "levels":
-                name = " x ".join(names[j] for j in inputs)
-            else:
-                name = _shared_name(names, inputs)
+            name = " x ".join(names[j] for j in inputs)
             if label == "levels":
+                name = _shared_name(names, inputs)
                 kind = "levels"
             elif " x " in label:
                 kind = "pair"
@@ -303,13 +314,15 @@ class _Normal:
         return found
 
     def _test(self, name: str, predictor: int, kind: str, inputs: tuple[int, ...], units: np.ndarray) -> TermTest:
+        # Columns of the term, those whose penalty the test takes away, and all others that the estimate needed.
         policy = self.design.policy.inference
         groups = [g for g, (_, members) in enumerate(self.design.labels) if members == inputs]
-        free = [g for g in groups if self.design.labels[g][0] in FREE_KINDS]
+        free = [g for g in groups if self.design.labels[g][0] in ("straight", "levels", "straight x straight")]
         mine = np.isin(self.design.groups, groups)
         own = np.flatnonzero(mine & (self.kept | np.isin(self.design.groups, free)))
         others = np.flatnonzero(self.kept & ~mine)
         projected, moment = self._without(own, others)
+        # The term's estimate beside the others, its covariance and its degrees of freedom.
         ridge = np.where(np.isin(self.design.groups[own], free), 0.0, self.ridge[own])
         inverse = np.linalg.pinv(projected + np.diag(ridge), rcond=policy.seen, hermitian=True)
         coef = inverse @ moment
@@ -317,6 +330,7 @@ class _Normal:
         share = inverse @ projected
         edf = float(self.fit.edf[groups].sum())
         trace = float(np.trace(share))
+        # A line of two values has a t-test, all other terms Wood's test of their rank.
         if kind == "curve" and self.design.inputs[inputs[0]].distinct == 2:
             slope = self._slope(int(inputs[0]), own[0]) / units[inputs[0]]
             pair = float(coef[0] * slope), float(np.sqrt(max(covariance[0, 0], 0.0)) * abs(slope))
@@ -332,8 +346,14 @@ class _Normal:
         from scipy.special import ndtr, stdtr  # imported late: `import edgewise` stays light
 
         estimate, std = pair
-        ratio = estimate / std if std > 0 else 0.0
-        p_value = 2 * (ndtr(-abs(ratio)) if self.residual_df is None else stdtr(self.residual_df, -abs(ratio)))
+        ratio = 0.0
+        if std > 0:
+            ratio = estimate / std
+        # Both tails of the normal distribution, or of Student's t where the scale is estimated.
+        if self.residual_df is None:
+            p_value = 2 * ndtr(-abs(ratio))
+        else:
+            p_value = 2 * stdtr(self.residual_df, -abs(ratio))
         return TermTest(name, predictor, kind, edf, 1.0, ratio, float(p_value), estimate, std)
 
     def _slope(self, j: int, column: int) -> float:

@@ -69,7 +69,10 @@ def smooth_test(
 
 
 def _per_rank(statistic: float, rank: float, residual_df: float | None) -> float:
-    return statistic if residual_df is None else statistic / rank
+    """Return the chi-square statistic, or F where the scale is estimated."""
+    if residual_df is None:
+        return statistic
+    return statistic / rank
 
 
 def _tail(statistic: float, weights: np.ndarray, residual_df: float | None, count: int = DEFAULTS.nodes) -> float:
