@@ -151,7 +151,9 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
             # Levels of a tier, if it solves such problems and may do better.
             if not (tier.follows(best, task) and tier.solves(task.facts)):
                 continue
-            before = best.record if best is not None and tier.is_compared else None
+            before: Record | None = None
+            if best is not None and tier.is_compared:
+                before = best.record
             record = Record(tier, task.problem, task.limits, task.plan.seed, before)
             if best is not None and not best.record.is_complete:
                 record.remark = messages.hardly_begun(best.record)
@@ -165,9 +167,13 @@ def first_good(task: Task, tiers: Sequence[Tier]) -> Attempt:
             # What is cut here is a choice, a comparison or a last look: a tier that has converged is kept, else the
             # earlier one, or the only one as far as it came.
             has_converged = ending.reason is StopReason.CONVERGED
-            kept = record if best is None or has_converged else best.record
+            kept = record
+            if best is not None and not has_converged:
+                kept = best.record
             ending = _cut(ending, StopReason.of(error))
-            best = Attempt(kept, ending) if kept is not None and kept.count else None
+            best = None
+            if kept is not None and kept.count:
+                best = Attempt(kept, ending)
         # The end, where a limit is over, or where there is nothing to go on with.
         is_interrupted = ending.reason is StopReason.INTERRUPTED
         if is_interrupted:
@@ -194,13 +200,12 @@ def _cut(ending: Ending, reason: StopReason) -> Ending:
     return Ending(reason, f"{ending.clause} {messages.Clause.INTERRUPTED_OTHERS}")
 
 
-def _better(best: Attempt | None, record: Record | None, ending: Ending) -> Attempt | None:
+def _better(best: Attempt | None, record: Record, ending: Ending) -> Attempt | None:
     """The better one of two attempts, which has ended as the last one did where a limit ended that."""
-    if record is not None and record.count and (best is None or record.tier.is_better(record, best.record)):
+    if record.count and (best is None or record.tier.is_better(record, best.record)):
         return Attempt(record, ending)
     if best is None:
         return None
     if ending.reason not in (StopReason.NO_PROGRESS, StopReason.CONVERGED):
         return Attempt(best.record, ending)
-    no_better = "" if record is None else record.tier.no_better
-    return Attempt(best.record, replace(best.ending, clause=no_better or best.ending.clause))
+    return Attempt(best.record, replace(best.ending, clause=record.tier.no_better or best.ending.clause))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from edgewise.pde.domains.domain import TIME, is_space
-from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.conditions import of_kind
 from edgewise.pde.problem.interfaces import Interface
 from edgewise.pde.problem.strong_form import Feature, StrongForm
@@ -21,11 +20,6 @@ class Facts:
     """Facts about a problem. Those that take time are found when a tier asks for them, and kept."""
 
     form: StrongForm
-
-    @classmethod
-    def of(cls, problem: Collocation) -> Facts:
-        """Facts about a problem."""
-        return cls(problem.form)
 
     @property
     def dimension(self) -> int:
@@ -104,7 +98,9 @@ class Facts:
 
         if self.grid_problem is None:
             return first_order_problem(self.form)
-        return self.grid_problem if self.is_initial_value_problem else None
+        if self.is_initial_value_problem:
+            return self.grid_problem
+        return None
 
     @cached_property
     def rough(self) -> str | None:
@@ -114,14 +110,18 @@ class Facts:
         """
         from edgewise.pde.tiers.galerkin.rough import rough_part
 
-        return None if self.weak is None else rough_part(self.weak)
+        if self.weak is None:
+            return None
+        return rough_part(self.weak)
 
     @cached_property
     def evolving(self) -> GridProblem | None:
         """The problem as an evolution on a domain that is no box; None where it is none."""
         from edgewise.pde.tiers.galerkin.cut_evolution import cut_cell_problem
 
-        return None if self.grid_problem is not None else cut_cell_problem(self.form)
+        if self.grid_problem is not None:
+            return None
+        return cut_cell_problem(self.form)
 
     @cached_property
     def has_fronts(self) -> bool:

@@ -68,8 +68,10 @@ def grid_of(
         raise InputError("at must leave a coordinate free, got a value for each")
     # Number of values of each coordinate.
     if counts is None:
-        known = SETTINGS.grid_values[len(free) - 1 : len(free)]
-        counts = known[0] if known else max(2, math.floor(SETTINGS.usual_values ** (1 / len(free))))
+        if len(free) <= len(SETTINGS.grid_values):
+            counts = SETTINGS.grid_values[len(free) - 1]
+        else:
+            counts = max(2, math.floor(SETTINGS.usual_values ** (1 / len(free))))
     if isinstance(counts, Sequence | np.ndarray):
         each = list(counts)
     else:
@@ -196,13 +198,16 @@ def crossings(gap: Callable[[Tensor], Tensor], domain: Domain, parts: Parts | No
         before, after = (values.narrow(axis, start, count) for start in (0, 1))
         both = inside.narrow(axis, 0, count) & inside.narrow(axis, 1, count) & (before * after < 0)
         left, right = (points.narrow(axis, start, count)[both] for start in (0, 1))
+        if not len(left):
+            continue
+        # Bisection between two places of different sign.
         rises = after[both] > 0
-        for _ in range(SETTINGS.root_halvings if len(left) else 0):
+        for _ in range(SETTINGS.root_halvings):
             middle = (left + right) / 2
             is_beyond = ((gap(middle) > 0) == rises)[:, None]
             left = torch.where(is_beyond, left, middle)
             right = torch.where(is_beyond, middle, right)
-        if parts is not None and len(left):
+        if parts is not None:
             is_jump = (gap(right) - gap(left)).abs() > SETTINGS.root_jump * values[inside].abs().amax()
             stays = ~(is_jump & (parts.number(left) != parts.number(right)))
             left = left[stays]
@@ -227,7 +232,8 @@ def lowest(function: Callable[[Tensor], Tensor], domain: Domain, sign: int = 1) 
         around = torch.cat([best, around[covers(domain, around)]])
         number = int((sign * function(around)).argmin())
         best = around[number][None]
-        step = step if number else step / 2
+        if number == 0:  # the best place stays
+            step = step / 2
     return best[0], float(function(best))
 
 

@@ -82,7 +82,9 @@ class Limits(Budget):
     @property
     def over(self) -> StopReason | None:
         """The limit that is over, the work before the time; None where there is some of both."""
-        return StopReason.BUDGET if self.work > self.limit else super().over
+        if self.work > self.limit:
+            return StopReason.BUDGET
+        return super().over
 
     def work_within_reach(self, work: float, seconds: float) -> float:
         """Most work of the solve that the budget and the time allow, at the pace since so much work and seconds."""
@@ -99,7 +101,7 @@ class Limits(Budget):
     def hurry(self) -> None:
         """After Ctrl-C: leave the judgement a second."""
         soon = self.seconds + RESERVE.interrupted_seconds
-        self.time_limit = soon if self.time_limit is None else min(self.time_limit, soon)
+        self.time_limit = min(self.time_limit or math.inf, soon)
 
     @contextmanager
     def judging(self) -> Iterator[None]:

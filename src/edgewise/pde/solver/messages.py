@@ -76,21 +76,6 @@ def other_evidence(record: Record) -> str:
     return f"{agreement}, but other evidence puts the error at {typed_text(estimate, 1)}."
 
 
-def no_help(noun: str) -> str:
-    """Clause on a grid or network after which a finer one cannot be better."""
-    return f"A finer {noun} would not help"
-
-
-def not_lowered(noun: str) -> str:
-    """Clause on grids or networks that were refined in vain."""
-    return f"Finer {noun}s lowered the residual no further"
-
-
-def too_many_parameters(noun: str, most: int) -> str:
-    """Clause on a grid or network that is larger than the method allows."""
-    return f"A finer {noun} has more than {most:,} parameters"
-
-
 def hardly_begun(record: Record) -> str:
     """Clause on an integration in time that went wrong soon."""
     name, reached = _last_moment(record)
@@ -106,7 +91,9 @@ def _last_moment(record: Record) -> tuple[str, float]:
 
 def sentence(record: Record, ending: Ending) -> str:
     """Why a tier ended: where the solution ends before the last moment, why it does; and the largest residual."""
-    usual = Clause.NO_HELP if record.evidence().is_final else Clause.NOT_FINER
+    usual = Clause.NOT_FINER
+    if record.evidence().is_final:
+        usual = Clause.NO_HELP
     clause = str(ending.clause) or OVER.get(ending.reason, usual)
     if not record.is_complete:
         name, reached = _last_moment(record)
@@ -119,9 +106,11 @@ def sentence(record: Record, ending: Ending) -> str:
             if beyond:
                 clause = f"{beyond}: the solution ends"
         clause = f"{clause} at {name} = {typed_text(reached)}"
-    if record.tier.judges_itself and not clause.endswith("."):
+    if clause.endswith("."):
+        return clause
+    if record.tier.judges_itself:
         return f"{clause}."
-    return clause if clause.endswith(".") else f"{clause}; {_largest_residual(record)}"
+    return f"{clause}; {_largest_residual(record)}"
 
 
 def _largest_residual(record: Record) -> str:
@@ -194,6 +183,9 @@ def nothing_in_time(problem: Collocation, limits: Limits) -> InputError:
 
 def too_high_order(form: StrongForm, why: str = "") -> InputError:
     """The error of an equation whose derivatives networks do not have, and why it is left to them."""
-    where = "where it is left to networks" if why else "where no grid of splines has a solution"
-    came = f"{form.order}, and {why}" if why else form.order
+    where = "where no grid of splines has a solution"
+    came = str(form.order)
+    if why:
+        where = "where it is left to networks"
+        came = f"{form.order}, and {why}"
     return InputError(f"the equation must be of order {MAX_DEGREE - 1} at most {where}, got {came}")

@@ -68,7 +68,9 @@ def other_solutions(
     [0.1405, 4.0915]
     """
     # Solutions of one problem, and what is asked for.
-    given: list = list(known) if isinstance(known, list | tuple) else [known]
+    given: list = [known]
+    if isinstance(known, list | tuple):
+        given = list(known)
     solutions = [each for each in given if isinstance(each, Solution)]
     if not given or len(solutions) < len(given):
         raise InputError(f"known must hold solutions, from solve, got {known!r:.60}")
@@ -88,7 +90,7 @@ def other_solutions(
     if units:
         inverse = torch.tensor([1 / units[name] for name in stated.fields], dtype=torch.float64)
         models = [scaled(model, inverse) for model in models]
-    facts = Facts.of(problem)
+    facts = Facts(problem.form)
     tier = GridCollocation()
     grid_problem = facts.grid_problem
     reason = facts.no_grid

@@ -101,7 +101,9 @@ def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
     dimension = problem.domain.dimension
     grid_size = options.get("grid_size")
     if grid_size is None:
-        grid_size = FIRST_GRID_OF_BOX if dimension > 1 else FIRST_GRID_OF_LINE
+        grid_size = FIRST_GRID_OF_LINE
+        if dimension > 1:
+            grid_size = FIRST_GRID_OF_BOX
     check_count(grid_size, "grid_size")
     shape: tuple | str = TENSOR if dimension <= MOST_TENSOR else SEPARABLE
     if shape == SEPARABLE and problem.form.periodic:
@@ -114,7 +116,9 @@ def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
         shape = tuple(hidden)
     # A network that is trained further.
     start = options.get("start")
-    begin = None if start is None else as_chain(start.model)
+    begin: Chain | None = None
+    if start is not None:
+        begin = as_chain(start.model)
     if begin is not None:
         check_as_start(problem, begin, hidden, options.get("degree"), options.get("grid_size"))
         shape = shape_of(begin)

@@ -84,7 +84,9 @@ class Record:
         self.limits = limits
         self.seed = seed
         self.before = before
-        self.remark: str = "" if before is None else before.remark
+        self.remark = ""
+        if before is not None:
+            self.remark = before.remark
         self.count = 0  # number of levels
         self.stages: list[Stage] = []
         self.divergence = math.nan  # of the only level from an integration that ended earlier
@@ -111,7 +113,7 @@ class Record:
     @property
     def problem(self) -> Collocation:
         """The problem that the best level solves."""
-        return self._problem_of(self.level)
+        return self.level.problem or self.stated
 
     @property
     def is_complete(self) -> bool:
@@ -126,7 +128,7 @@ class Record:
         self.begun = None
         self.limits.work += level.work
         self.limits.has_result = True
-        problem = self._problem_of(level)
+        problem = level.problem or self.stated
         # An integration that ends earlier only serves to judge.
         is_same = torch.equal(problem.domain.bounds, self._bounds)
         self._is_beginning = self.count > 0 and not is_same
@@ -136,9 +138,10 @@ class Record:
         if not is_same:
             self._draw_points(problem)
         # A level is compared with the best one before, the first one with that of an earlier tier of the same domain.
-        tolerance = self.level.tolerance if self.count else None
-        is_check = self.count == 1 and level.tolerance is not None and level.tolerance > (tolerance or 0.0)
-        origin: Record | None = self if self.count and not is_check else self.before
+        is_check = self.count == 1 and level.tolerance is not None and level.tolerance > (self.level.tolerance or 0.0)
+        origin = self.before
+        if self.count and not is_check:
+            origin = self
         if origin is not None and not torch.equal(origin.problem.domain.bounds, self._bounds):
             origin = None
         # The residual at fresh points, and the difference from the level before. Where a limit ends them, nothing is
@@ -181,13 +184,11 @@ class Record:
             self._least_at_fresh = at_fresh
         self.report(described(level.network), level.loss)
 
-    def _problem_of(self, level: Level) -> Collocation:
-        """The problem that a level solves."""
-        return self.stated if level.problem is None else level.problem
-
     def report(self, stage: str, loss: float) -> None:
         """Pass on what is being done."""
-        self.limits.best_loss = None if self._level is None else self._level.loss
+        self.limits.best_loss = None
+        if self._level is not None:
+            self.limits.best_loss = self._level.loss
         self.limits.report(stage, loss=loss)
 
     def return_to_least(self, *, has_stalled: bool) -> None:
@@ -271,10 +272,12 @@ class Record:
 
     def residual_of(self, level: Level) -> float:
         """Mean residual of another level at those fresh points that were sought for the best one; see `judge`."""
-        problem = self._problem_of(level)
+        problem = level.problem or self.stated
         points = self.worst_case._replace(squares=squared_residuals(level.network, problem, self.worst_case.x))
         residual = residual_size(level.network, problem, points)
-        return residual if math.isfinite(residual) else math.inf
+        if not math.isfinite(residual):
+            return math.inf
+        return residual
 
     @property
     def changes(self) -> list[float]:
@@ -292,7 +295,7 @@ class Record:
             found = self.tier.judge(self)
             missed = doubts_of_features(self.level.network, self.problem)
             if missed:
-                estimate = 1.0 if math.isnan(found.estimate) else max(found.estimate, 1.0)
+                estimate = max(1.0, found.estimate)  # 1 also where the estimate is nan
                 found = replace(found, doubts=(*missed, *found.doubts), estimate=estimate, is_final=True)
             if found.is_sound and found.estimate >= 1:
                 found = replace(found, doubts=(NO_DIGIT.format(error=typed_text(found.estimate, 1)),))
@@ -306,11 +309,14 @@ class Record:
         if level.tolerance is not None:
             work = max(work, CORRECTION.work_of_elements)
         points = self.worst_case
+        change = self.stages[-1].change
+        if len(self.stages) == 1:
+            change = self.error
         with self.limits.judging():
             found = judge(
                 level.network,
                 self.problem,
-                change=self.error if len(self.stages) == 1 else self.stages[-1].change,
+                change=change,
                 estimate=self.error,
                 work=min(work, ESTIMATES.correction_pace * self.limits.seconds_left),
                 points=points,
@@ -344,16 +350,22 @@ class Record:
         if doubt is not None:
             self.doubt(doubt)
             return Ending(StopReason.NO_PROGRESS, messages.Clause.NO_HELP)
-        return Ending(StopReason.CONVERGED, messages.agreement(self)) if self.agrees(tolerance) else None
+        if not self.agrees(tolerance):
+            return None
+        return Ending(StopReason.CONVERGED, messages.agreement(self))
 
     def cut(self, reason: StopReason) -> Ending:
         """Add the level that a limit or Ctrl-C has cut, as far as it came."""
         begun = self.begun
-        level = None if begun is None else begun.level()
-        if begun is None or level is None:
+        if begun is None:
+            return Ending(reason)
+        level = begun.level()
+        if level is None:
             return Ending(reason)
         self.add(level)
-        return Ending(reason, begun.sentence if reason is StopReason.INTERRUPTED else "")
+        if reason is StopReason.INTERRUPTED:
+            return Ending(reason, begun.sentence)
+        return Ending(reason)
 
     def settle(self, ending: Ending) -> None:
         """Choose the best level once there are no more."""
@@ -369,8 +381,9 @@ class Record:
         found = self.evidence()
         self.is_doubted = True
         if found.is_sound or doubt.is_alone:
-            others = found.doubts if self.problem.form.surplus_conditions else ()
-            doubts = (*others, doubt.sentence)
+            doubts: tuple[str, ...] = (doubt.sentence,)
+            if self.problem.form.surplus_conditions:
+                doubts = (*found.doubts, doubt.sentence)
             self._evidence = replace(found, doubts=doubts, estimate=max(found.estimate, 1.0))
 
 
@@ -446,7 +459,9 @@ def error_of_integrations(record: Record) -> float:
         return record.divergence
     last, before = record.stages[-1], record.stages[-2]
     is_even = record.residual <= ESTIMATES.uneven * last.residual
-    fall = fall_of_integration(before.loss / last.loss) if is_even else 1.0
+    fall = 1.0
+    if is_even:
+        fall = fall_of_integration(before.loss / last.loss)
     return max(error_of_grids(record), last.change / fall)
 
 

@@ -34,7 +34,7 @@ from edgewise.pde.solver.network import count_parameters, network_for, separable
 from edgewise.pde.solver.plan import Plan
 from edgewise.pde.solver.record import Record
 from edgewise.pde.solver.solution import field_values
-from edgewise.pde.solver.training import STEPS, Patience, Trainer, solve_step_work
+from edgewise.pde.solver.training import NETWORK_STEPS, STEPS, Patience, Trainer, solve_step_work
 from edgewise.pde.spaces.networks import (
     SEPARABLE,
     TensorNetwork,
@@ -193,7 +193,7 @@ class Refinement(ABC):
 
     def problem_of(self, level: Level) -> Collocation:
         """The problem at the points of a level."""
-        return self.problem if level.problem is None else level.problem
+        return level.problem or self.problem
 
     def _with_settled_integrals(self, first: Level) -> Level:
         """The first level with integrals by a rule that agrees with one of twice as many points, up to a limit.
@@ -243,32 +243,44 @@ class Refinement(ABC):
                 if is_rounding and evidence.is_sound and evidence.estimate <= allowed:
                     return Ending(StopReason.CONVERGED, messages.Clause.ONLY_ROUNDING)
                 if evidence.is_final:
-                    return Ending(StopReason.NO_PROGRESS, messages.no_help(self.noun))
+                    return Ending(StopReason.NO_PROGRESS, f"A finer {self.noun} would not help")
             if not math.isfinite(best.loss):
                 return Ending(StopReason.NO_PROGRESS, messages.Clause.NOT_A_NUMBER)
             # Candidates for the next level, as far as the limits allow.
             larger = self.larger(chain_of(last.network))
             candidates = [self.untrained(network, record.problem) for network in larger]
             if not candidates:
-                return Ending(StopReason.BUDGET, messages.too_many_parameters(self.noun, self.plan.most))
+                return Ending(StopReason.BUDGET, f"A finer {self.noun} has more than {self.plan.most:,} parameters")
             one_step = sum(solve_step_work(each.network, self.problem_of(each)) for each in candidates)
             if self.limits.work + self.likely_steps * one_step > self.limits.limit:
                 return Ending(StopReason.BUDGET)
             self.limits.check()
-            if not self.trainer.ends_in_time(one_step):
+            if not self.limits.allows(NETWORK_STEPS, one_step):
                 return Ending(StopReason.TIME_LIMIT, messages.Clause.STAGE_OUT_OF_REACH)
             # A race, whose winner is trained to the end.
-            steps = STEPS if len(candidates) == 1 else 2 * SETTINGS.race_steps
+            steps = STEPS
+            if len(candidates) > 1:
+                steps = 2 * SETTINGS.race_steps
             candidates = [self.trained(each, steps) for each in candidates]
             was_resolved = record.is_resolved
-            candidate = min(candidates, key=lambda each: each.loss if was_resolved else record.residual_of(each))
+            most_stalls = SETTINGS.stalls
+            if was_resolved:
+                candidate = min(candidates, key=lambda each: each.loss)
+            else:
+                most_stalls = SETTINGS.unresolved_stalls
+                candidate = min(candidates, key=record.residual_of)
             if len(candidates) > 1:
                 candidate = self.trained(candidate, STEPS)
             # It is kept where it is better, and the refinement ends where the last ones gained little.
             residual = record.residual_of(candidate)
             is_better = residual < record.residual
-            stalls = stalls + 1 if residual * SETTINGS.worthwhile > record.residual else 0
-            is_settled = self.has_settled(best if best.is_graded else last, candidate)
+            if residual * SETTINGS.worthwhile > record.residual:
+                stalls += 1
+            else:
+                stalls = 0
+            if best.is_graded:
+                last = best
+            is_settled = self.has_settled(last, candidate)
             last = candidate
             is_ordinary = best.is_graded and self.problem.form.parts is None
             is_last = is_ordinary and was_resolved and not is_better and len(candidates) == 1
@@ -279,8 +291,8 @@ class Refinement(ABC):
             if is_settled:
                 record.doubt(Doubt(NO_SOLUTION, is_alone=True))
                 return Ending(StopReason.NO_PROGRESS, messages.Clause.NO_HELP)
-            if is_last or stalls == (SETTINGS.stalls if was_resolved else SETTINGS.unresolved_stalls):
-                return Ending(StopReason.NO_PROGRESS, messages.not_lowered(self.noun))
+            if is_last or stalls == most_stalls:
+                return Ending(StopReason.NO_PROGRESS, f"Finer {self.noun}s lowered the residual no further")
 
 
 class GradedGrids(Refinement):
@@ -292,8 +304,13 @@ class GradedGrids(Refinement):
         super().__init__(problem, plan, record, tolerance)
         # Whether one step solves each grid, so that none needs a start.
         self.is_linear = isinstance(plan.method, LevenbergMarquardt) and not problem.unknowns and problem.form.is_linear
-        self.likely_steps = 3 if self.is_linear else 6  # as measured on the library
-        self.patience = Patience.hasty if self.is_linear else Patience.patient
+        # Steps as measured on the library.
+        if self.is_linear:
+            self.likely_steps = 3
+            self.patience = Patience.hasty
+        else:
+            self.likely_steps = 6
+            self.patience = Patience.patient
 
     def starts(self) -> Iterator[Level]:
         """A constant on a coarse even grid, the network of a like problem, or the last even grid, graded."""
@@ -367,7 +384,9 @@ class GradedGrids(Refinement):
             finer = self._anew(layer, respaced(layer, domain, SETTINGS.growth, most=most))
         else:
             previous = self.record.previous
-            coarser = _layer_of(previous.network) if previous is not None and previous.is_graded else None
+            coarser: TensorLayer | None = None
+            if previous is not None and previous.is_graded:
+                coarser = _layer_of(previous.network)
             finer = TensorNetwork(layer.with_breakpoints(grown(layer, domain, SETTINGS.growth, coarser, most=most)))
         larger = [*even, finer]
         if count_parameters(larger[0]) < SETTINGS.least_growth * count_parameters(network):
@@ -411,10 +430,10 @@ class GradedGrids(Refinement):
         Those of a nonlinear equation, as one that oscillates, may be far from all values, with no way downhill to them.
         """
         form = self.problem.form
-        conditions = [
-            replace(each, weight=max(each.weight, SETTINGS.measured_weight)) if isinstance(each, Observations) else each
-            for each in form.conditions
-        ]
+        conditions = list(form.conditions)
+        for number, condition in enumerate(conditions):
+            if isinstance(condition, Observations):
+                conditions[number] = replace(condition, weight=max(condition.weight, SETTINGS.measured_weight))
         near = Collocation(
             replace(form, conditions=tuple(conditions)), self.problem.sampling, copied_unknowns(self.problem.unknowns)
         )
@@ -459,7 +478,7 @@ class TrainedNetworks(Refinement):
             network = network_for(problem, shape, plan.grid_size, plan.degree, seed)
         else:
             # A product of many splines must start with factors near 1, or it is nearly zero.
-            around = 1.0 if number == 0 else 0.0
+            around = float(number == 0)
             network = separable_network(problem, SETTINGS.first_rank, plan.grid_size, plan.degree, seed, around)
         start = self.untrained(network, problem)
         for count in range(3 if shape else 1):
@@ -477,13 +496,16 @@ class TrainedNetworks(Refinement):
             if self.limits.past_deadline or not fit_hidden_grids_(network, self.problem_of(start).train.x):
                 break
             start = self.trained(start, SETTINGS.race_steps)
-        is_over = self.limits.past_deadline and math.isfinite(start.loss)
-        return start if is_over else self.trained(start, STEPS)
+        if self.limits.past_deadline and math.isfinite(start.loss):
+            return start
+        return self.trained(start, STEPS)
 
     def points_for(self, network: Chain, problem: Collocation, seed: int) -> Collocation:
         """A problem at quasi-random points, with unknown coefficients of its own."""
         points = max(SETTINGS.least_points, SETTINGS.rows_per_parameter * count_parameters(network))
-        boundary = round(SETTINGS.boundary_share * points) if problem.domain.dimension > 2 else None
+        boundary: int | None = None
+        if problem.domain.dimension > 2:
+            boundary = round(SETTINGS.boundary_share * points)
         return problem.resampled(points, boundary, seed=seed, own_unknowns=True)
 
     def larger(self, network: Chain) -> list[Chain]:

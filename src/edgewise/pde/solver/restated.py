@@ -153,7 +153,10 @@ def units_of(form: StrongForm) -> dict[str, float]:
         if not bool(new.isfinite().all()):
             return {}
         change = float((new - exponents).abs().max())
-        exponents = exponents + (SETTINGS.taken_over if number else 1.0) * (new - exponents)
+        if number:
+            exponents = exponents + SETTINGS.taken_over * (new - exponents)
+        else:
+            exponents = new  # those before are zeros
         if change < SETTINGS.settled:
             exponents = exponents.round()
             is_near = float(exponents.abs().max()) < SETTINGS.near_one

@@ -192,7 +192,10 @@ class Solution:
             notes = [self.message]
         for name, value in self.unknowns.items():
             error = self.standard_errors.get(name)
-            text = number_text(value, 6) if error is None else text_with_error(value, error)
+            if error is None:
+                text = number_text(value, 6)
+            else:
+                text = text_with_error(value, error)
             notes.append(f"{name} = {text}")
         notes.append("edgewise.plot.solution_figure(solution) draws it.")
         head = ["grid", "parameters", "residual", "change", "seconds"]
@@ -217,13 +220,14 @@ class Solution:
     def __call__(self, x: Tensor | ArrayLike) -> Tensor | np.ndarray:
         """Evaluate the fields, without gradients. Shapes: x (b, n); returns (b, fields)."""
         points = self._points(x)
-        values = field_values(self.model, self.problem, points)
-        return values.to(x.dtype) if isinstance(x, Tensor) else values.numpy()
+        return _in_kind_of(x, field_values(self.model, self.problem, points))
 
     def _points(self, x: Tensor | ArrayLike) -> Tensor:
         """Points (b, n) as float64; a warning where some lie outside the box around the domain."""
-        later = "" if moments_of(self.model) is None else ", after the last moment nan"
-        return checked_points(self.problem.domain, x, f"extrapolated{later}", stacklevel=4)
+        beyond = "extrapolated"
+        if moments_of(self.model) is not None:
+            beyond = "extrapolated, after the last moment nan"
+        return checked_points(self.problem.domain, x, beyond, stacklevel=4)
 
     def fields(self, x: Tensor | ArrayLike, *derivatives: str) -> list[Field]:
         """Fields with some of their derivatives, as `solution.fields(x, "x", "xx")[0].xx`.
@@ -279,8 +283,7 @@ class Solution:
         Tensor or ndarray
             Shape (b,), of the kind of x.
         """
-        values: Tensor = getattr(self.fields(x, by)[self._slot(field)], by)
-        return values.to(x.dtype) if isinstance(x, Tensor) else values.numpy()
+        return _in_kind_of(x, getattr(self.fields(x, by)[self._slot(field)], by))
 
     def standard_error(self, x: Tensor | ArrayLike, field: str | None = None) -> Tensor | np.ndarray:
         """Standard errors of a field that was found from measured values with `UnknownField`.
@@ -306,8 +309,7 @@ class Solution:
         known = getattr(self.model, "standard_errors", None)
         if known is None:
             raise InputError("standard errors of fields need a problem with UnknownField, got one without")
-        values: Tensor = known(self._points(x))[:, self._slot(field)]
-        return values.to(x.dtype) if isinstance(x, Tensor) else values.numpy()
+        return _in_kind_of(x, known(self._points(x))[:, self._slot(field)])
 
     @typed
     def flux(self, on: str | Sequence[str] | None = None, field: str | None = None, coefficient: Value = 1.0) -> float:
@@ -532,9 +534,11 @@ class Solution:
 
     def _slot(self, field: str | None) -> int:
         names = self.problem.fields
-        if (field is None and len(names) > 1) or (field is not None and not is_one_of(field, names)):
+        if field is None and len(names) == 1:
+            return 0
+        if field is None or not is_one_of(field, names):
             raise InputError(f"field must be one of {', '.join(names)}, got {field!r}")
-        return 0 if field is None else names.index(field)
+        return names.index(field)
 
     @typed
     def errors(self, fields: Sequence[str] | None = None) -> Errors:
@@ -551,6 +555,13 @@ class Solution:
             A name is no field, or the problem has no known solution.
         """
         return errors_of(self.model, self.problem, fields)
+
+
+def _in_kind_of(x: Tensor | ArrayLike, values: Tensor) -> Tensor | np.ndarray:
+    """Values as a tensor of the dtype of points that are a tensor, else as an array."""
+    if isinstance(x, Tensor):
+        return values.to(x.dtype)
+    return values.numpy()
 
 
 @torch.no_grad()
@@ -588,4 +599,5 @@ def errors_of(network: nn.Module, problem: Collocation, fields: Sequence[str] | 
             sums[2 * number + 1] += squares.sum()
         largest = max(largest, float(difference[0].abs().max()))
     l2, h1, exact_l2, exact_h1 = (sums / weights.sum()).sqrt().tolist()
-    return Errors(l2, h1, largest, l2 / exact_l2 if exact_l2 else l2, h1 / exact_h1 if exact_h1 else h1)
+    # Errors relative to the solution, or absolute where it is zero.
+    return Errors(l2, h1, largest, l2 / (exact_l2 or 1.0), h1 / (exact_h1 or 1.0))

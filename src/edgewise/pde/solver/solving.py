@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypedDict, Unpack
 
 import torch
+from torch import Tensor
 
 from edgewise.checks import check_number, check_options
 from edgewise.errors import InputError
@@ -178,15 +179,22 @@ def solve(
     check_progress(progress, has_line=True)
     restated, start, units = in_own_units(problem, options.get("start"))
     # What the problem is decides which tiers solve it.
-    facts = Facts.of(restated)
+    facts = Facts(restated.form)
     _check_order(facts, options)
     plan = planned(restated, seed, {**options, "start": start})
-    tiers = (LeastSquares(), Networks()) if plan.is_chosen else TIERS
+    tiers = TIERS
+    if plan.is_chosen:
+        tiers = (LeastSquares(), Networks())
     # Tiers in their order, each refined until two levels agree, as far as the limits allow.
     journal = options.get("journal")
+    earlier_seconds = 0.0
+    if journal is not None:
+        earlier_seconds = journal.earlier_seconds
+    guess: Callable[[Tensor], Tensor] | None = None
+    if start is not None:
+        guess = partial(field_values, start.model, start.problem)
     with reported(progress, "solve") as report:
-        limits = Limits(budget, time_limit, report, 0.0 if journal is None else journal.earlier_seconds)
-        guess = None if start is None else partial(field_values, start.model, start.problem)
+        limits = Limits(budget, time_limit, report, earlier_seconds)
         task = Task(restated, facts, plan, limits, tolerance, guess)
         with limits.holds():
             found = first_good(task, tiers)
@@ -203,12 +211,15 @@ def _check_options(
     if not isinstance(problem, Collocation):
         raise InputError(f"problem must be a PDE, got {type(problem).__name__}")
     check_options(solve, options, SolveOptions)
-    for value, name in ((budget, "budget"), (1.0 if time_limit is None else time_limit, "time_limit")):
-        check_number(value, name, positive=True)
+    check_number(budget, "budget", positive=True)
+    if time_limit is not None:
+        check_number(time_limit, "time_limit", positive=True)
     check_number(tolerance, "tolerance")
     check_start(problem, options.get("start"))
     if problem.form.smoothed_fields:
-        given: dict[str, object] = {**options, "tolerance": None if tolerance == DEFAULT_TOLERANCE else tolerance}
+        given: dict[str, object] = {**options}
+        if tolerance != DEFAULT_TOLERANCE:
+            given["tolerance"] = tolerance
         chosen = next((name for name, value in given.items() if name not in ALWAYS and value is not None), None)
         if chosen is not None:
             raise InputError(f"{chosen} must be left out for problems with UnknownField, got {given[chosen]!r:.60}")
@@ -217,6 +228,8 @@ def _check_options(
 def _check_order(facts: Facts, options: SolveOptions) -> None:
     """Raise an InputError where only networks could solve an equation whose derivatives they do not have."""
     if facts.form.order > MAX_DEGREE - 1:
-        why = facts.no_grid if is_unchosen(options) else "a network or its method is chosen"
+        why = "a network or its method is chosen"
+        if is_unchosen(options):
+            why = facts.no_grid
         if why:
             raise messages.too_high_order(facts.form, why)

@@ -90,7 +90,9 @@ class Watch:
         """Receive the share of the time, the number of time elements and the work; return whether to go on."""
         limits = self.limits
         limits.work = self.spent + work
-        name = "check, time element" if self.is_check else "time element"
+        name = "time element"
+        if self.is_check:
+            name = "check, time element"
         self.record.report(f"{name} {elements}, {percent_text(share)} of the time", self.tolerance**2)
         if self.is_check:
             return not limits.past_deadline
@@ -126,11 +128,9 @@ class Watch:
                     and self.tolerance < INTEGRATION.most_loose_tolerance
                 ):
                     steps = math.ceil(min(math.log(excess, method.dearer), 10))
-                    most = (
-                        INTEGRATION.most_tolerance
-                        if self.tolerance < INTEGRATION.most_tolerance
-                        else INTEGRATION.most_loose_tolerance
-                    )
+                    most = INTEGRATION.most_loose_tolerance
+                    if self.tolerance < INTEGRATION.most_tolerance:
+                        most = INTEGRATION.most_tolerance
                     self.looser = min(self.tolerance * ESTIMATES.sharper**steps, most)
 
 
@@ -164,7 +164,9 @@ def integrations(task: Task, record: Record, grid_problem: GridProblem, method: 
             yield level
         limits.check()
         if is_first and not is_whole:
-            return Ending(StopReason.BUDGET if watch.is_out_of_reach else StopReason.NO_PROGRESS)
+            if watch.is_out_of_reach:
+                return Ending(StopReason.BUDGET)
+            return Ending(StopReason.NO_PROGRESS)
         if is_whole and record.error <= task.tolerance:
             return Ending(StopReason.NO_PROGRESS, messages.other_evidence(record))
         if not watch.is_out_of_reach and (not is_whole or allowed <= least):
@@ -173,9 +175,11 @@ def integrations(task: Task, record: Record, grid_problem: GridProblem, method: 
         passed += 1
         within_reach = limits.work_within_reach(watch.spent, watch.began)
         if watch.is_out_of_reach or limits.work + method.dearer * (limits.work - watch.spent) > within_reach:
-            reason = StopReason.TIME_LIMIT if within_reach < limits.limit else StopReason.BUDGET
+            reason = StopReason.BUDGET
+            if within_reach < limits.limit:
+                reason = StopReason.TIME_LIMIT
             if record.count == 1 and (record.is_resolved or not task.facts.has_fronts):
-                yield from _coarser_integration(task, record, grid_problem, method)
+                yield from _coarser_integration(record, grid_problem, method)
             return Ending(reason, messages.INTEGRATION_OUT_OF_REACH[reason])
         # A tolerance that is a little sharper is enough where the estimate is near; others may reach rounding. The
         # error beside a jump of the start falls with its grid, no faster than such tolerances do.
@@ -183,7 +187,9 @@ def integrations(task: Task, record: Record, grid_problem: GridProblem, method: 
             record.error <= fall_of_integration(INTEGRATION.sharper_if_loose) * task.tolerance
             or stepper.solver.has_rough_initial
         )
-        sharper = INTEGRATION.sharper_if_loose if is_near else _ratio_of_tolerances(allowed)
+        sharper = INTEGRATION.sharper_if_loose
+        if not is_near:
+            sharper = _ratio_of_tolerances(allowed)
         allowed = max(allowed / sharper, least)
 
 
@@ -215,7 +221,7 @@ def _level_of(stepper: TimeStepper, problem: Collocation, allowed: float) -> Lev
     )
 
 
-def _coarser_integration(task: Task, record: Record, grid_problem: GridProblem, method: Method) -> Iterator[Level]:
+def _coarser_integration(record: Record, grid_problem: GridProblem, method: Method) -> Iterator[Level]:
     """A larger tolerance than that of the only integration, to compare: it costs less than a sharper one.
 
     Without a second one nothing knows by how much errors grow in time. Only the time limit ends it, or Ctrl-C.
@@ -272,7 +278,9 @@ def even_grids(task: Task, record: Record, grid_problem: GridProblem, method: Me
         allowed = max(task.tolerance, INTEGRATION.even_tolerance / finer**2)
         stepper = method.stepper(grid_problem, allowed, watch, finer, watch.left)
         level_so_far = partial(_even_level_of, stepper, problem, task.tolerance, why)
-        record.begun = None if record.count else Begun(level_so_far)
+        record.begun = None
+        if not record.count:
+            record.begun = Begun(level_so_far)
         result = stepper.run()
         level = level_so_far()
         if level is not None and (not record.count or (result is not None and result.is_complete)):
@@ -290,7 +298,9 @@ def even_grids(task: Task, record: Record, grid_problem: GridProblem, method: Me
 def _even_level_of(stepper: TimeStepper, problem: Collocation, tolerance: float, why: str) -> Level | None:
     """An integration on an even grid as a level; `why` names the reason why residuals are no evidence."""
     level = _level_of(stepper, problem, tolerance)
-    return None if level is None else replace(level, tolerance=None, no_residuals=why)
+    if level is None:
+        return None
+    return replace(level, tolerance=None, no_residuals=why)
 
 
 def evidence_of_even_grids(record: Record) -> Evidence:

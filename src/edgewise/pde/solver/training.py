@@ -93,9 +93,11 @@ def train_network(
     patience: Callable[[StepEvent], bool] | None = None,
 ) -> TrainingOutcome:
     """Train a network in place. Ctrl-C raises KeyboardInterrupt, so that the solver can end with an earlier stage."""
-    patience = Patience.patient() if patience is None else patience
-    report = fit(network, problem, method, steps=steps, tolerance=SETTINGS.tolerance, callbacks=[patience])
-    return TrainingOutcome(report.loss if math.isfinite(report.loss) else math.inf, report.steps)
+    callbacks = [patience or Patience.patient()]
+    report = fit(network, problem, method, steps=steps, tolerance=SETTINGS.tolerance, callbacks=callbacks)
+    if not math.isfinite(report.loss):
+        return TrainingOutcome(math.inf, report.steps)
+    return TrainingOutcome(report.loss, report.steps)
 
 
 class Trainer:
@@ -114,7 +116,9 @@ class Trainer:
         limits = self.limits
         began = limits.seconds
         state = dict(network.state_dict()) | {f"{UNKNOWN}{name}": value for name, value in problem.unknowns.items()}
-        recalled = None if self.journal is None else self.journal.recall("training")
+        recalled: Part | None = None
+        if self.journal is not None:
+            recalled = self.journal.recall("training")
         if recalled is None:
             outcome = train_network(
                 network, problem, self.method, steps, lambda event: patience(event) or limits.past_deadline
@@ -131,10 +135,6 @@ class Trainer:
         limits.work += work
         limits.took(NETWORK_STEPS, work, limits.seconds - began)
         return outcome
-
-    def ends_in_time(self, work: float) -> bool:
-        """Whether so many multiply-adds would end before the time limit, at the speed of the last training."""
-        return self.limits.allows(NETWORK_STEPS, work)
 
 
 def solve_step_work(network: nn.Module, problem: Collocation) -> float:
@@ -154,5 +154,7 @@ def linear_method(most_parameters: int, *, is_cut: bool = False) -> LevenbergMar
 
     Matrices are factorised up to `most_parameters`; `is_cut` is whether the boundary cuts through cells of the grid.
     """
-    damping = SETTINGS.cut_damping if is_cut else SETTINGS.least_damping
+    damping = SETTINGS.least_damping
+    if is_cut:
+        damping = SETTINGS.cut_damping
     return LevenbergMarquardt(damping=damping, acceleration=False, factorised=most_parameters)

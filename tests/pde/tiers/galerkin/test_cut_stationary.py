@@ -76,7 +76,7 @@ WALLS = [name for name in HOLE.boundary_names if name != "sphere"]
 )
 def test_the_first_grids_have_five_digits(problem, exact, grids):
     x = problem.domain.interior(1000, "sobol", 9)
-    interfaces = Facts.of(problem).interfaces
+    interfaces = Facts(problem.form).interfaces
     stages, known = cut_cell_levels(problem, interfaces), exact(*x.T)
     number = torch.zeros(len(x), dtype=torch.int64) if problem.form.parts is None else problem.form.parts.number(x)
     errors = []
@@ -94,8 +94,8 @@ def test_other_problems_have_no_such_grids():
         PDE(lambda u: laplacian(u), Ball(), [Dirichlet(1.0)]),
         PDE(lambda u: u.t - laplacian(u), Disk() * Time(0, 1), [Dirichlet(0.0), Initial(0.0)]),
     ]
-    assert not any(CutCells().solves(Facts.of(problem)) for problem in others)
-    assert CutCells().solves(Facts.of(poisson(SHELL, [Dirichlet(wave)])))
+    assert not any(CutCells().solves(Facts(problem.form)) for problem in others)
+    assert CutCells().solves(Facts(poisson(SHELL, [Dirichlet(wave)]).form))
 
 
 @pytest.mark.slow
