@@ -125,7 +125,9 @@ def operator_of(problem: Collocation) -> Operator | None:
         or spread > SETTINGS.rounded * float(level.abs().max())
     ):
         return Operator(None)
-    return Operator(float(level.mean()) if float(level.abs().max()) > SETTINGS.rounded else 0.0)
+    if float(level.abs().max()) > SETTINGS.rounded:
+        return Operator(float(level.mean()))
+    return Operator(0.0)
 
 
 def singular_functions(problem: Collocation, operator: Operator, most: float, around: int) -> list[SingularFunctions]:
@@ -162,7 +164,7 @@ def _at_corner(
     times the field also their products with powers of the radius squared, and others those with all polynomials.
     """
     on_values = [block.order == 0 for block in conditions]
-    half = 0.0 if on_values[0] == on_values[1] else 0.5
+    half = 0.5 * (on_values[0] != on_values[1])
     count = math.ceil(most * corner.opening / math.pi + half)
     exponents = [(k - half) * math.pi / corner.opening for k in range(1, count + 1)]
     is_whole = [abs(each - round(each)) < SETTINGS.rounded for each in exponents]
@@ -170,8 +172,11 @@ def _at_corner(
     for kind, wanted in (("1", False), ("log z", True)):
         first = [a for a, whole in zip(exponents, is_whole, strict=True) if a < most and whole is wanted]
         if operator.square is not None:
-            ends = ((a, math.ceil((most - a) / 2) if operator.square else 1) for a in first)
-            terms: Terms = tuple((a + q, q, on_values[0]) for a, end in ends for q in range(end))
+            if operator.square:
+                pairs = [(a, q) for a in first for q in range(math.ceil((most - a) / 2))]
+            else:
+                pairs = [(a, 0) for a in first]
+            terms: Terms = tuple((a + q, q, on_values[0]) for a, q in pairs)
             if wanted and all(on_values):
                 values = []
                 for angle, block in zip((corner.start, corner.start + corner.opening), conditions, strict=True):
@@ -197,7 +202,9 @@ def _around_hole(center: Tensor, radius: float, operator: Operator, most: int) -
     both = [(float(k), imaginary) for k in range(1, most + 1) for imaginary in (False, True)]
     if operator.square:
         terms: Terms = ((0.0, 0, False), *((k, 0, imaginary) for k, imaginary in both))
-        kind = "K" if operator.square < 0 else "Y"
+        kind = "Y"  # the Bessel function that is singular at zero
+        if operator.square < 0:
+            kind = "K"
         return [SingularFunctions(*place, kind, terms, True, math.sqrt(abs(operator.square)))]
     if operator.is_plain:
         powers: Terms = tuple((-k, 0, imaginary) for k, imaginary in both)
@@ -206,7 +213,7 @@ def _around_hole(center: Tensor, radius: float, operator: Operator, most: int) -
         degrees = [(p, q) for p in range(SETTINGS.hole_polynomial) for q in range(SETTINGS.hole_polynomial - p)]
         every = sorted({(p - k, q) for k, _ in both for p, q in degrees if p < k or q})
         powers = tuple((a, q, imaginary) for a, q in every if a < 0 for imaginary in (False, True))
-        logs = tuple((float(p), q, i) for p, q in degrees for i in ((False,) if p == q == 0 else (False, True)))
+        logs = tuple((float(p), q, i) for p, q in degrees for i in (False, True) if p or q or not i)
     return [
         SingularFunctions(*place, "1", powers, is_hole=True),
         SingularFunctions(*place, "log |z|", logs, is_hole=True),
@@ -276,7 +283,9 @@ def even_grid_levels(
     holes = holes_of(domain)
     places = tuple(corner.point for corner in corners)
     is_enriched = bool(corners or holes) and len(problem.fields) == 1 and problem.form.order == 2
-    operator = operator_of(problem) if is_enriched else None
+    operator: Operator | None = None
+    if is_enriched:
+        operator = operator_of(problem)
     is_reentrant = any(corner.opening > math.pi * (1 + SETTINGS.rounded) for corner in corners)
     is_first_order = problem.form.order == 1 and not problem.form.is_linear
     # What boxes have no grids for is left to graded ones, but for equations of first order with data all around.

@@ -182,10 +182,10 @@ def inverse_fits(
     periodic = [name in problem.form.periodic for name in domain.coordinates]
 
     def sizes() -> list[int]:  # a periodic coordinate has no fewer intervals
-        return [max(count, degree + 1) if repeats else count for repeats in periodic]
+        return [max(count, repeats * (degree + 1)) for repeats in periodic]
 
     def coefficients() -> int:
-        splines = (size + (0 if repeats else degree) for size, repeats in zip(sizes(), periodic, strict=True))
+        splines = (size + (not repeats) * degree for size, repeats in zip(sizes(), periodic, strict=True))
         return math.prod(splines) * len(problem.fields)
 
     # Fewer intervals, as long as dense matrices are too large.
@@ -203,7 +203,10 @@ def inverse_fits(
         mesh = Mesh(domain, lines, SETTINGS.points_per_interval)
         fit = None
         spent = 0.0
-        for order in SETTINGS.orders if start is None else (start.order,):
+        orders = SETTINGS.orders
+        if start is not None:
+            orders = (start.order,)
+        for order in orders:
             sampled = problem.resampled(1, seed=1, mesh=mesh, own_unknowns=True)
             try:
                 smoothing = _Smoothing(sampled, mesh, copy.deepcopy(layer), names, watch, order, spent)
@@ -233,7 +236,9 @@ def inverse_fits(
                 and tried.is_settled
                 and tried.cross_validation < fit.cross_validation - SETTINGS.least_fall_of_order
             )
-            fit = replace(tried if is_better or fit is None else fit, work=spent)
+            if is_better or fit is None:
+                fit = tried
+            fit = replace(fit, work=spent)
             begin(Begun(partial(replace, fit, work=0.0)))
             if not (is_better and goes_on and fit.has_noise):
                 break
@@ -319,7 +324,10 @@ class _Smoothing:
         # Strengths and noise of the largest likelihood, with the equation holding more and more.
         self.found = None
         self.is_starting = False
-        for exactness in SETTINGS.exactnesses if before is None else SETTINGS.exactnesses[-1:]:
+        exactnesses = SETTINGS.exactnesses
+        if before is not None:
+            exactnesses = exactnesses[-1:]
+        for exactness in exactnesses:
             if exactness < SETTINGS.exactnesses[-1] and not self.watch(self.work, self._size(self.exact)):
                 continue  # no time for the way there
             self._likeliest(self.names, strengths, noise, exactness)
@@ -351,7 +359,10 @@ class _Smoothing:
         ends = [min(each) for each in self.rises.values()]
         wider = max((SETTINGS.profiled / max(each, SETTINGS.least_rise) for each in ends), default=1.0)
         has_noise = self.count - found.freedom > SETTINGS.least_spare
-        root = root * (max(wider, 1.0) if has_noise else math.nan)
+        if has_noise:
+            root = root * max(wider, 1.0)
+        else:
+            root = root * math.nan
         return InverseFit(
             network=UncertainNetwork(self.network.tensor_layer, root[:size].contiguous()),
             problem=self.problem,
@@ -456,7 +467,9 @@ class _Smoothing:
             for strength, matrix, of_field in zip(strengths, rough, curved, strict=True):
                 given = of_field - float((covariance * matrix).sum())
                 ratio = max(given, ABOVE_ZERO) / max(float(c @ matrix @ c), ABOVE_ZERO)
-                most = SETTINGS.strength_change if strength * given > SETTINGS.least_curved else 1.0
+                most = 1.0
+                if strength * given > SETTINGS.least_curved:
+                    most = SETTINGS.strength_change
                 ratio = min(max(ratio, 1 / SETTINGS.strength_change), most)
                 fresh.append(strength * ratio)
                 changes.append(abs(math.log(ratio)))

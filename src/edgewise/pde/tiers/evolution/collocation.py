@@ -79,9 +79,9 @@ class CollocationSolver:
         self.rough: RoughInitial | None = None  # where the initial state jumps and the equation smooths it
         self._preconditioner: Preconditioner | None = None  # of the last time element
         # sizes of the fields so far, for flows, which may start from rest
-        self._largest = (
-            np.zeros(len(evolution.grid_problem.form.fields)) if evolution.grid_problem.constraint_variables else None
-        )
+        self._largest: np.ndarray | None = None
+        if evolution.grid_problem.constraint_variables:
+            self._largest = np.zeros(len(evolution.grid_problem.form.fields))
 
     def initial(self) -> State:
         """State at the first moment: its grid is refined until the state is resolved."""
@@ -118,7 +118,8 @@ class CollocationSolver:
             axes = finer
         # The largest grid may leave more than the allowed error.
         error = max(float(each.max()) for each in errors)
-        self.initial_error = error if error > evolution.allowed else 0.0
+        if error > evolution.allowed:
+            self.initial_error = error
         return state
 
     def restart(self, state: State, moment: float) -> State:
@@ -181,7 +182,9 @@ class CollocationSolver:
 
         def flat(evaluated: Sequence[tuple[np.ndarray, Jacobian]]) -> np.ndarray:
             """Residuals; the initial state is kept exactly, so that nothing is left of it in a step."""
-            parts = [0.0 * v.ravel() if start else v.ravel() for (v, _), start in zip(evaluated, is_start, strict=True)]
+            parts = [values.ravel() for values, _ in evaluated]
+            for number in np.flatnonzero(is_start):
+                parts[number] = 0.0 * parts[number]
             return np.concatenate(parts)
 
         def factorised(coef: np.ndarray) -> Solver | None:
@@ -202,7 +205,9 @@ class CollocationSolver:
             return solver
 
         def residual(coef: np.ndarray) -> np.ndarray:
-            return fresh_residual if is_fresh else flat([block.evaluate(coef, with_jacobian=False) for block in blocks])
+            if is_fresh:
+                return fresh_residual
+            return flat([block.evaluate(coef, with_jacobian=False) for block in blocks])
 
         def contracting(coef: np.ndarray, step: np.ndarray, solver: Solver) -> Advance | None:
             """A full step, whose factors serve the next one while steps contract."""
@@ -216,15 +221,20 @@ class CollocationSolver:
             moved = np.abs(step).reshape(-1, coef.shape[-1]).max(0)
             sizes = self._scale(coef)
             size = float((moved / sizes).max())
-            first = sizes if steps == 1 else first
+            if steps == 1:
+                first = sizes
             if not math.isfinite(size) or size > NEWTON.diverged:
                 return None
             # Contraction, in units that stay the same: where the linearised equation grows without bound, the fields do
             # so too, and steps are small beside them.
             change = float((moved / first).max())
-            rate = change / before if math.isfinite(before) else 1.0
-            # Convergence: the sum of all steps to come is small, or what is left is rounding.
-            to_come = size * rate / (1 - rate) if rate < NEWTON.series else size
+            rate = 1.0
+            if math.isfinite(before):
+                rate = change / before
+            # Convergence: the sum of all steps to come, a geometric series, is small, or what is left is rounding.
+            to_come = size
+            if rate < NEWTON.series:
+                to_come = size * rate / (1 - rate)
             if to_come <= enough or (grid_problem.form.is_linear and is_fresh):
                 return Advance(coef, is_last=True)
             if size < NEWTON.stalled[bool(grid_problem.constraint_variables)] and rate > NEWTON.series:
@@ -240,7 +250,9 @@ class CollocationSolver:
         # Simplified Newton steps from a guess that continues the time element before.
         guess = first_guess(evolution, each_prolonged, axes, state, length, previous, near)
         solved = newton(guess, residual, factorised, contracting, NEWTON.iterations)
-        return None if solved is None else (solved[0], steps)
+        if solved is None:
+            return None
+        return solved[0], steps
 
     def _blocks(self, axes: list[SplineAxis]) -> list[RowBlock]:
         """Rows of the time element."""
@@ -259,7 +271,9 @@ class CollocationSolver:
         sizes = np.abs(coef).reshape(-1, coef.shape[-1]).max(0)
         if self._largest is not None:
             sizes = np.maximum(sizes, self._largest)
-        return floored(sizes, 0.0 if self.rough is None else self.rough.least_size)
+        if self.rough is None:
+            return floored(sizes, 0.0)
+        return floored(sizes, self.rough.least_size)
 
     # The grid of space.
 
@@ -289,7 +303,9 @@ class CollocationSolver:
         """The state on a coarser grid, where indicators of the last time element and the state itself allow it."""
         if not self.evolution.space or self.damping is not None:
             return state
-        errors = self.indicators(element) if element.indicators is None else element.indicators
+        errors = element.indicators
+        if errors is None:
+            errors = self.indicators(element)
         coarser = grids.coarsened(self.evolution, state.space, errors)
         at = partial(on_points, state.space, state.values)
         # The residual of a short time element says nothing of the state after it.

@@ -48,8 +48,10 @@ def refined(
         most_cut = np.clip(most / len(line.breakpoints), 1.0, SETTINGS.refine)
         cut = np.clip(margin * (each / evolution.allowed) ** (1 / (line.degree + 1)), 1.0, most_cut)
         points = graded(line.breakpoints, np.diff(line.breakpoints) / cut, line.periodic)
-        is_finer = float(each.max()) > evolution.allowed and len(line.breakpoints) < len(points) <= most
-        finer.append(evolution.grid_problem.axis(points, line.degree, line.periodic) if is_finer else line)
+        if float(each.max()) > evolution.allowed and len(line.breakpoints) < len(points) <= most:
+            finer.append(evolution.grid_problem.axis(points, line.degree, line.periodic))
+        else:
+            finer.append(line)
     if all(new is old for new, old in zip(finer, space, strict=True)):
         return None
     return finer

@@ -50,7 +50,9 @@ class SmoothedBlock(EquationBlock):
             factors = np.full(self.shape, factor)
             for axis in np.flatnonzero(index):
                 shares = self._shares(int(axis))
-                factors *= shares.reshape([-1 if k == axis else 1 for k in range(len(self.axes))])
+                shape = [1] * len(self.axes)
+                shape[axis] = -1
+                factors *= shares.reshape(shape)
             values[number] += factors * derivatives[index][slot]
             if with_jacobian:
                 jacobian[key] = jacobian.get(key, 0.0) + factors
@@ -104,7 +106,8 @@ class Hyperviscosity:
         block, *others = self.evolution.grid_problem.equation_blocks(axes)
         if others:
             return
-        points = [axes[k].breakpoints[:1] if k == time else each for k, each in enumerate(block.points)]
+        points = list(block.points)
+        points[time] = axes[time].breakpoints[:1]
         at_first = RowBlock(block.form, block.term, block.numbers, axes, points)
         jacobian = at_first.evaluate(coef)[1]
         rates = [(number, slot, rate) for (number, slot, index), rate in jacobian.items() if index[time]]
@@ -123,12 +126,13 @@ class Hyperviscosity:
 
     def damped(self, blocks: Sequence[RowBlock]) -> list[RowBlock]:
         """Rows of a time element with the hyperviscosity in those of the equation."""
-        return [
-            SmoothedBlock(each.form, each.term, each.numbers, each.axes, each.points, smoothing=self.factors)
-            if each.face is None
-            else each
-            for each in blocks
-        ]
+        damped = list(blocks)
+        for number, each in enumerate(blocks):
+            if each.face is None:
+                damped[number] = SmoothedBlock(
+                    each.form, each.term, each.numbers, each.axes, each.points, smoothing=self.factors
+                )
+        return damped
 
 
 def smooths(grid_problem: GridProblem) -> bool:

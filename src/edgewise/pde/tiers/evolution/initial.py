@@ -95,12 +95,17 @@ class RoughInitial:
         # Walls whose slopes they contradict, where the shortest interval follows from the error that this leaves.
         kinks = rough.kinks()
         rough.least_size = SETTINGS.size_by_kink * float(kinks.max())
-        kinks /= max(float(np.abs(values).max()), float(kinks.max()) if not gaps.any() else 0.0, ABOVE_ZERO)
+        size = max(float(np.abs(values).max()), ABOVE_ZERO)
+        if not gaps.any():
+            size = max(size, float(kinks.max()))
+        kinks /= size
         if kinks.max() > SETTINGS.least_jump:
             rough.places += ends[(kinks > SETTINGS.least_jump) & (gaps == 0)].tolist()
             shortest = (allowed / (SETTINGS.left_by_kink * kinks.max())) ** (2 / 3)
             rough.shortest = min(rough.shortest, (rough.high - rough.low) * shortest)
-        return rough if rough.places else None
+        if not rough.places:
+            return None
+        return rough
 
     def _conditions(self) -> Iterator[tuple[int, ResidualTerm, Tensor, Tensor | None]]:
         """Conditions at the moment at the walls: 0 or 1 for the end, term, point and normal, (1, 2) each."""
@@ -155,7 +160,9 @@ class RoughInitial:
                 if not len(beyond):
                     continue
                 gap = float(np.abs(beyond - place).min())
-                room = gap / (2 if any(abs(beyond - place).min() == abs(each - place) for each in self.places) else 1)
+                room = gap
+                if any(gap == abs(each - place) for each in self.places):  # another jump needs the other half
+                    room = gap / 2
                 steps = self.shortest * SETTINGS.growth ** np.maximum(np.arange(2000) - SETTINGS.even, 0)
                 away = np.cumsum(np.minimum(steps, longest))
                 points.append(place + sign * away[away < room - np.minimum(steps, longest) / 2])

@@ -50,10 +50,11 @@ def moments_of_jumps(grid_problem: GridProblem) -> list[tuple[float, float]]:
     features = [each for each in narrow_features(form) if each.axis == time]
     moments = with_features(moments, features, time)
     found = jumps_on_line(_residuals_of(form, form.equation_term), moments, SETTINGS.least_jump)
-    for number, axis, side in grid_problem.faces() if form.domain.is_box else ():
-        if axis != time:
-            residuals = _residuals_of(form, form.condition_terms[number], (axis, side))
-            found += jumps_on_line(residuals, moments, SETTINGS.least_jump)
+    if form.domain.is_box:
+        for number, axis, side in grid_problem.faces():
+            if axis != time:
+                residuals = _residuals_of(form, form.condition_terms[number], (axis, side))
+                found += jumps_on_line(residuals, moments, SETTINGS.least_jump)
     margin = SETTINGS.rounding * float(np.spacing(max(abs(begin), abs(end))))
     jumps = [(each - margin, each + margin) for each in found if begin + margin < each < end - margin]
     # No time element goes over a narrow feature: time elements end before it, in it and after it.
@@ -161,7 +162,10 @@ def _residuals_along(
 
 def _residuals_of(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None = None) -> OnLine:
     """Residuals of a term for fixed fields at some places."""
-    places = probes_of(form, face, SETTINGS.places if form.domain.dimension > 1 else 1)
+    count = 1
+    if form.domain.dimension > 1:
+        count = SETTINGS.places
+    places = probes_of(form, face, count)
     jet = random_jet(term, len(places))
 
     def at(moments: np.ndarray) -> np.ndarray:

@@ -109,7 +109,9 @@ class Evolution:
     @property
     def left(self) -> float:
         """Multiply-adds that the budget leaves."""
-        return math.inf if self._left is None else self._left(self.work)
+        if self._left is None:
+            return math.inf
+        return self._left(self.work)
 
     def with_time(self, space: Sequence[SplineAxis], begin: float, end: float) -> list[SplineAxis]:
         """All coordinates of a time element."""
@@ -145,7 +147,9 @@ class Evolution:
             data = np.concatenate([state[:given, ..., slot], nodal[..., slot]])
             powers = np.polynomial.legendre.legvander(2 * (moments - begin) / length - 1, len(data) - 1)
             first = np.polynomial.legendre.legvander(np.array([-1.0]), len(data) - 1)
-            rows = [first] if given else []
+            rows = []
+            if given:
+                rows.append(first)
             if given > 1:
                 slope = [np.polynomial.legendre.Legendre(each).deriv()(-1.0) for each in np.eye(len(data))]
                 rows.append(np.array([slope]) * 2 / length)

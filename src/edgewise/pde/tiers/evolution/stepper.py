@@ -44,7 +44,8 @@ class ElementSolver(Protocol):
         """State at the first moment, on a grid that resolves it."""
 
     def restart(self, state: State, moment: float) -> State:
-        """State after a jump of the equation, which conditions on walls may contradict as they may initial values."""
+        """State after a jump of the equation, which conditions on walls may contradict; as it is on a fixed grid."""
+        return state
 
     def solve(
         self, state: State, begin: float, end: float, previous: TimeElement | None, near: TimeElement | None
@@ -56,12 +57,15 @@ class ElementSolver(Protocol):
 
     def indicators(self, element: TimeElement) -> list[np.ndarray]:
         """Errors in the intervals of each coordinate of space, relative to the field; empty where the grid is fixed."""
+        return []
 
     def refine(self, state: State, indicators: list[np.ndarray]) -> State | None:
         """The state on a grid with shorter intervals where errors are above the allowed one; None where none are."""
+        return None
 
     def coarsen(self, state: State, element: TimeElement) -> State:
         """The state on a coarser grid, where indicators of the last time element and the state itself allow it."""
+        return state
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,9 @@ class Method:
     ) -> TimeStepper:
         """A stepper with a tolerance, whose first grid is finer by a factor; `left` is that of its `Evolution`."""
         evolution = Evolution(grid_problem, tolerance, finer, left)
-        memory = Memory(evolution) if grid_problem.form.has_integrals else None
+        memory: Memory | None = None
+        if grid_problem.form.has_integrals:
+            memory = Memory(evolution)
         return TimeStepper(evolution, self.solver(evolution), watch, memory)
 
 
@@ -228,7 +234,9 @@ class TimeStepper:
                 lengthened += 1
                 continue
             # Acceptance: the time element ends exactly where it was asked to, or a little after an event.
-            stop = latest if length == latest - moment else moment + length
+            stop = moment + length
+            if length == latest - moment:
+                stop = latest
             element = replace(element, axes=evolution.with_time(element.state.space, moment, stop))
             state = evolution.last_state(element, length)
             if is_at_event:
@@ -246,7 +254,10 @@ class TimeStepper:
             else:
                 state = self.solver.restart(state, after)
             # It is up to twice as long, and after an event as long as the first attempt before it.
-            length *= min(1.0 if is_halted or element.steps > settings.few_steps else settings.grow, factor)
+            grow = settings.grow
+            if is_halted or element.steps > settings.few_steps:
+                grow = 1.0
+            length *= min(grow, factor)
             if is_at_event:
                 length = max(length, asked)
             moment = after
@@ -278,11 +289,13 @@ class TimeStepper:
         Where a limit is over inside the first one, that on the grid before is a beginning.
         """
         evolution = self.evolution
+        previous: TimeElement | None = None
+        if self.elements:
+            previous = self.elements[-1]
         before = math.inf  # the largest error on a grid with half as many splines
         element: TimeElement | None = None  # that on the last grid
         try:
             for rounds in range(1, self.settings.most_rounds + 2):
-                previous = self.elements[-1] if self.elements else None
                 element = self.solver.solve(state, begin, end, previous, element)
                 if element is None:
                     return None

@@ -83,6 +83,7 @@ def flux_factors(equation: Mapping[Index, np.ndarray], normal: np.ndarray) -> np
     """The vector -n A, (m, d): factors of the first derivatives in the flux, from those of the second ones, A."""
     units = np.eye(normal.shape[1], dtype=int)
     flux = np.zeros(normal.shape)
+    # A mixed derivative is that of both orders, half of it each.
     for first, second in itertools.product(range(len(units)), repeat=2):
         factor = equation.get(tuple((units[first] + units[second]).tolist()))
         if factor is not None:
@@ -121,7 +122,7 @@ class Assembly:
         for residual, by_order in parts[0].items():
             for slot, lead in self._lead(residual, by_order, len(inside)).items():
                 self._tests.append((0, residual, slot, {index: inside * each for index, each in lead.items()}))
-            self._add_ghost(residual, by_order)
+            self._add_ghost(by_order)
         # The conditions.
         for number, wall in enumerate(at_walls, 1):
             self._add_conditions(number, self._by_residual(wall), parts[number])
@@ -186,7 +187,7 @@ class Assembly:
         square = self._sizes[residual] ** 2
         return {slot: {index: each / square for index, each in terms.items()} for slot, terms in leading.items()}
 
-    def _add_ghost(self, residual: int, by_order: ByOrder) -> None:
+    def _add_ghost(self, by_order: ByOrder) -> None:
         """Weights of the ghost penalty: jumps have neither the leading term in time nor the largest other one."""
         stiff = self._waves(by_order.get(0, {}), 1)
         if self.time is None:
@@ -196,12 +197,13 @@ class Assembly:
         most = 0
         if not highest:
             most = max(sum(index) for terms in by_order[0].values() for index in terms)
-        lead = {
-            slot: float(each.mean()) if highest else stiff
-            for slot, terms in by_order[highest].items()
-            for index, each in terms.items()
-            if sum(index) == most
-        }
+        lead = dict[int, float]()
+        for slot, terms in by_order[highest].items():
+            for index, factor in terms.items():
+                if sum(index) == most and highest:
+                    lead[slot] = float(factor.mean())
+                elif sum(index) == most:
+                    lead[slot] = stiff
         total = max(sum(map(abs, lead.values())), ABOVE_ZERO)
         for (slot, test), (other, slope) in itertools.product(lead.items(), repeat=2):
             weight = SETTINGS.ghost * test * slope / total**2
@@ -280,7 +282,9 @@ def _across(terms: Mapping[Index, np.ndarray], normal: np.ndarray) -> np.ndarray
     across = np.add.reduce([factor * normal[:, index.index(1)] for index, factor in first.items()])
     largest = max(float(np.abs(factor).max()) for factor in first.values())
     least = float((across * np.sign(across.max())).min())  # below 0 if signs differ
-    return across if least >= SETTINGS.least_flux * largest else None
+    if not least >= SETTINGS.least_flux * largest:
+        return None
+    return across
 
 
 def stationary(form: StrongForm, grid: CutGrid) -> tuple[Assembly, np.ndarray]:

@@ -33,7 +33,7 @@ from edgewise.pde.tiers.evolution.grids import refined
 from edgewise.pde.tiers.evolution.guesses import first_guess
 from edgewise.pde.tiers.evolution.problem import SETTINGS as EVOLUTION
 from edgewise.pde.tiers.evolution.problem import Evolution, State, TimeElement, floored, time_error
-from edgewise.pde.tiers.evolution.stepper import Method
+from edgewise.pde.tiers.evolution.stepper import ElementSolver, Method
 from edgewise.pde.tiers.galerkin import CutGrid
 from edgewise.pde.tiers.galerkin.assembly import Assembly, wave_size
 from edgewise.settings import ABOVE_ZERO
@@ -80,7 +80,7 @@ class CutElementSettings:
 SETTINGS = CutElementSettings()
 
 
-class CutCellSolver:
+class CutCellSolver(ElementSolver):
     """Solver of time elements on any domain of space, see the module."""
 
     shares_factors = True
@@ -148,7 +148,9 @@ class CutCellSolver:
             return finer
         ratio = math.prod(line.count for line in finer) / math.prod(line.count for line in axes)
         needed = SETTINGS.times_fit * self._grid(axes).fit_work * ratio**SETTINGS.growth_of_factors
-        return finer if needed <= SETTINGS.most_share * self.evolution.left else None
+        if needed > SETTINGS.most_share * self.evolution.left:
+            return None
+        return finer
 
     def _first_axes(self) -> list[SplineAxis]:
         """Coordinates of the first grid, in the plane with a few intervals across the smallest hole."""
@@ -171,14 +173,6 @@ class CutCellSolver:
                 intervals = max(intervals, degree + 1)
             axes.append(SplineAxis(np.linspace(bounds[k, 0], bounds[k, 1], intervals + 1), degree, repeats))
         return axes
-
-    def restart(self, state: State, moment: float) -> State:
-        """State after a jump of the equation: as it is."""
-        return state
-
-    def coarsen(self, state: State, element: TimeElement) -> State:
-        """The state as it is: grids get no coarser, so that time elements share factors."""
-        return state
 
     def _narrowest(self) -> float:
         """Smallest width, in any coordinate, of a closed curve of the boundary, whose normals cancel out."""
@@ -406,7 +400,9 @@ class CutCellSolver:
 
         # Simplified Newton steps.
         solved = newton(grid.taken(self._nodal(line, guess)), residual, factorised, contracting, NEWTON.iterations)
-        return None if solved is None else evolution.from_nodal(line, grid.spread(solved[0]), initial)
+        if solved is None:
+            return None
+        return evolution.from_nodal(line, grid.spread(solved[0]), initial)
 
     def _sizes(self, values: np.ndarray) -> np.ndarray:
         """Root mean square of each field from values (..., fields)."""

@@ -146,8 +146,8 @@ class CutGrid:
                 jumps = _jumps(axis)
                 for corner in self._corners(pairs[:, 0]):
                     check_time()
-                    each = enumerate(zip(corner, masses, strict=True))
-                    factors = [jumps[k] if n == number else mass[k] for n, (k, mass) in each]
+                    factors = [mass[k] for k, mass in zip(corner, masses, strict=True)]
+                    factors[number] = jumps[corner[number]]
                     places = self._place[product_numbers(self.axes, [columns[None] for columns, _ in factors])]
                     yield places, places, reduce(np.kron, [block for _, block in factors])[None]
 
@@ -188,7 +188,7 @@ class CutGrid:
 
         The second may be that of another grid of the same coordinates, whose part has the same points.
         """
-        grid, number = (self, part) if beyond is None else beyond
+        grid, number = beyond or (self, part)
 
         def blocks() -> Iterator[Block]:
             for (rows, places), (_, others) in zip(self._cell_rows(part), grid._cell_rows(number), strict=True):
@@ -246,7 +246,9 @@ class CutGrid:
                 if len(self.axes) > 2 and self._kept_count + values.size <= SETTINGS.most_kept:
                     self._kept_count += values.size
                     self._kept[place] = values
-            total = total + (values if factor is None else factor[rows][..., None] * values)
+            if factor is not None:
+                values = factor[rows][..., None] * values
+            total = total + values
         return total
 
     def taken(self, coef: np.ndarray) -> np.ndarray:

@@ -70,9 +70,9 @@ def cut_cell_levels(problem: Collocation, interfaces: Sequence[Interface] = ()) 
     # The first grid, and points at which residuals are looked at, with the numbers of their parts.
     counts = [SETTINGS.first_intervals] * 3
     periodic = [name in form.periodic for name in domain.coordinates]
-    counts = [
-        max(count, SETTINGS.degree + 1) if repeats else count for count, repeats in zip(counts, periodic, strict=True)
-    ]
+    for axis, repeats in enumerate(periodic):
+        if repeats:  # a spline must not meet itself
+            counts[axis] = max(counts[axis], SETTINGS.degree + 1)
     x = domain.interior(SETTINGS.fresh_points, "sobol", seed=1)
     if form.parts is None:
         number = torch.zeros(len(x), dtype=torch.int64)
@@ -183,8 +183,14 @@ def _join(
     grids = [assembly.grid for assembly in assemblies]
     sign = assemblies[0].sign
     inner = grids[1]
-    given = 0.0 if interface.value is None else next(iter(by_field(interface.value, form.fields).values()))
-    flux: Value = interface.flux[0] if isinstance(interface.flux, Sequence) else interface.flux
+    given: Value = 0.0
+    if interface.value is not None:
+        given = next(iter(by_field(interface.value, form.fields).values()))
+    flux: Value
+    if isinstance(interface.flux, Sequence):
+        flux = interface.flux[0]
+    else:
+        flux = interface.flux
     names = form.domain.coordinates
     step = DOMAINS.off_boundary_step * float(form.domain.size.max())
     none: Index = (0, 0, 0)

@@ -89,7 +89,10 @@ class FirstOrderForm(WeakForm):
             entry = values[..., row, column]
             if entry.any() or not total.shape[0]:
                 each = between_fields(assembled(rules, entry, trials=trials), row, column, values.shape[-2:])
-                total = total + each if total.shape[0] else each
+                if total.shape[0]:
+                    total = total + each
+                else:
+                    total = each
         return total
 
     def _data(self, moments: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -195,7 +198,7 @@ def sat_penalty(
     _, fluxes, _ = resolved(grid_problem, points, moment)
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]
     matrix = symmetriser(fluxes)
-    flux = (1.0 if face[1] else -1.0) * matrix @ fluxes[space.index(face[0])]
+    flux = (2.0 * face[1] - 1.0) * matrix @ fluxes[space.index(face[0])]
     if is_even:
         flux = flux / flux_sizes(matrix, fluxes)[..., None, None]
     # The conditions B u = g.

@@ -29,7 +29,7 @@ from edgewise.pde.tiers.evolution.problem import (
     on_points,
     time_error,
 )
-from edgewise.pde.tiers.evolution.stepper import Method
+from edgewise.pde.tiers.evolution.stepper import ElementSolver, Method
 from edgewise.pde.tiers.galerkin.first_order import (
     FirstOrderForm,
     resolved,
@@ -87,7 +87,9 @@ def has_weak_form(grid_problem: GridProblem) -> bool:
     grid = [axis.all_points() for axis in even_axes(grid_problem, SETTINGS.grid[len(space)], SETTINGS.grid_degree)]
 
     def on(face: tuple[int, int]) -> list[np.ndarray]:
-        return [bounds[axis, [face[1]]] if axis == face[0] else grid[k] for k, axis in enumerate(space)]
+        places = list(grid)
+        places[space.index(face[0])] = bounds[face[0], [face[1]]]
+        return places
 
     try:
         if form.order == 1:
@@ -292,7 +294,7 @@ def _initial_jet(evolution: Evolution, points: Sequence[np.ndarray]) -> dict[Ind
     return known
 
 
-class WeakSolver:
+class WeakSolver(ElementSolver):
     """Solver of time elements by a `WeakForm` or a `FirstOrderForm` on one even grid of space."""
 
     shares_factors = True
@@ -307,14 +309,12 @@ class WeakSolver:
         evolution = self.evolution
         intervals = round(evolution.finer * SETTINGS.first_intervals[len(evolution.space)])
         axes = even_axes(evolution.grid_problem, intervals, SETTINGS.degree)
-        form_of = FirstOrderForm if evolution.grid_problem.form.order == 1 else WeakForm
-        self.form = form_of(evolution.grid_problem, axes, evolution.spend)
+        if evolution.grid_problem.form.order == 1:
+            self.form: WeakForm = FirstOrderForm(evolution.grid_problem, axes, evolution.spend)
+        else:
+            self.form = WeakForm(evolution.grid_problem, axes, evolution.spend)
         values = evolution.interpolated_initial(axes)
         return State(axes, self.form.started(values, evolution.initial_on, evolution.begin))
-
-    def restart(self, state: State, moment: float) -> State:
-        """State after a jump of the equation: as it is."""
-        return state
 
     def solve(
         self, state: State, begin: float, end: float, previous: TimeElement | None, near: TimeElement | None
@@ -328,18 +328,6 @@ class WeakSolver:
         evolution.spend(WEAK.element_work)
         scale = floored(np.abs(coef).reshape(-1, coef.shape[-1]).max(0))
         return TimeElement(state, axes, coef, time_error(last_legendre(evolution, state.space, coef, scale)))
-
-    def indicators(self, element: TimeElement) -> list[np.ndarray]:
-        """None, for the grid is fixed."""
-        return []
-
-    def refine(self, state: State, indicators: list[np.ndarray]) -> State | None:
-        """No grid, see `indicators`."""
-        return None
-
-    def coarsen(self, state: State, element: TimeElement) -> State:
-        """The state as it is."""
-        return state
 
 
 WEAK_FORM = Method(WeakSolver, first_intervals=SETTINGS.first_intervals, most_intervals=SETTINGS.most_intervals)

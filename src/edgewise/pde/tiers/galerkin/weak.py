@@ -42,15 +42,17 @@ class AxisQuadrature:
     """A coordinate with a quadrature rule, or an end of it, and the splines at the points."""
 
     def __init__(self, axis: SplineAxis, end: int | None = None):
-        cells, per_cell = (
-            (axis.intervals, max(SETTINGS.points_of_interval, -(-SETTINGS.points // axis.intervals)))
-            if end is None
-            else (1, 1)
-        )
-        points, self.weights = axis.quadrature(per_cell)
-        self.points = points.ravel()
-        if end is not None:
-            self.points = axis.breakpoints[[-1 if end else 0]]
+        if end is None:
+            # Gauss-Legendre points of all intervals.
+            cells = axis.intervals
+            per_cell = max(SETTINGS.points_of_interval, -(-SETTINGS.points // axis.intervals))
+            points, self.weights = axis.quadrature(per_cell)
+            self.points = points.ravel()
+        else:
+            # The low end, number 0, or the high end, number -1.
+            cells = 1
+            per_cell = 1
+            self.points = axis.breakpoints[[-end]]
             self.weights = np.ones((1, 1))
         local = [axis.local(self.points, order) for order in (0, 1)]
         self.columns, self.count = local[0][0].reshape(cells, per_cell, -1)[:, 0], axis.count
@@ -117,13 +119,15 @@ class WeakForm:
             normal = jacobian.get(tuple(int(k == axis) for k in range(form.domain.dimension)))
             level = jacobian.get((0,) * form.domain.dimension)
             if normal is None:  # values are given, of which a side has those at the places of its splines
-                points = [self._places[k] if k != number else line for k, line in enumerate(points)]
+                ends = points[number]
+                points = list(self._places)
+                points[number] = ends
                 level = jacobian_of_field(grid_problem, term, points, low, (axis, end))[0][(0,) * form.domain.dimension]
                 self.sides.append(Side(number, end, term, points, -1 / level, []))
                 given[self._place(self.sides[-1])] = True
                 continue
             # Natural conditions: fluxes, with a reaction for those of Robin.
-            factor = weighted(grid_problem, points, low)[1] / normal * (1 if end else -1)
+            factor = weighted(grid_problem, points, low)[1] / normal * (2 * end - 1)
             if level is not None:
                 self.matrices[0] += assembled(at, factor * level)
             self.sides.append(Side(number, end, term, points, factor, at))
@@ -133,8 +137,11 @@ class WeakForm:
 
     def _place(self, side: Side) -> tuple[slice, ...]:
         """Coefficients of a side among all of them."""
-        place = slice(-1, None) if side.end else slice(0, 1)
-        return tuple(place if k == side.axis else slice(None) for k in range(len(self.axes)))
+        place: list[slice] = [slice(None)] * len(self.axes)
+        place[side.axis] = slice(0, 1)
+        if side.end:
+            place[side.axis] = slice(-1, None)
+        return tuple(place)
 
     def solved(self, line: TimeAxis, state: np.ndarray) -> np.ndarray:
         """Coefficients of space at the moments of a time element, (q, *counts), from the state at its beginning.
@@ -149,10 +156,12 @@ class WeakForm:
         rhs = loads - self.matrices[0] @ start[0]
         if self.order == 2:
             rhs += np.outer(rates.sum(1), self.matrices[2] @ start[1])
-        change = known
-        for matrix in self.matrices if self.given.any() else ():
-            rhs -= (matrix @ change.T).T
-            change = rates @ change
+        if self.given.any():
+            # What the given coefficients and their rates leave in the equations of the others.
+            change = known
+            for matrix in self.matrices:
+                rhs -= (matrix @ change.T).T
+                change = rates @ change
         if not self.systems.serves(rates):
             self.systems.factorise(rates)
         known[:, ~self.given] += self.systems.solved(rhs[:, ~self.given])
@@ -296,13 +305,15 @@ def weighted(
     is_even = all(np.allclose(each, first, rtol=1e-12) for each in leading) and float(first.min() * first.max()) > 0
     if not is_even or max(rest, default=0) > 1 or len(noted) > 1:
         raise ValueError("second derivatives are no Laplacian times a coefficient that keeps its sign")
-    if noted:
-        spread = noted[0][0].numpy().reshape(first.shape)
-    else:
-        spread = np.ones_like(first)
+    if not noted:
+        weight = -np.ones_like(first) / first
+        return weight, np.ones_like(first), {index: weight * slope for index, slope in jacobian.items()}
+    # The slope of a coefficient of `diffusion` is part of the divergence.
+    coefficient, slopes = noted[0]
+    spread = coefficient.numpy().reshape(first.shape)
     weight = -spread / first
     lower = {index: weight * slope for index, slope in jacobian.items()}
-    for axis, slope in zip(space, noted[0][1].numpy().T[space] if noted else (), strict=False):
+    for axis, slope in zip(space, slopes.numpy().T[space], strict=True):
         index = tuple(int(k == axis) for k in range(size))
-        lower[index] = lower.get(index, 0.0) + slope.reshape(first.shape)  # it is part of the divergence
+        lower[index] = lower.get(index, 0.0) + slope.reshape(first.shape)
     return weight, spread, lower

@@ -108,7 +108,9 @@ def _grown(axis: SplineAxis, coarser: float, tolerance: float) -> tuple[int, flo
     the power of the length of intervals that the degree gives; the slower of the two counts.
     """
     count = axis.count
-    fewer = axis.intervals // 2 + (0 if axis.periodic else SETTINGS.degree)
+    fewer = axis.intervals // 2
+    if not axis.periodic:
+        fewer += SETTINGS.degree
     error = max(min(coarser, 1.0) ** (count / fewer), coarser / 2 ** (SETTINGS.degree + 1))
     intervals = axis.intervals + 1
 
@@ -148,7 +150,9 @@ def _newton(
     def residual(current: Function) -> Function:
         """The function less the solution of the equation linearised about it."""
         nonlocal missed, ahead
-        about = Function.zero(lines) if is_linear else current
+        about = current
+        if is_linear:
+            about = Function.zero(lines)
         # The linearised equation for what is beyond the lift of the conditions, from a start in its space.
         system = system_of(grid_problem, lines, about, lift, data, data_rank, seed, spend)
         if current is lift:
@@ -168,7 +172,8 @@ def _newton(
         """Full steps, until one changes next to nothing; it diverges where changes grow without bound."""
         nonlocal first
         change = step.norm / max(ahead.norm, ABOVE_ZERO)
-        first = change if math.isnan(first) else first
+        if math.isnan(first):
+            first = change
         if not change <= SETTINGS.diverged * first:
             return None
         return Advance(ahead, is_last=is_linear or change <= SETTINGS.close * tolerance)
@@ -178,6 +183,10 @@ def _newton(
         return lambda values: values
 
     # From the level before, or from the lift.
-    start = lift if before is None else before.on(lines)
+    start = lift
+    if before is not None:
+        start = before.on(lines)
     solved = newton(start, residual, factorised, settled, SETTINGS.steps, lambda function: function.norm)
-    return None if solved is None else (solved[0], missed)
+    if solved is None:
+        return None
+    return solved[0], missed

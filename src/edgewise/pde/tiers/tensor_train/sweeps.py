@@ -88,10 +88,14 @@ class Pairs:
         """Sweep until nothing changes; False where a pair has no solution."""
         self.most, self.tolerance = most, tolerance / math.sqrt(len(self.cores) - 1)
         for sweep in range(SETTINGS.most_sweeps):
-            bonds = range(len(self.cores) - 1)
+            # To the right, and back again.
+            to_right = sweep % 2 == 0
+            bonds = list(range(len(self.cores) - 1))
+            if not to_right:
+                bonds.reverse()
             largest = 0.0
-            for k in bonds if sweep % 2 == 0 else reversed(bonds):
-                change = self._solve_pair(k, to_right=sweep % 2 == 0)
+            for k in bonds:
+                change = self._solve_pair(k, to_right=to_right)
                 if change is None:
                     return False
                 spend(self.work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 
 import numpy as np
 import torch
@@ -179,7 +180,7 @@ def lines_of(
                     raise NotImplementedError(
                         "the coefficients of a condition vary, or it has derivatives along its face"
                     )
-                table = axes[axis].table(axes[axis].breakpoints[[-1 if end else 0]], index[axis])
+                table = axes[axis].table(axes[axis].breakpoints[[-end]], index[axis])
                 row += both[0] * dense(table)[0]
             rows[axis].append(row)
             owners[axis].append(term)
@@ -257,11 +258,10 @@ def _lift(
                 there = np.einsum("n,rns->rs", lines[axis].ends[row], total[axis])
                 known = [core for k, core in enumerate(total) if k != axis]
                 place = min(axis, len(known) - 1)
-                known[place] = (
-                    np.einsum("rs,snt->rnt", there, known[place])
-                    if axis < len(lines) - 1
-                    else np.einsum("rns,st->rnt", known[place], there)
-                )
+                if axis < len(lines) - 1:
+                    known[place] = np.einsum("rs,snt->rnt", there, known[place])
+                else:
+                    known[place] = np.einsum("rns,st->rnt", known[place], there)
                 gap = added(gap, scaled(known, -1.0))
             # The train with the function of this coordinate that lifts them.
             inserted = list(gap)
@@ -272,11 +272,13 @@ def _lift(
             inserted.insert(axis, np.einsum("rs,n->rns", np.eye(rank), lifts[axis][:, row]))
             parts.append(inserted)
         # Sum of all lifts so far.
-        for part in parts:
-            total = part if total is None else added(total, part)
         if total is not None:
-            total = Function(lines, total).rounded(tolerance).train
-    return Function.zero(lines) if total is None else Function(lines, total), missed
+            parts.insert(0, total)
+        if parts:
+            total = Function(lines, reduce(added, parts)).rounded(tolerance).train
+    if total is None:
+        return Function.zero(lines), missed
+    return Function(lines, total), missed
 
 
 def system_of(
@@ -351,7 +353,9 @@ def _add_term(
         line = np.tile(middle, (n, 1))
         line[:, k] = np.arange(n)
         profile = coefficient(line) - centre
-        profiles.append(profile if np.abs(profile).max() > SETTINGS.equal * size else np.zeros(n))
+        if not np.abs(profile).max() > SETTINGS.equal * size:
+            profile = np.zeros(n)
+        profiles.append(profile)
     total = centre + sum(profile[numbers[:, k]] for k, profile in enumerate(profiles))
     # Derivatives and coefficients of one coordinate alone are part of the Kronecker sum.
     differentiated = [k for k, order in enumerate(index) if order]
@@ -363,10 +367,12 @@ def _add_term(
             weights = profiles[k] + centre / len(own)
             operator.single[k] = operator.single[k] + (lines[k].tested * weights) @ lines[k].splines(index[k])
         return 0.0
-    # The mean of a coefficient joins the Kronecker sum.
-    mean = float(values.mean()) if is_single else 0.0  # solved at once by eigenvectors, the rest by iteration
-    for k in own if is_single else ():
-        operator.single[k] = operator.single[k] + mean / len(own) * lines[k].tested @ lines[k].splines(index[k])
+    # The mean of a coefficient joins the Kronecker sum, which is solved at once by eigenvectors, the rest by iteration.
+    mean = 0.0
+    if is_single:
+        mean = float(values.mean())
+        for k in own:
+            operator.single[k] = operator.single[k] + mean / len(own) * lines[k].tested @ lines[k].splines(index[k])
     # All others are products of matrices, by cross approximation of the coefficient.
     found = crossed(
         lambda each: coefficient(each) - mean,

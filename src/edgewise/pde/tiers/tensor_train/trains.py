@@ -136,7 +136,8 @@ def split(matrix: np.ndarray, tolerance: float, most: int | None = None) -> tupl
     except linalg.LinAlgError:  # the divide-and-conquer method fails for rare matrices
         u, s, v = linalg.svd(matrix, full_matrices=False, lapack_driver="gesvd")
     rank = kept(s, tolerance)
-    rank = rank if most is None else min(rank, most)
+    if most is not None:
+        rank = min(rank, most)
     return u[:, :rank], s[:rank, None] * v[:rank]
 
 
@@ -198,8 +199,11 @@ def crossed(
         # Error at random entries.
         error = np.abs(entries([train], sample)[0] - wanted)
         relative = float(np.sqrt(np.mean(error**2))) / size
-        stalls = 0 if relative < best[1] / 2 else stalls + 1
-        best = (train, relative) if relative < best[1] else best
+        stalls += 1
+        if relative < best[1] / 2:
+            stalls = 0
+        if relative < best[1]:
+            best = train, relative
         if (
             best[1] <= tolerance
             or (stalls >= SETTINGS.stalled_passes and max(ranks(train)) >= most)
