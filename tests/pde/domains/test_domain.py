@@ -224,6 +224,20 @@ def test_time():
     assert normal.tolist()[0] == [0, 0, -1]
 
 
+@pytest.mark.parametrize(
+    ("domain", "names"),
+    [
+        (Disk() - Disk(0.5), Annulus(0.5, 1).boundary_names),
+        (Disk() - Disk(0.2, (-0.5, 0)) - Disk(0.2, (0.5, 0)), ("outer", "inner", "second inner")),
+        (Annulus(0.1, 1) - Disk(0.2, (0.5, 0)), ("outer", "inner", "second inner")),
+        (SQUARE - Disk(0.2, (-0.5, 0)) - Disk(0.2, (0.5, 0)), (*SQUARE.boundary_names, "circle", "second circle")),
+        ((Disk() | Disk(1, (1, 0))) - Disk(0.2), ("circle", "second circle", "third circle")),
+    ],
+)
+def test_boundaries_of_holes_are_named_as_those_of_an_annulus(domain, names):
+    assert domain.boundary_names == names
+
+
 CENTERS = [(0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5), (0.5, -0.5)]
 HOLES = Box(x=(-1, 1), y=(-1, 1)) - Disk(0.1) - Disk(0.2, CENTERS[0]) - Disk(0.2, CENTERS[1]) - Disk(0.2, CENTERS[2])
 

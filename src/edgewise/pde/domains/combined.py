@@ -52,16 +52,25 @@ class _Composite(Domain):
         if not self.volume:
             raise InputError("the domain must have a volume and a boundary, got an empty one")
         # Pieces of both boundaries, as far as they remain.
-        taken = {piece.name for piece in first.pieces}
-        pieces = [self._remaining_part(piece, piece.name, 1, False) for piece in first.pieces]
-        for piece in second.pieces:
-            name = _free_name(piece.name, taken)
-            taken.add(name)
-            pieces.append(self._remaining_part(piece, name, self._side, True))
-        self.pieces = tuple(piece for piece in pieces if piece is not None)
+        pieces = [(piece, 1, False) for piece in first.pieces] + [(piece, self._side, True) for piece in second.pieces]
+        remaining = []
+        for name, (piece, side, is_second) in zip(self._names(), pieces, strict=True):
+            remaining.append(self._remaining_part(piece, name, side, is_second))
+        self.pieces = tuple(piece for piece in remaining if piece is not None)
 
     def _bounds(self) -> Tensor:
         raise NotImplementedError
+
+    def _names(self) -> list[str]:
+        """Names of the pieces of both boundaries: "inner" is a hole of one piece in what is alike or has such holes."""
+        names = [piece.name for piece in self.first.pieces]
+        others = [piece.name for piece in self.second.pieces]
+        if self._side < 0 and len(others) == 1 and (names == others or names[:1] == ["outer"]):
+            names[0] = "outer"
+            others = ["inner"]
+        for name in others:
+            names.append(_free_name(name, set(names)))
+        return names
 
     def level(self, x: Tensor) -> Tensor:
         return torch.maximum(self.first.level(x), self._side * self.second.level(x))
@@ -176,7 +185,10 @@ class Union(_Composite):
 
 
 class Difference(_Composite):
-    """Difference of two domains: `a - b`, the points of the first that are not in the second, with normals outwards."""
+    """Difference of two domains: `a - b`, the points of the first that are not in the second, with normals outwards.
+
+    Names of pieces are as of a union, and those of disks, balls or level sets "outer" and "inner", as of an annulus.
+    """
 
     _side = -1
 

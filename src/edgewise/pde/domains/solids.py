@@ -51,7 +51,7 @@ class Ball(Domain):
     (4.18879, ('sphere',))
     >>> shell = Ball() - Ball(0.5)
     >>> shell.boundary_names
-    ('sphere', 'second sphere')
+    ('outer', 'inner')
     >>> five = Ball(coordinates=("a", "b", "c", "d", "e"))
     >>> five.dimension, round(five.volume, 6)  # 8 pi^2 / 15
     (5, 5.263789)
