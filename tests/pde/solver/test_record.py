@@ -94,10 +94,10 @@ def test_changes_that_do_not_fall_are_no_series():
     assert rest_of_series(4e-4, 1e-4) == pytest.approx(1e-4 / 3)
 
 
-def test_an_error_as_large_as_the_solution_is_a_doubt(monkeypatch):
+def test_an_error_that_leaves_no_digit_of_the_solution_is_a_doubt(monkeypatch):
     record = Record(GridCollocation(), poisson(), Limits())
     record.add(level(record.stated, 1.0, 1e-4))
-    for estimate, doubts in ((0.9, 0), (1.1, 1), (math.nan, 0)):
+    for estimate, doubts in ((0.4, 0), (0.65, 1), (1.1, 1), (math.nan, 0)):
         record._evidence = None
         monkeypatch.setattr(record, "examined", lambda estimate=estimate: Evidence(estimate, 0.0, ("all",), ()))
         assert len(record.evidence().doubts) == doubts

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from edgewise.pde.domains.domain import Box
+from edgewise.errors import SolutionWarning
+from edgewise.pde.domains.domain import Box, Interval
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet
 from edgewise.pde.solver.cascade import LeastSquares, Networks
@@ -13,6 +14,7 @@ from edgewise.pde.solver.messages import solution_of
 from edgewise.pde.solver.plan import Plan
 from edgewise.pde.solver.record import Record
 from edgewise.pde.solver.refinement import GradedGrids, TrainedNetworks
+from edgewise.pde.solver.solving import solve
 from edgewise.pde.solver.training import linear_method
 from edgewise.pde.spaces.networks import SEPARABLE, TENSOR, refined
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
@@ -55,6 +57,13 @@ def test_a_loss_that_is_no_number_ends_with_a_sentence():
         "The residual is not a number: Dirichlet 1 on x=0, x=1, y=0, y=1 gives none at x"
     )
     assert solution.message.endswith("The loss is no number.")
+
+
+def test_least_squares_that_rest_where_an_equation_degenerates_are_not_said_to_show_that_there_is_no_solution():
+    """That of (u'^3)' = -1 is 3/4 (2^(-4/3) - |x - 1/2|^(4/3)); no step leads away from u = 0."""
+    with pytest.warns(SolutionWarning, match=r"^Least squares did not converge: .*, or where its highest derivatives"):
+        solution = solve(PDE(lambda u: 3 * u.x**2 * u.xx + 1, Interval(0, 1), [Dirichlet(0.0)]))
+    assert solution.error_estimate >= 1
 
 
 @pytest.mark.slow

@@ -43,6 +43,8 @@ class EstimateSettings:
     remembered: int = 3
     # Largest factor from one change to the next that is taken for a rate of convergence: above it is noise.
     slowest_fall: float = 0.9
+    # Relative error that leaves no digit: half a unit of the first one is at most half of a number.
+    no_digit: float = 0.5
     # Largest residual that is found, relative to the mean, of a solution that is smooth in time: it is about 1.
     uneven: float = 1e3
     # Largest factor by which an integration in time with a hundredth of the tolerance is believed to be better: 7 to 50
@@ -297,7 +299,7 @@ class Record:
             if missed:
                 estimate = max(1.0, found.estimate)  # 1 also where the estimate is nan
                 found = replace(found, doubts=(*missed, *found.doubts), estimate=estimate, is_final=True)
-            if found.is_sound and found.estimate >= 1:
+            if found.is_sound and found.estimate >= ESTIMATES.no_digit:
                 found = replace(found, doubts=(NO_DIGIT.format(error=typed_text(found.estimate, 1)),))
             self._evidence = found
         return self._evidence

@@ -45,7 +45,7 @@ from edgewise.pde.spaces.networks import (
     grid_sizes,
     larger,
 )
-from edgewise.pde.tiers.level import NO_SOLUTION, Begun, Doubt, Level
+from edgewise.pde.tiers.level import Begun, Doubt, Level
 from edgewise.train.blocks import copied_unknowns
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
@@ -108,6 +108,12 @@ class RefinementSettings:
 
 
 SETTINGS = RefinementSettings()
+
+NOT_CONVERGED = (
+    "Least squares did not converge: two grids leave the same residual, as where the problem has no solution, or where "
+    "its highest derivatives have no coefficient at the start; a solution of a like problem, as `start`, may lead to "
+    "one."
+)
 
 
 class Refinement(ABC):
@@ -289,7 +295,7 @@ class Refinement(ABC):
             if self.limits.past_deadline:  # which may have cut the last training short; above it ends the refinement
                 continue
             if is_settled:
-                record.doubt(Doubt(NO_SOLUTION, is_alone=True))
+                record.doubt(Doubt(NOT_CONVERGED, is_alone=True))
                 return Ending(StopReason.NO_PROGRESS, messages.Clause.NO_HELP)
             if is_last or stalls == most_stalls:
                 return Ending(StopReason.NO_PROGRESS, f"Finer {self.noun}s lowered the residual no further")
