@@ -109,12 +109,6 @@ class RefinementSettings:
 
 SETTINGS = RefinementSettings()
 
-NOT_CONVERGED = (
-    "Least squares did not converge: two grids leave the same residual, as where the problem has no solution, or where "
-    "its highest derivatives have no coefficient at the start; a solution of a like problem, as `start`, may lead to "
-    "one."
-)
-
 
 class Refinement(ABC):
     """Refinement of one network, level by level."""
@@ -295,7 +289,12 @@ class Refinement(ABC):
             if self.limits.past_deadline:  # which may have cut the last training short; above it ends the refinement
                 continue
             if is_settled:
-                record.doubt(Doubt(NOT_CONVERGED, is_alone=True))
+                settled = (
+                    "Least squares did not converge: two grids leave the same residual, as where the problem has no "
+                    "solution, or where its highest derivatives have no coefficient at the start; a solution of a like "
+                    "problem, as `start`, may lead to one."
+                )
+                record.doubt(Doubt(settled, is_alone=True))
                 return Ending(StopReason.NO_PROGRESS, messages.Clause.NO_HELP)
             if is_last or stalls == most_stalls:
                 return Ending(StopReason.NO_PROGRESS, f"Finer {self.noun}s lowered the residual no further")

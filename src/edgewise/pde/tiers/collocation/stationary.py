@@ -107,7 +107,8 @@ HARDLY_DETERMINED = (
 def first_axes(grid_problem: GridProblem) -> list[SplineAxis]:
     """Return the axes of the coarsest grid, of which sparse factors for a field are within the work that is left."""
     bounds = grid_problem.form.domain.bounds.numpy()
-    dimension, degree = len(bounds), GRIDS.highest_degree
+    dimension = len(bounds)
+    degree = GRIDS.highest_degree
     # Factors of a band of width (p + 1) n^(d - 1) take n^d times its square.
     affordable = max(work_left(), 0.0) / (degree + 1) ** 2
     most = min(affordable ** (dimension / (3 * dimension - 2)), GRIDS.largest_first)
