@@ -10,6 +10,7 @@ from edgewise.gam import Constraints, fit_additive
 from edgewise.gam.building import design_of, straight_lines
 from edgewise.gam.constraints import inequalities, least_change
 from edgewise.gam.families import Poisson
+from edgewise.gam.policy import InequalityPolicy
 
 SLACK = 1e-9
 
@@ -76,7 +77,7 @@ def test_least_change_agrees_with_a_general_method():
     rng = np.random.default_rng(3)
     root = rng.standard_normal((6, 6))
     hessian, matrix, least = root @ root.T + np.eye(6), rng.standard_normal((9, 6)), rng.uniform(-1, 0.5, 9)
-    found = least_change(hessian, matrix, least)
+    found = least_change(hessian, matrix, least, 1e-12 * np.ones(9), InequalityPolicy())
     other = minimize(
         lambda d: d @ hessian @ d,
         found + 1.0,
@@ -119,7 +120,7 @@ def test_bad_constraints_are_refused(arguments, sentence):
 def test_a_nearest_point_far_behind_two_opposite_inequalities_is_exact(angle):
     """Both planes are near zero, and meet far away: |z| is 1 / angle times their distance."""
     matrix, least = np.array([[1.0, angle], [-1.0, angle]]), np.array([1e-3, 1e-3])
-    change = least_change(np.eye(2), matrix, least)
+    change = least_change(np.eye(2), matrix, least, 1e-14 * np.ones(2), InequalityPolicy())
     np.testing.assert_allclose(change, [0, 1e-3 / angle], rtol=1e-6, atol=1e-9 / angle)
     assert (matrix @ change - least).min() > -1e-12
 

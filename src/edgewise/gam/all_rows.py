@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -29,15 +28,8 @@ from edgewise.outcomes import OutOfTime
 Array = NDArray[np.float64]
 
 
-class RowSum(Protocol):
-    """Sums a function of rows over a table."""
-
-    def __call__(self, function: Callable[[Array, Array, Array], tuple[Array, ...]]) -> tuple[Array, ...]:
-        """Return the sums over all parts of the table of what a function returns for them.
-
-        Shapes: function (n, inputs).
-        """
-        ...
+# Sums over all parts of a table what a function returns for their inputs (n, inputs), responses and weights.
+RowSum = Callable[[Callable[[Array, Array, Array], tuple[Array, ...]]], tuple[Array, ...]]
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,6 @@ Array = NDArray[np.float64]
 Pair = tuple[int, int]
 
 SHAPES = {"convex": 1, "concave": -1}
-DEFAULTS = InequalityPolicy()
 
 
 @dataclass(frozen=True)
@@ -170,22 +169,10 @@ def constrained(normal: NormalMatrix, design: Design, fit: RemlFit, offset: floa
     return replace(fit, coef=coef)
 
 
-def least_change(
-    hessian: Array,
-    matrix: Array,
-    least: Array,
-    rounding: Array | float | None = None,
-    policy: InequalityPolicy = DEFAULTS,
-) -> Array:
-    """Return the d with the smallest d'Hd for which M d >= least; H (k, k) positive definite, M (rows, k).
-
-    By no more than `rounding` an inequality may be violated, by default the share `policy.violation` of the
-    largest of `least`.
-    """
+def least_change(hessian: Array, matrix: Array, least: Array, rounding: Array, policy: InequalityPolicy) -> Array:
+    """Return the d with the smallest d'Hd for which M d >= least, but for `rounding` (rows,); H (k, k), M (rows, k)."""
     change = np.zeros(len(hessian))
     size = np.linalg.norm(matrix, axis=1)
-    if rounding is None:
-        rounding = policy.violation * np.abs(least).max(initial=0)
     for _ in range(1 + policy.corrections):
         missing = least - matrix @ change
         if not ((missing > rounding) & (size > 0)).any():

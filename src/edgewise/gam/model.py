@@ -157,23 +157,10 @@ class AdditiveModel:
     def effect(self, j: int, x: Array) -> tuple[Array, Array]:
         """Compute the curve of an input, with mean zero over the rows.
 
-        Parameters
-        ----------
-        j : int
-            Number of the input.
-        x : ndarray
-            Values of it, (N,).
-
-        Returns
-        -------
-        values, std : ndarray
-            The curve and its standard error, (N, m) each, from the Bayesian covariance with the uncertainty of the
-            strengths, whose bands hold on average over the curve what they state [1]_.
-
-        References
-        ----------
-        .. [1] D. Nychka, J. Am. Statist. Assoc. 83 (1988) 1134; G. Marra and S. Wood, Scand. J. Statist. 39 (2012) 53.
+        Shapes: x (N,); curve and standard error (N, m) each, the latter from the Bayesian covariance with the
+        uncertainty of the strengths, whose bands hold on average over the curve what they state.
         """
+        # D. Nychka, J. Am. Statist. Assoc. 83 (1988) 1134; G. Marra and S. Wood, Scand. J. Statist. 39 (2012) 53.
         values = np.asarray(x, float).ravel()
         rows = np.tile(self.design.knots[:, DEGREE], (len(values), 1))  # the other inputs have any value
         rows[:, j] = values

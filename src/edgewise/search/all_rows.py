@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -19,36 +19,11 @@ from edgewise.outcomes import Budget, OutOfTime, Progress, StopReason
 from edgewise.presentation import counted, number_text
 from edgewise.search.candidates import Fitted, Samples, with_doubled_margins, with_own_covariances
 from edgewise.search.fixed_shape import TrainedShape, trained_further
-from edgewise.search.hidden_nodes import HiddenNodes
 from edgewise.search.policy import SearchPolicy
 from edgewise.search.validation import RowPart
 from edgewise.train.problems import Classification, Problem, Regression
 
 Sums = tuple[np.ndarray, ...]
-
-
-@dataclass(frozen=True)
-class WithNodes:
-    """A function of rows, for rows to which the values of hidden nodes are added."""
-
-    function: Callable[..., tuple[np.ndarray, ...]]
-    nodes: HiddenNodes
-    limits: np.ndarray
-
-    def __call__(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
-        return self.function(self.nodes.beside(np.clip(x, *self.limits.T), self.limits), y, weight)
-
-
-@dataclass(frozen=True)
-class OfFamily:
-    """A function of rows that receives the responses as a family codes them."""
-
-    function: Callable[..., tuple[np.ndarray, ...]]
-    offset: float
-    is_column: bool
-
-    def __call__(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
-        return self.function(x, y[:, 0] + self.offset if self.is_column else y, weight)
 
 
 @dataclass(frozen=True)
@@ -86,11 +61,8 @@ class AllRows:
         candidate = chosen.candidate
         kept = f"the model is that of the sample of {len(samples):,} of {counted(self.count, 'row')}"
         if chosen.smooth is not None or not candidate.additive:
-            return (
-                chosen,
-                f"Sums over all rows are for additive models and not for a {candidate.describe()}; {kept}.",
-                False,
-            )
+            sentence = f"Sums over all rows are for additive models and not for a {candidate.describe()}; {kept}."
+            return chosen, sentence, False
         # The iteration over all rows, from the estimate of the sample, whose margins may become finer.
         start = chosen.model
         if chosen.nodes is None and start.pairs:
@@ -100,11 +72,7 @@ class AllRows:
         try:
             solution, passes, converged, factor = self._refined(start, chosen, samples, budget, policy)
         except OutOfTime:
-            return (
-                chosen,
-                f"The {budget.limit_words} ended the first pass over all rows; {kept}.",
-                True,
-            )
+            return chosen, f"The {budget.limit_words} ended the first pass over all rows; {kept}.", True
         # Predictors and working residuals of the sample under the new coefficients, with Duan's smearing estimate.
         if chosen.nodes is None:
             x = samples.x
@@ -120,29 +88,24 @@ class AllRows:
             eta = eta + shift
         if plain:
             residual = samples.y - eta
+            steps = max(fit.iterations for fit in solution.fits)
         else:
             _, residual = working(family, y, samples.weight, eta)
+            steps = passes
         # The estimate as those of all candidates, and how it ended in a sentence.
         low = min(chosen.range[0], float(eta.min()))
         high = max(chosen.range[1], float(eta.max()))
-        if not plain:
-            steps = passes
-        else:
-            steps = max(fit.iterations for fit in solution.fits)
-        model = replace(
-            solution,
-            family=family,
-            residual=residual,
-            range=(low, high),
-            steps=steps,
-            converged=converged,
-        )
+        model = replace(solution, family=family, residual=residual, range=(low, high), steps=steps, converged=converged)
         is_single = plain and candidate.models == 1  # a single pass is complete if it is not OutOfTime
         is_ended = not (is_single or converged) and budget.is_over
-        words = "one pass" if passes == 1 else f"{passes} passes"
+        words = "one pass"
+        if passes != 1:
+            words = f"{passes} passes"
+        if is_ended:
+            words += ", which the time limit ended"
         sentence = (
             f"Chosen on a sample of {counted(len(samples), 'row')}; its coefficients and penalties are those of all "
-            f"{counted(self.count, 'row')}, in {words}{', which the time limit ended' if is_ended else ''}."
+            f"{counted(self.count, 'row')}, in {words}."
         )
         if not (plain or converged or is_ended):
             sentence += " The penalised likelihood still rose in the last pass; no more are made."
@@ -162,7 +125,9 @@ class AllRows:
         """Train the network of the sample further on all rows, see `fitted`."""
         shape = network.shape
         budget.stage = f"{shape.describe()}, all {counted(self.count, 'row')}"
-        share = 1.0 if shape.has_given_strength else samples.total / self.rows
+        share = 1.0
+        if not shape.has_given_strength:
+            share = samples.total / self.rows
 
         def listener(event: Progress) -> bool:
             budget.report(share=event.share, loss=event.loss)
@@ -195,14 +160,19 @@ class AllRows:
         parts = round(1 / (1 - policy.bag_share))
         found = list[np.ndarray]()
 
+        def of_chosen(function: Callable[..., Sums], x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> Sums:
+            """Call a function of rows with the values of hidden nodes, and responses as the family codes them."""
+            if chosen.nodes is not None:
+                x = chosen.nodes.beside(np.clip(x, *chosen.limits.T), chosen.limits)
+            if not start.family.is_least_squares and y.ndim == 2:
+                y = y[:, 0]
+                if start.family.log_link:
+                    y = y + samples.offset
+            return function(x, y, weight)
+
         def of_rows(start: AdditiveModel, part: RowPart | None, factor: float) -> tuple[AdditiveModel, bool]:
             def total(function: Callable[..., Sums]) -> Sums:
-                if chosen.nodes is not None:
-                    function = WithNodes(function, chosen.nodes, chosen.limits)
-                family = start.family
-                if not family.is_least_squares:
-                    function = OfFamily(function, samples.offset if family.log_link else 0.0, samples.y.ndim == 2)
-                return self.total(function, max(budget.seconds_left, 0.0), part)
+                return self.total(partial(of_chosen, function), max(budget.seconds_left, 0.0), part)
 
             def report(number: int) -> None:
                 budget.report(f"pass {passes + number} over all {counted(self.count, 'row')}", 0.97)

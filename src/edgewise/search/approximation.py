@@ -310,7 +310,9 @@ class _Refinement:
         if end is None:
             reason = self.work.ended_by
             assert reason is not None
-            words = "Interrupted;" if self.work.is_interrupted else f"{reason.sentence[:-1]};"
+            words = f"{reason.sentence[:-1]};"
+            if self.work.is_interrupted:
+                words = "Interrupted;"
             end = reason, f"{words} the model is the best so far."
             best = replace(best, report=replace(best.last_report, stopped=end[0], message=end[1]))
         stopped, sentence = end
@@ -339,12 +341,15 @@ class _Refinement:
 
     def _train_on_half_grid(self, start: Start) -> Start:
         finer = replace(start, model=half_grids(start.model))
-        if self._limit_of_size(finer.model) is None:
-            tolerance = SETTINGS.passing_tolerance
-        else:
+        tolerance = SETTINGS.passing_tolerance
+        if self._limit_of_size(finer.model) is not None:
             tolerance = SETTINGS.last_tolerance
+        # Knots of equal error follow the function that they have made better.
+        gradings = 1
+        if self.knots == "error":
+            gradings = SETTINGS.gradings
         trained = []
-        for _ in range(SETTINGS.gradings if self.knots == "error" else 1):
+        for _ in range(gradings):
             model = self._moved(finer)
             self.work.keep_best(start.loss)
             self.work.report(f"grid {model.config.grid_size[0]}", loss=start.loss)
@@ -365,14 +370,15 @@ class _Refinement:
         # The model stays as it was if the polynomials that continue it beyond the samples would change its values by
         # more than a tail can be wrong: they belong to a model that fits badly.
         enclosed, _ = enclose(model, x, self.points)
-        if self.points is None:
-            evaluated = x
-        else:
+        evaluated = x
+        if self.points is not None:
             evaluated = torch.cat([x, self.points])
         with torch.no_grad():
             change = float((enclosed(evaluated) - model(evaluated)).abs().max())
         limit = max(SETTINGS.largest_tail_change * math.sqrt(self.scale), 3 * math.sqrt(start.loss))
-        return enclosed if change <= limit else model
+        if change <= limit:
+            return enclosed
+        return model
 
     def _limit_of_size(self, model: KAN) -> tuple[StopReason, str] | None:
         """Return the reason why samples, budget or time do not allow grids of half the width, or None."""

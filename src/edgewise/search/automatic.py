@@ -133,7 +133,9 @@ def _final(samples: Samples, search: Search, everything: AllRows | None, time_li
         search.sentences.append(f"Interrupted at: {budget.stage}.")
     # The network of the linear predictor, its error bars, and the report of the fit.
     model = fitted.to_kan()
-    exponent = fitted.range if fitted.family.log_link else None
+    exponent = None
+    if fitted.family.log_link:
+        exponent = fitted.range
     if family.is_classes and family.predictors == 1 and fitted.network is None:
         model = _of_two_classes(model)
     bars = None
@@ -151,26 +153,17 @@ def _final(samples: Samples, search: Search, everything: AllRows | None, time_li
     if fitted.network is None:
         done = _fit_report(fitted, samples, stopped, budget)
         losses = search.held_out_losses(len(samples))
-        result = AutoResult(
-            model,
-            done,
-            report,
-            fitted.limits,
-            exponent,
-            bars,
-            message,
-            intervals,
-            fitted,
-            held_out_losses=losses,
-            held_out=held_out,
-        )
+        result = AutoResult(model, done, report, fitted.limits, exponent, bars, message, intervals, fitted)
+        result = replace(result, held_out_losses=losses, held_out=held_out)
     else:
         done = fitted.network.report
         if stopped == StopReason.INTERRUPTED:
             done = replace(done, stopped=stopped, message="Interrupted; the model is the best so far.")
         result = AutoResult(model, done, report, error_bars=bars, message=message, intervals=intervals)
     loss = loss_of(report)
-    budget.report("done", 1.0, done.loss if math.isnan(loss) else loss)
+    if math.isnan(loss):
+        loss = done.loss
+    budget.report("done", 1.0, loss)
     return result
 
 
@@ -186,9 +179,7 @@ def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, budget: B
         what = "Restricted likelihood"
         method = "Newton's method"
     # Mean loss of the samples.
-    if fitted.smooth is not None:
-        loss = float(np.average(sample_losses(fitted, fitted.link(samples.x), samples), weights=samples.weight))
-    elif family.is_least_squares:
+    if fitted.smooth is None and family.is_least_squares:
         loss = float(np.average((estimate.residual**2).mean(1), weights=estimate.weights.mean(1)))
     else:
         losses = sample_losses(fitted, fitted.link(samples.x), samples)
@@ -214,7 +205,8 @@ def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, budget: B
         else:
             end = "the most that are made"
         message = f"{what} still rose after {made} of {method}, {end}."
-        stopped = StopReason.MAX_STEPS if stopped == StopReason.CONVERGED else stopped
+        if stopped == StopReason.CONVERGED:
+            stopped = StopReason.MAX_STEPS
     plan = {
         "method": {"name": "REML"},
         "family": fitted.family.name,

@@ -28,7 +28,6 @@ from edgewise.train.uncertainty import FEWEST_ROWS, ErrorBars, additive_error_ba
 # Most rows whose noise is cross-fitted before it calibrates intervals: with more, a curve of the noise follows no
 # single residual.
 CROSS_FITTED_ROWS = 2000
-CROSS_FITTED_PARTS = 5  # of these rows, each with the noise of curves of the others, as for the folds of a search
 FIRST_BARS = 100  # rows that calibrate error bars at first, if time is limited: 95 % intervals need 20
 
 
@@ -84,7 +83,8 @@ class HeldOutRows:
         """Standard deviation of the noise of each row by curves that did not see it, (n, m); None for many rows."""
         if self.curves is None or len(self.samples) > CROSS_FITTED_ROWS:
             return None
-        parts = random_parts(len(self.samples), CROSS_FITTED_PARTS, 0, self.samples.blocks)
+        # Five parts, each with the noise of curves of the others, as for the folds of a search.
+        parts = random_parts(len(self.samples), 5, 0, self.samples.blocks)
         return torch.from_numpy(
             cross_fitted_noise(self.samples.x, self.predicted, self.residuals, self.samples.weight, parts)
         )
@@ -106,17 +106,17 @@ def error_bars(
     if not fitted.family.is_normal:
         return None, f"There are no error bars for the loss {fitted.family.spelling!r}."
     if fitted.network is not None:
-        residuals = None if held_out is None else held_out.data
+        residuals = None
+        if held_out is not None:
+            residuals = held_out.data
         return network_error_bars(model, samples, fitted.network.shape.penalty(), residuals)
     try:
         if held_out is None or not fitted.candidate.additive:
             return None, "There are no error bars: the model is a constant, or too few rows were held out."
         # Variance of the noise, and the covariance of the parameters.
-        smooth = fitted.smooth
-        if smooth is None:
-            variances = [fit.dispersion for fit in fitted.model.fits]
-        else:
-            variances = [smooth.dispersion]
+        variances = [fit.dispersion for fit in fitted.model.fits]
+        if fitted.smooth is not None:
+            variances = [fitted.smooth.dispersion]
         noise = torch.tensor(variances, dtype=torch.float64).sqrt()
         curves = held_out.curves
         factor = parameter_factor(fitted, model)

@@ -19,6 +19,7 @@ from edgewise.gam.building import design_of, straight_lines, with_curves, with_c
 from edgewise.gam.constraints import Constraints
 from edgewise.gam.design import Design, Pair
 from edgewise.gam.families import Family
+from edgewise.gam.families.base import squeezed
 from edgewise.gam.irls import fit_irls, separate_fits, solve
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.pairs import choose_pairs, with_finer_margins
@@ -33,8 +34,8 @@ from edgewise.presentation import number_text
 from edgewise.search.fixed_shape import FixedShape, Listener, TrainedShape, best_of_starts, train_shape
 from edgewise.search.hidden_nodes import HiddenNodes, find_nodes, with_nodes
 from edgewise.search.policy import SearchPolicy
-from edgewise.search.polynomials import SmoothFit, fit_smooth
-from edgewise.search.validation import folds
+from edgewise.search.polynomials.smooth import SmoothFit, fit_smooth
+from edgewise.search.validation import Fold, folds
 from edgewise.train.loop.threads import one_thread
 from edgewise.train.problems import Classification, Problem, Regression
 
@@ -67,14 +68,20 @@ class Samples:
 
     def select(self, rows: np.ndarray) -> Samples:
         """Return the samples at some positions."""
-        blocks = None if self.blocks is None else self.blocks[rows]
-        exposure = None if self.exposure is None else self.exposure[rows]
+        blocks = self.blocks
+        if blocks is not None:
+            blocks = blocks[rows]
+        exposure = self.exposure
+        if exposure is not None:
+            exposure = exposure[rows]
         return replace(self, x=self.x[rows], y=self.y[rows], weight=self.weight[rows], blocks=blocks, exposure=exposure)
 
     def tensors(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return inputs, targets and weights as tensors; the weights are None where they are equal."""
         x, y, weight = (torch.from_numpy(np.ascontiguousarray(part)) for part in (self.x, self.y, self.weight))
-        return x, y, None if bool((weight == weight[0]).all()) else weight
+        if (weight == weight[0]).all():
+            return x, y, None
+        return x, y, weight
 
     def problem(self, family: Family) -> Problem:
         """Return the samples as a problem of training."""
@@ -82,6 +89,13 @@ class Samples:
         if family.is_classes:
             return Classification(x, y, classes=max(family.predictors, 2), weight=weight)
         return Regression(x, y, weight=weight)
+
+    def folds(self, family: Family, seed: int, parts: int, repeats: int) -> list[Fold]:
+        """Return divisions of the rows; every class of a family of classes is spread over the folds."""
+        labels = None
+        if family.is_classes:
+            labels = self.y
+        return folds(len(self), seed, labels=labels, blocks=self.blocks, parts=parts, repeats=repeats)
 
     def response(self, family: Family) -> np.ndarray:
         """Return the targets in the form that a family takes."""
@@ -130,15 +144,21 @@ class Candidate:
             words = "additive with pairs"
         else:
             words = "additive"
-        if self.steps:
-            words += " with steps" if words == "additive" else " and steps"
+        if self.steps and words == "additive":
+            words += " with steps"
+        elif self.steps:
+            words += " and steps"
         if self.family.is_normal and self.family.log_link:
             words += " for the logarithm of y"
-        if self.nodes:
-            words += f" and {self.nodes} hidden nodes" if self.pairs else f" with {self.nodes} hidden nodes"
+        if self.nodes and self.pairs:
+            words += f" and {self.nodes} hidden nodes"
+        elif self.nodes:
+            words += f" with {self.nodes} hidden nodes"
         if self.factor != 1:
             words += f", {number_text(self.factor)} times the penalty"
-        return words + (f", mean of {self.models} models" if self.models > 1 else "")
+        if self.models > 1:
+            words += f", mean of {self.models} models"
+        return words
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,8 +203,10 @@ class Fitted:
         eta = self.link(x)
         if self.family.is_least_squares:
             return eta
-        mean = self.family.predicted(eta if self.family.predictors > 1 else eta[:, 0], self.range)
-        return mean if mean.ndim == 2 else mean[:, None]
+        mean = self.family.predicted(squeezed(eta), self.range)
+        if mean.ndim == 1:
+            return mean[:, None]
+        return mean
 
     def to_kan(self) -> KAN:
         """Return the network that computes `link` for inputs within `limits`; logits of two classes as two outputs."""
@@ -218,7 +240,9 @@ class Fitted:
             count = int(np.count_nonzero(self.model.coef))
         else:
             count = len(self.model.fits)
-        return count + (0 if self.nodes is None else self.nodes.coef.numel())
+        if self.nodes is not None:
+            count += self.nodes.coef.numel()
+        return count
 
 
 class FitCache:
@@ -266,9 +290,9 @@ class FitCache:
         if candidate.shape is not None:
             return self._of_network(candidate, self.network(candidate))
         if not candidate.additive:
-            return _fitted(candidate, self._constant(candidate), None)
+            return _fitted(candidate, self._constant(candidate))
         if candidate.smooth:
-            return replace(_fitted(candidate, self.estimate(candidate.base), None), smooth=self.smooth)
+            return replace(_fitted(candidate, self.estimate(candidate.base)), smooth=self.smooth)
         estimate = self.estimate(replace(candidate, nodes=0))
         nodes = None
         if candidate.nodes:
@@ -287,7 +311,10 @@ class FitCache:
         shape = candidate.shape
         assert shape is not None
         problem = self.samples.problem(candidate.family)
-        outputs = max(candidate.family.predictors, 2) if candidate.family.is_classes else self.samples.y.shape[1]
+        if candidate.family.is_classes:
+            outputs = max(candidate.family.predictors, 2)
+        else:
+            outputs = self.samples.y.shape[1]
         if self.whole is None:
             starts = self.policy.final_starts
             threads: AbstractContextManager[object] = nullcontext()
@@ -295,7 +322,9 @@ class FitCache:
                 problem, shape, outputs=outputs, seed=self.seed, starts=starts, listener=self.listener
             )
         else:
-            warm = None if candidate.before is None else self.network(candidate.before).model
+            warm = None
+            if candidate.before is not None:
+                warm = self.network(candidate.before).model
             threads = one_thread()  # as in threads of a search, so that the bits are those of any number of them
             trainings = train_shape(problem, shape, outputs=outputs, seed=self.seed, warm=warm, listener=_ends)
         with threads:
@@ -311,14 +340,16 @@ class FitCache:
         return self._of_network(*self._latest)
 
     def _of_network(self, candidate: Candidate, trained: TrainedShape) -> Fitted:
-        return replace(_fitted(candidate, self._constant(candidate.base), None), network=trained)
+        return replace(_fitted(candidate, self._constant(candidate.base)), network=trained)
 
     @cached_property
     def stepped(self) -> Design:
         """The design with steps at the cuts; parts of the rows have that of all, a sample decides for all rows."""
         if self.whole is not None:
             return replace(self.whole.stepped, rows=self.samples.total)
-        cuts = self.cuts if self.sample is None else self.sample.cuts
+        cuts = self.cuts
+        if self.sample is not None:
+            cuts = self.sample.cuts
         return replace(with_cuts(self.design, cuts, self.samples.x, self.samples.weight), rows=self.samples.total)
 
     def find_cuts(self, candidate: Candidate) -> Cuts:
@@ -332,10 +363,10 @@ class FitCache:
     def smooth(self) -> SmoothFit | None:
         """A polynomial of all inputs; one of a part of the rows has the link and the products of that of all."""
         rows = self.samples
-        like = None if self.whole is None else self.whole.smooth
-        data = (rows.x, rows.y[:, 0], rows.weight)
-        unit = rows.unit
-        return fit_smooth(*data, shift=rows.offset, unit=unit, like=like)
+        like = None
+        if self.whole is not None:
+            like = self.whole.smooth
+        return fit_smooth(rows.x, rows.y[:, 0], rows.weight, shift=rows.offset, unit=rows.unit, like=like)
 
     def estimate(self, candidate: Candidate) -> AdditiveModel:
         """Return what the solver gave for an additive candidate without hidden nodes."""
@@ -348,11 +379,8 @@ class FitCache:
     def parts(self, count: int, family: Family) -> list[FitCache]:
         """Return the caches of so many parts of the rows, each without a fold of a division."""
         size = round(1 / (1 - self.policy.bag_share))
-        labels = self.samples.y if family.is_classes else None
-        rows = len(self.samples)
-        blocks = self.samples.blocks
         repeats = -(-count // size)
-        divided = folds(rows, self.seed, labels=labels, blocks=blocks, parts=size, repeats=repeats)
+        divided = self.samples.folds(family, self.seed, size, repeats)
         return [self.part(fold.train) for fold in divided[:count]] or [self]
 
     def part(self, rows: np.ndarray) -> FitCache:
@@ -364,6 +392,7 @@ class FitCache:
         """Fit the linear or additive model, or the one with pairs; or fit it again with stronger penalties."""
         family = candidate.family
         samples = self.samples
+        # Strengths times a factor: those of the fit with the nearest factor are held.
         if candidate.factor != 1:
             plain = replace(candidate, factor=1.0)
             self.estimate(plain)
@@ -378,7 +407,10 @@ class FitCache:
             return held(before, samples, 1.0, is_part=True)
         if candidate.linear:
             return estimated(self.straight, samples, family)
-        design = self.stepped if candidate.steps else self.design
+        # Curves, with steps or without; then pairs, which a sample of the rows may have chosen.
+        design = self.design
+        if candidate.steps:
+            design = self.stepped
         if not candidate.pairs:
             return estimated(design, samples, family)
         simple = self.estimate(replace(candidate, pairs=False))
@@ -389,7 +421,9 @@ class FitCache:
             design = with_pairs(design, known.pairs, samples.x, samples.weight, known.design.sizes)
             return finer(estimated(design, samples, family, simple), samples)
         # Parts take the margins of all rows, as they take its knots.
-        sizes = None if self.whole is None else self.whole.estimate(candidate).design.sizes
+        sizes = None
+        if self.whole is not None:
+            sizes = self.whole.estimate(candidate).design.sizes
         return choose_pairs(simple, samples.x, samples.weight, _solver(samples, family), sizes)
 
     def _constant(self, candidate: Candidate) -> AdditiveModel:
@@ -408,6 +442,7 @@ class FitCache:
 
     def mean(self, candidate: Candidate, parts: Sequence[FitCache]) -> Fitted:
         """Take the mean of models that are fitted to parts of the rows, in one space of columns: one model again."""
+        # The design of the pairs of all parts.
         family = candidate.family
         single = replace(candidate, models=1)
         whole = self.estimate(single)
@@ -419,6 +454,7 @@ class FitCache:
         if union != [pair.inputs for pair in design.pairs]:
             design = with_pairs(design, union, x, weight, design.sizes)
             whole = estimated(design, self.samples, family, whole)
+        # Sums of the coefficients and of the degrees of freedom of the parts.
         total = np.zeros_like(whole.coef)
         freedom = [np.zeros_like(fit.edf) for fit in whole.fits]
         for part, pairs in zip(parts, chosen, strict=True):
@@ -441,22 +477,15 @@ class FitCache:
             replace(fit, coef=coef, edf=edf / len(parts))
             for fit, coef, edf in zip(whole.fits, mean, freedom, strict=True)
         )
-        return _fitted(replace(candidate, models=len(parts)), replace(whole, fits=fits), None)
+        return _fitted(replace(candidate, models=len(parts)), replace(whole, fits=fits))
 
     def _nodes(self, estimate: AdditiveModel, count: int) -> HiddenNodes | None:
         """Directions of the working residuals of a model."""
         samples = self.samples
         knots = self.design.knots
         residual, weight = structure_residual(estimate, samples)
-        return find_nodes(
-            np.clip(samples.x, *self.design.limits.T),
-            residual,
-            weight,
-            knots[:, 3:-3],
-            count,
-            policy=self.policy,
-            seed=self.seed,
-        )
+        x = np.clip(samples.x, *self.design.limits.T)
+        return find_nodes(x, residual, weight, knots[:, 3:-3], count, policy=self.policy, seed=self.seed)
 
     def _with_nodes(self, estimate: AdditiveModel, family: Family, nodes: HiddenNodes, steps: bool) -> AdditiveModel:
         """Fit curves of the nodes' values together with the curves and pairs of the inputs."""
@@ -492,7 +521,9 @@ def promising_inputs(samples: Samples, family: Family, policy: AdditivePolicy) -
 
 def estimated(design: Design, samples: Samples, family: Family, before: AdditiveModel | None = None) -> AdditiveModel:
     """Estimate the coefficients and strengths of a design for a family."""
-    y = samples.y if family.is_least_squares else samples.response(family)
+    y = samples.y
+    if not family.is_least_squares:
+        y = samples.response(family)
     return solve(design, samples.x, y, samples.weight, family, before)
 
 
@@ -527,11 +558,10 @@ def held(before: AdditiveModel, samples: Samples, factor: float, *, is_part: boo
     """
     design = before.design
     family = before.family
-    y = samples.response(before.family)
+    y = samples.response(family)
+    policy = IrlsPolicy()
     if is_part:
-        policy = IrlsPolicy().of_part()
-    else:
-        policy = None
+        policy = policy.of_part()
     return fit_irls(design, samples.x, y, samples.weight, family, before, policy, factor)
 
 
@@ -570,5 +600,5 @@ def structure_residual(estimate: AdditiveModel, samples: Samples) -> tuple[np.nd
     return family.derivatives(samples.response(family), eta)[0].reshape(len(eta), -1), samples.weight
 
 
-def _fitted(candidate: Candidate, estimate: AdditiveModel, nodes: HiddenNodes | None) -> Fitted:
+def _fitted(candidate: Candidate, estimate: AdditiveModel, nodes: HiddenNodes | None = None) -> Fitted:
     return Fitted(candidate, estimate.of_low_rank(), nodes)

@@ -7,14 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from edgewise.gam.families import Family
+from edgewise.gam.families.base import squeezed
 from edgewise.gam.model import AdditiveModel
 from edgewise.outcomes import Budget
 from edgewise.presentation import number_text, r2_text
 from edgewise.search.candidates import Candidate, Fitted, Samples
 from edgewise.search.records import Trial, comparison_sentence
 from edgewise.search.validation import Evidence, clipped_squares, mean_and_error, paired_gain
-
-MOST_LEVERAGE = 0.99  # of a row: one that decides its own prediction is left out with a hundredfold residual
 
 
 class Comparisons:
@@ -127,7 +126,9 @@ def loss_text(loss: float, family: Family) -> str:
     if family.is_least_squares:
         text = f"R² {r2_text(1 - loss)}"
     else:
-        text = f"{'log loss' if family.is_classes else 'loss'} {number_text(loss, 3)}"
+        text = f"loss {number_text(loss, 3)}"
+        if family.is_classes:
+            text = f"log {text}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 
@@ -144,7 +145,8 @@ def left_out(estimate: AdditiveModel, x: np.ndarray) -> np.ndarray:
         for k, fit in enumerate(estimate.fits):
             weights = estimate.weights[part, min(k, estimate.weights.shape[1] - 1)]
             leverage = weights * ((columns @ fit.covariance) * columns).sum(1) / fit.dispersion
-            leverage = np.clip(leverage, 0, MOST_LEVERAGE)
+            # A row that decides its own prediction is left out with a hundredfold residual.
+            leverage = np.clip(leverage, 0, 0.99)
             eta[part, k] = columns @ fit.coef - leverage / (1 - leverage) * estimate.residual[part, k]
     return eta
 
@@ -160,5 +162,5 @@ def sample_losses(fitted: Fitted, eta: np.ndarray, held: Samples) -> np.ndarray:
         if family.log_link:
             mean = family.predicted(eta[:, 0], fitted.range)[:, None] - held.offset
         return clipped_squares(mean, held.y)
-    losses = family.loss(held.response(family), eta if family.predictors > 1 else eta[:, 0])
+    losses = family.loss(held.response(family), squeezed(eta))
     return np.minimum(losses, 1e6)  # larger than any loss of a sane prediction, and finite

@@ -127,13 +127,16 @@ def train_shape(
     # training no further step is made: finer grids then keep the function. The network is there before the first step
     # too, and after Ctrl-C has the best parameters so far.
     x = problem.train.x
-    sizes = shape.grids() if warm is None else (shape.grid_size,)
     if warm is None:
+        sizes = shape.grids()
         width = shape.width(x.shape[1], outputs)
         model = KAN(width, sizes[0], shape.degree, seed=seed, dtype=x.dtype)
     else:  # a network with hidden grids of other sizes keeps them
-        same = warm.config.grid_size[0] == shape.grid_size
-        model = refine(warm, warm.config.grid_size if same else shape.grid_size)
+        sizes = (shape.grid_size,)
+        grids: int | tuple[int, ...] = shape.grid_size
+        if warm.config.grid_size[0] == shape.grid_size:
+            grids = warm.config.grid_size
+        model = refine(warm, grids)
     trained: TrainedShape | None = None
     for size in sizes:
         if size != model.config.grid_size[0]:
@@ -148,7 +151,8 @@ def train_shape(
             then = SETTINGS.final_phase[newton]
             tolerance = SETTINGS.final_tolerance
         else:
-            first, then = (12, 20) if newton else (50, 80)
+            first = 12 if newton else 50
+            then = 20 if newton else 80
             tolerance = SETTINGS.trial_tolerance
         phases = [(first, SETTINGS.first_tolerance)] * bool(shape.hidden) + [(then, tolerance)]
         if trained is None:
@@ -175,7 +179,9 @@ def best_of_starts(
     """
     best: TrainedShape | None = None
     lowest = math.inf
-    for start in range(starts if shape.hidden else 1):
+    if not shape.hidden:
+        starts = 1
+    for start in range(starts):
         other = seed_of_start(seed, start)
         for trained in train_shape(problem, shape, outputs=outputs, seed=other, final=True, listener=listener):
             if best is None:

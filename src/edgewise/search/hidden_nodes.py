@@ -104,7 +104,9 @@ def too_large(inputs: int, outputs: int, nodes: int, policy: SearchPolicy) -> st
     fewest = _parameters(inputs, outputs, nodes, SETTINGS.inner_grids[-1])
     if fewest <= policy.growth_parameters:
         return ""
-    of = f"{outputs} outputs" if outputs > 1 else "one output"
+    of = "one output"
+    if outputs > 1:
+        of = f"{outputs} outputs"
     return (
         f"{nodes} hidden nodes were not tried: with {inputs} inputs and {of} they have at least {fewest} parameters, "
         f"the limit is {policy.growth_parameters}."
@@ -136,7 +138,8 @@ def residual_gain(
         x = x[some]
         residual = residual[some]
         weight = weight[some]
-        blocks = None if blocks is None else blocks[some]
+        if blocks is not None:
+            blocks = blocks[some]
     u = _held(AffineScaling.standard(x, weight).transform(x))
     scaled = residual / _scale(residual, weight)
     after = np.full(len(x), np.nan)
@@ -234,20 +237,15 @@ def _network(
     for start in range(SETTINGS.starts):
         check_time()
         own = seed_of_start(seed, start)
-        model = KAN(
-            [inputs, nodes, outputs],
-            [sizes[0], SETTINGS.outer_grid],
-            SETTINGS.degree,
-            base="zero",
-            seed=own,
-            dtype=torch.float64,
-        )
+        width = [inputs, nodes, outputs]
+        grids = [sizes[0], SETTINGS.outer_grid]
+        model = KAN(width, grids, SETTINGS.degree, base="zero", seed=own, dtype=torch.float64)
         first = edge_layers(model)[0]
         with torch.no_grad():
             first.knots.copy_(knots)
             first.domain_is_set.fill_(True)
             if start < 2:
-                begin = _pursued_directions if start == 0 else _directions
+                begin = (_pursued_directions, _directions)[start]
                 slopes = torch.from_numpy(begin(x, residual / scale, weight, nodes, seed))
                 # Straight lines with these slopes (n, nodes), zero in the domain's middle: the coefficients of t itself
                 # are the means of neighbouring knots (Greville, in Shisha (ed.), "Inequalities", 1967).
@@ -260,12 +258,14 @@ def _network(
     if best is None:
         return None
     # The domain of the second layer moves to the values of the nodes; that of the first lies on the data already.
-    return None if smooth_fit(best, problem) is None else best
+    if smooth_fit(best, problem) is None:
+        return None
+    return best
 
 
 def _scale(residual: np.ndarray, weight: np.ndarray) -> float:
-    square = float(np.average((residual**2).mean(1), weights=weight))
-    return math.sqrt(square) if square > 0 else 1.0
+    """Root mean square of residuals (N, m); 1 where all are zero."""
+    return math.sqrt(np.average((residual**2).mean(1), weights=weight)) or 1.0
 
 
 def _directions(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, nodes: int, seed: int) -> np.ndarray:
@@ -320,7 +320,6 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     outputs = augmented.config.width[-1]
     products = first.out_features - outputs
     pairs = products // 2
-    last = edge_layers(augmented)[-1] if products else None
     knots = first.knots[:inputs]
     coef = (first.coef * first.mask[:, None]).detach()
     # Collocation gives the functions inside the nodes on finer knots that contain theirs.
@@ -329,6 +328,9 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     inside = torch.linalg.solve(basis(at, knots, SETTINGS.degree).transpose(0, 1), values)  # (n, grid + 3, H), exact
     inner = [coef[:inputs, :, :outputs], inside, coef[:inputs, :, outputs:]]
     # The network of the inputs alone.
+    products_of_layers: tuple[tuple[int, ...], ...] = ()
+    if pairs:
+        products_of_layers = ((2,) * pairs, ())
     outer_knots = first.knots[inputs:]
     size = outer_knots.shape[1] - 2 * SETTINGS.degree - 1
     model = KAN(
@@ -336,7 +338,7 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
         [first.grid_size, size],
         SETTINGS.degree,
         base="zero",
-        products=((2,) * pairs, ()) if pairs else (),
+        products=products_of_layers,
         dtype=torch.float64,
     )
     begin, end = edge_layers(model)
@@ -353,7 +355,8 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
         for output in range(outputs):  # a sum passes on to its own output alone
             end.coef[output, :, output] = line
         end.mask[:outputs] = torch.eye(outputs, dtype=torch.float64)
-        if last is not None:
+        if products:
+            last = edge_layers(augmented)[-1]
             slopes = last.edges(torch.ones(1, last.in_features, dtype=torch.float64))[0]
             slopes = slopes - last.edges(torch.zeros(1, last.in_features, dtype=torch.float64))[0]
             end.coef[outputs + count :] = line[None, :, None] * slopes[outputs:, None]

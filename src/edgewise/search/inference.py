@@ -18,11 +18,10 @@ from edgewise.gam.model import AdditiveModel, symmetric_roots
 from edgewise.nn.model import KAN
 from edgewise.presentation import counted
 from edgewise.search.candidates import Fitted, Samples
-from edgewise.search.polynomials import SmoothFit
 from edgewise.search.polynomials.network import factor_changes
+from edgewise.search.polynomials.smooth import SmoothFit
 
 MOST_NUMBERS = 4_000_000  # of the factor, 32 MB in a file
-CUT_SHARE = 1e-6  # of the variance, which may be cut from the factor: bars do not change visibly
 
 # squares, and sums of many of them, are normal float64
 SMALLEST_UNIT = 1e-140
@@ -55,11 +54,18 @@ def term_tests(fitted: Fitted, samples: Samples, names: Sequence[str], units: np
     if not family.is_classes:
         scale = samples.unit
         shift = samples.offset * scale
-        add, times = (math.log(scale), 1.0) if family.log_link else (shift, scale)
         if not (SMALLEST_UNIT <= scale <= LARGEST_UNIT and abs(shift) <= LARGEST_UNIT):
             return None
+        # Responses and coefficients in units of the target; under a logarithm its scale is added to the constant.
+        if family.log_link:
+            add = math.log(scale)
+            times = 1.0
+            y = y * scale
+        else:
+            add = shift
+            times = scale
+            y = y * scale + shift
         squared = times**2
-        y = y * scale + (0.0 if family.log_link else shift)
         fits = []
         for fit in model.fits:
             coef = times * fit.coef
@@ -137,7 +143,9 @@ def _with_own_ridges(model: AdditiveModel) -> AdditiveModel:
     )
     if len(lines) < 2:
         return model
-    place = {j: first if number == 0 else len(design.labels) + number - 1 for number, j in enumerate(lines)}
+    # The first line keeps the number of the group, the others follow all groups.
+    place = {j: len(design.labels) + number - 1 for number, j in enumerate(lines)}
+    place[lines[0]] = first
     groups = design.groups.copy()
     for j in lines:
         groups[design.columns_of(j)] = place[j]
@@ -185,9 +193,9 @@ def parameter_factor(fitted: Fitted, model: KAN) -> Tensor:
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
-    """L, (p, K), with L L' a covariance but for directions of hardly any variance."""
+    """L, (p, K), with L L' a covariance but for directions of 1e-6 of its variance, which bars do not show."""
     values, vectors = np.linalg.eigh(covariance)
-    kept = np.cumsum(np.maximum(values, 0)) > CUT_SHARE * max(np.trace(covariance), 0.0)
+    kept = np.cumsum(np.maximum(values, 0)) > 1e-6 * max(np.trace(covariance), 0.0)
     return vectors[:, kept] * np.sqrt(np.maximum(values[kept], 0))
 
 

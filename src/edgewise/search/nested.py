@@ -28,7 +28,7 @@ from edgewise.search.jobs import run_jobs
 from edgewise.search.policy import SearchSettings
 from edgewise.search.records import SearchReport
 from edgewise.search.stages import GIVEN, STAGES
-from edgewise.search.validation import Evidence, Fold, folds, sampled
+from edgewise.search.validation import Evidence, Fold, sampled
 
 
 class Search:
@@ -140,13 +140,17 @@ class Search:
             sentences.append(f"Chosen of {len(self.table.trials)} candidates: {words}.")
         trials = tuple(self.table.trials)
         budget = self.budget
-        gain = None if self.best is None else self.table.linear_gain(self.best)
+        gain = None
+        if self.best is not None:
+            gain = self.table.linear_gain(self.best)
         return SearchReport(words, trials, tuple(sentences), self.fold_fits, budget.work, stopped, budget.seconds, gain)
 
     def _run(self) -> None:
         # Knots and columns, of the inputs that promise most where there are many; a network of a given shape has none.
         self.budget.report("knots and columns", 0.02)
+        stages = STAGES[self.settings.effort]
         if self.settings.is_fixed:
+            stages = GIVEN
             self.inputs = []
         else:
             self.inputs = promising_inputs(self.samples, self.family, self.policy.additive)
@@ -162,7 +166,7 @@ class Search:
         self.best = Candidate(self.family, additive=False)
         if len(self.samples) > 1:
             self.assess((self.best,), 0.05)
-        for stage in GIVEN if self.settings.is_fixed else STAGES[self.settings.effort]:
+        for stage in stages:
             if stage.name not in self.policy.left_out and stage.applies(self, self.best):
                 self.best = stage.propose(self, self.best)
 
@@ -189,6 +193,14 @@ class Search:
         sentence = self.table.sentence(words, (simple, rich), gain, error, is_better)
         self.table.decide(rich, sentence, is_better, quiet=is_quiet and not is_better)
         return is_better
+
+    def better(
+        self, simple: Candidate, rich: Candidate, words: str, margin: float = 0.0, least: float = 0.0
+    ) -> Candidate:
+        """Return the better of two candidates, see `validate`."""
+        if self.validate(simple, rich, words, margin, least):
+            return rich
+        return simple
 
     def _cache_of(self, samples: Samples) -> FitCache:
         settings = self.settings
@@ -284,15 +296,12 @@ class Search:
         """Return the folds of the search with what has been fitted to them; empty where no row can be held out."""
         assert self.cache is not None
         if not self._fold_caches:
-            labels = self.samples.y if self.family.is_classes else None
             count = len(self.samples)
-            policy = self.policy
-            parts, repeats = policy.division(count * self.family.predictors)
-            blocks = self.samples.blocks
-            seed = self.settings.seed
-            divided = folds(count, seed, labels=labels, blocks=blocks, parts=parts, repeats=repeats)
-            kept = divided[:1] if count >= policy.single_rows else divided
-            self._fold_caches = [(fold, self.cache.part(fold.train)) for fold in kept]
+            parts, repeats = self.policy.division(count * self.family.predictors)
+            divided = self.samples.folds(self.family, self.settings.seed, parts, repeats)
+            if count >= self.policy.single_rows:
+                divided = divided[:1]
+            self._fold_caches = [(fold, self.cache.part(fold.train)) for fold in divided]
         return self._fold_caches
 
     def working_residual(self, candidate: Candidate) -> tuple[np.ndarray, np.ndarray]:
@@ -329,7 +338,9 @@ class Search:
         known = [*self.table.without_row, *self.table.by_folds]
         if self.cache is None or not known:
             return self._first
-        best = known[0] if self.best is None else self.best.base
+        best = known[0]
+        if self.best is not None:
+            best = self.best.base
         return self.cache.fit(best)
 
     def held_out(self) -> tuple[np.ndarray, np.ndarray, bool] | None:
@@ -360,7 +371,9 @@ class Search:
                 return self._fit_best()
             self.stage.time_limit = None  # strengths that the folds changed may need one short fit more
         if (best := self.fallback) is None:  # the budget is not checked before there is a model, memory may be over
-            raise KeyboardInterrupt if self.budget.is_interrupted else MemoryError
+            if self.budget.is_interrupted:
+                raise KeyboardInterrupt
+            raise MemoryError
         self.best = best.candidate
         if not self.budget.is_interrupted:
             rows = best.model.residual.shape[0]

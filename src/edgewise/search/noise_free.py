@@ -21,10 +21,10 @@ from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import Budget, StopReason
 from edgewise.presentation import counted, number_text
-from edgewise.search import polynomials
 from edgewise.search.candidates import Samples
 from edgewise.search.hidden_nodes import smooth_residual
 from edgewise.search.policy import SearchSettings
+from edgewise.search.polynomials.exact import ExactFit, fit_exact
 from edgewise.search.records import SearchReport, Trial
 from edgewise.search.results import AutoResult, data_of, loss_of, network_error_bars
 from edgewise.search.validation import clipped_squares, held_out_rows, mean_and_error, paired_gain
@@ -33,8 +33,6 @@ from edgewise.train.conformal import residual_intervals
 from edgewise.train.loop.reports import FitReport, StepRecord
 from edgewise.train.problems import Regression
 from edgewise.train.uncertainty import FEWEST_ROWS, ErrorBars, additive_error_bars
-
-SPLINE_ERROR_SHARE = 0.1  # of a polynomial's error, by which its network may differ
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,20 +71,13 @@ def polynomial_without_noise(samples: Samples, settings: SearchSettings, budget:
 
     budget.report("polynomials without noise", 0.02)
     with budget.share(policy.first_share).holds():
-        found = polynomials.fit_exact(
-            samples.x,
-            samples.y[:, 0],
-            samples.weight,
-            shift=samples.offset,
-            unit=samples.unit,
-            seed=settings.seed,
-            goes_on=goes_on,
-        )
+        data = (samples.x, samples.y[:, 0], samples.weight)
+        found = fit_exact(*data, samples.offset, samples.unit, seed=settings.seed, goes_on=goes_on)
     if found is None or not found.loss < policy.noise_free:
         return None
-    # The polynomial as a network, whose splines have errors of their own.
+    # The polynomial as a network, whose splines may have errors of a tenth of its own.
     polynomial = found.polynomial
-    model = polynomial.to_kan(SPLINE_ERROR_SHARE * math.sqrt(max(found.loss, ABOVE_ZERO)))
+    model = polynomial.to_kan(0.1 * math.sqrt(max(found.loss, ABOVE_ZERO)))
     fitted = samples.select(found.rows)
     outputs = predict_in_batches(model, torch.from_numpy(np.ascontiguousarray(fitted.x))).numpy()[:, 0]
     residual = found.residual + polynomial(fitted.x) - outputs
@@ -98,12 +89,14 @@ def polynomial_without_noise(samples: Samples, settings: SearchSettings, budget:
 
 
 def _polynomial_result(
-    found: polynomials.ExactFit, model: KAN, samples: Samples, residual: np.ndarray, budget: Budget
+    found: ExactFit, model: KAN, samples: Samples, residual: np.ndarray, budget: Budget
 ) -> AutoResult:
     """The result of a polynomial whose network leaves these residuals at the rows of the fit, (k,)."""
     # Names and sentences.
     link = found.polynomial.link.name
-    inside = "" if link == "identity" else f" inside the {link} function"
+    inside = ""
+    if link != "identity":
+        inside = f" inside the {link} function"
     name = f"polynomial of {len(found.polynomial.coef)} terms{inside}, without noise"
     error = math.sqrt(max(found.loss, ABOVE_ZERO))
     sentence = (
@@ -177,13 +170,17 @@ def approximated(
         validation=search.approximation.SETTINGS.held_out_share,
         seed=settings.seed,
     )
-    time_limit = None if budget.time_limit is None else max(budget.seconds_left, 1e-3)
+    time_limit = None
+    if budget.time_limit is not None:
+        time_limit = max(budget.seconds_left, 1e-3)
     work = Budget(
         time_limit,
         policy.approximation_budget * APPROXIMATION_BUDGET_WORK,
         lambda at: budget.report(f"without noise: {at.stage}", 0.8 + 0.2 * at.share, at.loss),
     )
-    width = [1, samples.y.shape[1]] if inputs == 1 else None
+    width = None
+    if inputs == 1:
+        width = [1, samples.y.shape[1]]
     plan = search.approximation.StartPlan(seed=settings.seed)
     result = search.approximation.approximate_by_plan(problem, width, plan, work)
     budget.work += result.work

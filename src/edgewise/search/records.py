@@ -186,14 +186,13 @@ def comparison_sentence(
     difference. The first sentence about folds after one about single rows explains why figures differ, hence the
     `earlier` sentences.
     """
-    rows = "held-out folds" if by_folds else "held-out rows"
+    rows = "held-out rows"
     end = "taken" if taken else "not taken"
-    if (
-        by_folds
-        and any("on held-out rows" in one for one in earlier)
-        and not any(FOLDS_DIFFER in one for one in earlier)
-    ):
-        end += f" ({FOLDS_DIFFER})"
+    if by_folds:
+        rows = "held-out folds"
+        text = " ".join(earlier)
+        if "on held-out rows" in text and FOLDS_DIFFER not in text:
+            end += f" ({FOLDS_DIFFER})"
     return (
         f"{what}: {losses[0]} on {rows}, {losses[1]} without (standard error of the difference "
         f"{number_text(error, 1)}): {end}."

@@ -114,8 +114,9 @@ class StartPlan:
 def shapes_for(inputs: int, outputs: int) -> list[tuple[int, ...]]:
     """Return the shapes to try, from additive to two hidden layers, smaller ones first."""
     n = max(inputs, 2)
-    several = [(), (1,), (2,), (n, 1), (n, 2), (n + 1, n), (2 * n + 1, n + 1)]
-    hidden: list[tuple[int, ...]] = several if inputs > 1 else [(), (2,), (3, 2)]
+    hidden: list[tuple[int, ...]] = [(), (2,), (3, 2)]
+    if inputs > 1:
+        hidden = [(), (1,), (2,), (n, 1), (n, 2), (n + 1, n), (2 * n + 1, n + 1)]
     return [(inputs, *layers, outputs) for layers in dict.fromkeys(hidden)]
 
 
@@ -149,7 +150,9 @@ def train_start(
     report = fit(start.model, problem, method, steps=steps, tolerance=tolerance)
     budget.work += report.steps * step_work(problem, start.model)
     loss = report.validation_loss
-    return replace(start, report=report, loss=loss if loss is not None and math.isfinite(loss) else math.inf)
+    if loss is None or not math.isfinite(loss):
+        loss = math.inf
+    return replace(start, report=report, loss=loss)
 
 
 def best_start(
@@ -160,15 +163,16 @@ def best_start(
     The problem has training and validation tensors; the work of the starts is added to the budget.
     """
     sentences = []
-    if plan.degree is None:
+    degree = plan.degree
+    if degree is None:
+        degree = SETTINGS.smooth_degree
         sentences.append(
             f"Splines have degree {SETTINGS.smooth_degree}, which needs half the coefficients of cubic ones."
         )
-    degree = SETTINGS.smooth_degree if plan.degree is None else plan.degree
     # Each shape in turn, smaller ones first.
     finalists: list[Start] = []
     for number, shape in enumerate(shapes):
-        few = _samples_of_race(problem, shape, SETTINGS.grid, plan.degree or SETTINGS.smooth_degree, plan.seed)
+        few = _samples_of_race(problem, shape, SETTINGS.grid, degree, plan.seed)
         cheap = _race_work(few, shape, SETTINGS.low_degree, SETTINGS.least_starts) < SETTINGS.low_share * budget.limit
         if plan.degree is None and 0 < sum(shape[1:-1]) <= SETTINGS.low_nodes and cheap:
             exact = _exact_start(problem, few, shape, plan, budget)
@@ -184,7 +188,10 @@ def best_start(
         left = len(shapes) - number
         share = max(SETTINGS.start_share * budget.limit - budget.work, 0.0) / left
         affordable = max(share / _race_work(few, shape, degree, 1), SETTINGS.least_starts)
-        count = plan.starts or int(min(affordable, SETTINGS.most_starts if left > 1 else 2 * SETTINGS.most_starts))
+        most = SETTINGS.most_starts
+        if left == 1:
+            most *= 2
+        count = plan.starts or int(min(affordable, most))
         if len(shape) == 2:
             count = 1  # linear in its coefficients: one start is as good as any
         starts = [_initial_start(shape, degree, plan, start, few) for start in range(count)]
@@ -219,7 +226,9 @@ def best_start(
 def _initial_start(shape: tuple[int, ...], degree: int, plan: StartPlan, number: int, problem: Regression) -> Start:
     """Return an untrained start; even numbers begin on the first grid, odd ones on half of it."""
     seed = seed_of_start(plan.seed, number)
-    grid = SETTINGS.grid // 2 if number % 2 else SETTINGS.grid
+    grid = SETTINGS.grid
+    if number % 2:
+        grid //= 2
     dtype = problem.train.x.dtype
     return Start(seed, KAN(shape, grid, degree, base="zero", domain=plan.domain, seed=seed, dtype=dtype))
 
@@ -242,13 +251,13 @@ def input_groups(problem: Regression, count: int) -> Tensor:
     for column in residual.T:
         for gain, pair in rank_pairs(x, column, np.ones(len(x)), range(inputs)):
             gains[pair] += gain / max(float(column @ column), ABOVE_ZERO)
-    group = list(range(inputs))
+    # Single linkage: the group of the second input takes the number of that of the first.
+    group = np.arange(inputs)
     for first, second in sorted(gains, key=lambda pair: -gains[pair]):
         if len(set(group)) == count:
             break
-        group = [group[first] if each == group[second] else each for each in group]
-    names = sorted(set(group))
-    return torch.tensor([[float(each == name) for name in names] for each in group], dtype=data.x.dtype)
+        group[group == group[second]] = group[first]
+    return torch.tensor(group[:, None] == np.unique(group), dtype=data.x.dtype)
 
 
 def _exact_start(
@@ -286,9 +295,10 @@ def _grouped_start(problem: Regression, few: Regression, best: Start, plan: Star
     a last layer of one edge begins as the identity. None where the best start so far is good already, the shape has no
     nodes for groups, or the budget is too small.
     """
-    (inputs, nodes), behind, degree = best.width[:2], best.width[2:], best.model.config.degree
+    inputs, nodes, *behind = best.width
+    degree = best.model.config.degree
     resolved = best.loss <= SETTINGS.resolved * float(problem.train.y.square().mean())
-    if resolved or not (1 < nodes < inputs and behind in ((1,), (1, 1))):
+    if resolved or not (1 < nodes < inputs and behind in ([1], [1, 1])):
         return None
     # Groups of inputs, and the work of a KAN [members, 1, 1] for each.
     groups = input_groups(problem, nodes)
@@ -306,17 +316,14 @@ def _grouped_start(problem: Regression, few: Regression, best: Start, plan: Star
     # Backfitting: the KAN of a group is fitted to what the others leave.
     models = {}
     values = x.new_zeros(nodes, *y.shape)
-    for number in range(
-        SETTINGS.group_rounds * nodes
-    ):  # backfitting: later rounds see less of the other groups as noise
+    for number in range(SETTINGS.group_rounds * nodes):  # later rounds see less of the other groups as noise
         node = number % nodes
         columns = groups[:, node].nonzero()[:, 0]
         left = y - values.sum(0) + values[node]
         validation = x[rows:, columns], left[rows:], held.weight
         part = Regression(x[:rows, columns], left[:rows], weight=few.train.weight, validation=validation)
-        if plan.domain is None:
-            domain = None
-        else:
+        domain = None
+        if plan.domain is not None:
             domain = torch.as_tensor(plan.domain).expand(inputs, 2)[columns]
         own = replace(plan, domain=domain, seed=seed_of_start(plan.seed, number))
         starts = [_initial_start(shapes[node], degree, own, each, part) for each in range(SETTINGS.group_starts)]
@@ -331,8 +338,10 @@ def _grouped_start(problem: Regression, few: Regression, best: Start, plan: Star
         for node, model in models.items():
             columns = groups[:, node].nonzero()[:, 0]
             inner, outer = cast("list[KANLayer]", list(model.layers))
-            first.coef[columns, :, node], first.knots[columns] = inner.coef[:, :, 0], inner.knots
-            second.coef[node, :, 0], second.knots[node] = outer.coef[0, :, 0], outer.knots[0]
+            first.coef[columns, :, node] = inner.coef[:, :, 0]
+            first.knots[columns] = inner.knots
+            second.coef[node, :, 0] = outer.coef[0, :, 0]
+            second.knots[node] = outer.knots[0]
         for layer in last:
             low = values.sum(0).amin(0)
             high = values.sum(0).amax(0)
@@ -359,20 +368,26 @@ def _race(few: Regression, starts: list[Start], budget: Budget) -> tuple[Start, 
     starts = [_train_stage(start, few, SETTINGS.coarse_steps, None, budget) for start in starts]
     starts.sort(key=lambda start: start.loss)
     best = starts[0]
-    if began == 1:
-        which = "one start"
-    else:
+    which = "one start"
+    if began > 1:
         which = f"best of {began} starts"
     message = f"{list(width)}, {which}: held-out error {number_text(math.sqrt(best.loss), 2)} at grid {grid}"
     if len(starts) > 1:
         same = math.sqrt(starts[1].loss) <= SETTINGS.same_minimum * math.sqrt(best.loss)
-        message += "; the two best met in one minimum" if same else "; no second start came as low"
+        if same:
+            message += "; the two best met in one minimum"
+        else:
+            message += "; no second start came as low"
     return best, message + "."
 
 
 def _train_stage(start: Start, problem: Regression, steps: int, margin: float | None, budget: Budget) -> Start:
     """Train for one stage; with a margin, the hidden grids then follow the activations."""
-    start = train_start(start, problem, budget, steps=steps, tolerance=1e-3 if margin is None else 1e-2)
+    # Hidden grids that will move make the last digits of a stage worthless.
+    tolerance = 1e-2
+    if margin is None:
+        tolerance = 1e-3
+    start = train_start(start, problem, budget, steps=steps, tolerance=tolerance)
     if margin is not None and len(start.width) > 2 and math.isfinite(start.loss):
         move_hidden_domains_(start.model, problem.train.x, margin=margin)
     return start

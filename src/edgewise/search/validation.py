@@ -57,7 +57,9 @@ def folds(
     if rows < 2:
         return []
     if blocks is not None:
-        return _folds_of_blocks(blocks, np.zeros(rows) if labels is None else labels, seed, parts, repeats)
+        if labels is None:
+            labels = np.zeros(rows)
+        return _folds_of_blocks(blocks, labels, seed, parts, repeats)
     parts = min(parts, rows)
     generator = np.random.default_rng(seed)
     found = []
@@ -88,10 +90,13 @@ def _folds_of_blocks(blocks: np.ndarray, labels: np.ndarray, seed: int, parts: i
     else:
         alone = np.zeros(len(names), dtype=bool)
     parts = min(parts, len(names))
+    if parts < 2:
+        return []
+    # Blocks in falling order of size, in random order among equals, each into the emptiest part.
     shares = counts / counts.sum(0)
     generator = np.random.default_rng(seed)
     found = []
-    for _ in range(repeats if parts > 1 else 0):
+    for _ in range(repeats):
         part = np.full(len(names), parts)
         held = np.zeros((parts, len(kinds)))
         order = generator.permutation(len(names))
@@ -108,7 +113,9 @@ def _folds_of_blocks(blocks: np.ndarray, labels: np.ndarray, seed: int, parts: i
 
 def random_parts(rows: int, parts: int, seed: int, blocks: np.ndarray | None = None) -> np.ndarray:
     """Return the number of the part of each row, (rows,), all parts about equal; rows of one block (rows,) together."""
-    names, block = np.unique(np.arange(rows) if blocks is None else blocks, return_inverse=True)
+    if blocks is None:
+        blocks = np.arange(rows)
+    names, block = np.unique(blocks, return_inverse=True)
     return (np.random.default_rng(seed).permutation(len(names)) % parts)[block]
 
 
@@ -135,10 +142,9 @@ def paired_gain(
     difference.
     """
     change = simple - rich
-    both = np.isfinite(change)
-    if not both.any():
+    if not np.isfinite(change).any():
         return -np.inf, 0.0
-    return mean_and_error(change[both], weight[both], None if blocks is None else blocks[both])
+    return mean_and_error(change, weight, blocks)
 
 
 def mean_and_error(values: np.ndarray, weight: np.ndarray, blocks: np.ndarray | None = None) -> tuple[float, float]:
@@ -152,7 +158,8 @@ def mean_and_error(values: np.ndarray, weight: np.ndarray, blocks: np.ndarray | 
     if not seen.all():
         values = values[seen]
         weight = weight[seen]
-        blocks = None if blocks is None else blocks[seen]
+        if blocks is not None:
+            blocks = blocks[seen]
     total = float(weight.sum())
     mean = float(weight @ values) / total
     sums = weight * (values - mean)
@@ -178,9 +185,13 @@ def canonical_rows(
     measurements, and elsewhere one row, whose weight says how much it counts and nothing of the noise: the weights
     that are returned sum to the number of independent rows.
     """
-    weight = np.ones(len(x)) if weight is None else weight
+    # The rows of positive weight in lexicographic order, with their blocks as a last column.
+    if weight is None:
+        weight = np.ones(len(x))
     used = weight > 0
-    columns = [x, y] if blocks is None else [x, y, blocks]
+    columns = [x, y]
+    if blocks is not None:
+        columns.append(blocks)
     # Adding 0.0 turns -0.0 into 0.0: the two are equal, so they must also sort alike.
     rows = np.column_stack(columns)[used] + 0.0
     weight = weight[used]
@@ -206,8 +217,9 @@ def canonical_rows(
     # Copies are told apart one by one, or in lots where they are very many.
     lots = np.ceil(copies * min(1.0, MOST_TOLD_APART / independent)).astype(np.int64)
     place = np.repeat(np.arange(len(distinct)), lots)
-    told_apart = None if blocks is None else distinct[place, -1]
-    return inputs[place], targets[place], (mass / lots)[place], told_apart
+    if blocks is not None:
+        blocks = distinct[place, -1]
+    return inputs[place], targets[place], (mass / lots)[place], blocks
 
 
 def are_measured_again(x: np.ndarray, y: np.ndarray) -> bool:
@@ -236,7 +248,9 @@ def block_codes(groups: ArrayLike | None, rows: int) -> np.ndarray | None:
     missing = sum(label is None or label != label for label in labels.tolist())
     if missing:
         raise InputError(f"groups must hold a label for each row, got {missing} missing ones")
-    names, codes = np.unique(labels.astype(str) if labels.dtype == object else labels, return_inverse=True)
+    if labels.dtype == object:
+        labels = labels.astype(str)
+    names, codes = np.unique(labels, return_inverse=True)
     if len(names) < 2:
         raise InputError(f"groups must hold at least two different labels, got {str(names[0])!r} alone")
     return codes.astype(np.float64)
@@ -262,10 +276,11 @@ def split_rows(
     wanted = int(np.clip(round(share * rows), 1, rows - 2))
     if groups is not None:
         test = _test_groups(generator, groups, wanted)
-        for label in np.unique(labels) if labels is not None else ():
-            mine = labels == label
-            if test[mine].all():  # every class needs training rows
-                test[groups == groups[np.flatnonzero(mine)[0]]] = False
+        if labels is not None:  # every class needs training rows
+            for label in np.unique(labels):
+                mine = labels == label
+                if test[mine].all():
+                    test[groups == groups[np.flatnonzero(mine)[0]]] = False
     elif labels is not None:
         test = _test_rows_by_class(generator, labels, wanted)
     else:

@@ -7,17 +7,12 @@ import pytest
 import torch
 from scipy.special import eval_legendre
 
-from edgewise.search.polynomials import (
-    LINK_FUNCTIONS,
-    Basis,
-    Polynomial,
-    exact,
-    fit_exact,
-    fit_smooth,
-    lower_set,
-    smooth,
-)
-from edgewise.search.polynomials.basis import legendre
+from edgewise.search.polynomials import exact, smooth
+from edgewise.search.polynomials.basis import Basis, legendre, lower_set
+from edgewise.search.polynomials.exact import fit_exact
+from edgewise.search.polynomials.links import LINK_FUNCTIONS
+from edgewise.search.polynomials.network import Polynomial
+from edgewise.search.polynomials.smooth import fit_smooth
 
 
 def test_legendre_polynomials_are_those_of_scipy_with_mean_square_one():

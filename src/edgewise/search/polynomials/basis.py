@@ -11,24 +11,10 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Basis:
-    """Products of Legendre polynomials, orthonormal under the uniform density on a box.
+    """Products of Legendre polynomials, orthonormal under the uniform density on a box."""
 
-    Parameters
-    ----------
-    indices : ndarray of shape (p, n)
-        Degrees in each input of every product; the first product is the constant.
-    limits : ndarray of shape (n, 2)
-        The box.
-
-    Examples
-    --------
-    >>> basis = Basis(np.array([[0], [1]]), np.array([[0.0, 2.0]]))
-    >>> basis.columns(np.array([[1.0], [2.0]])).round(3).tolist()
-    [[1.0, 0.0], [1.0, 1.732]]
-    """
-
-    indices: np.ndarray
-    limits: np.ndarray
+    indices: np.ndarray  # (p, n), degrees in each input of every product; the first product is the constant
+    limits: np.ndarray  # (n, 2), the box
 
     def scaled(self, x: np.ndarray) -> np.ndarray:
         """Return the inputs with the box mapped to [-1, 1]^n."""
@@ -61,28 +47,8 @@ def lower_set(
     The weight of a product of degrees a_j is sum_j rates_j a_j + crossing (k - 1), k being the number of inputs in it,
     plus the weights of all pairs of its inputs, which are large where two inputs do not act together. With the rates at
     which the logarithms of coefficients fall, these are the products with the largest coefficients.
-
-    Parameters
-    ----------
-    rates : sequence of float
-        Positive weight of each degree of every input.
-    crossing : float
-        Weight of each further input of a product, at least 0.
-    most : int
-    degrees : sequence of int
-        Largest degree of each input.
-    pairs : ndarray of shape (n, n), optional
-        Weight of each pair of inputs in a product, at least 0; symmetric.
-
-    Returns
-    -------
-    indices : ndarray of shape (p, n)
-    weights : ndarray of shape (p,)
-
-    Examples
-    --------
-    >>> lower_set([1.0, 2.0], 0.0, 5, [9, 9])[0].tolist()
-    [[0, 0], [1, 0], [0, 1], [2, 0], [1, 1]]
+    `rates` (n,) are positive, `crossing` and `pairs` (n, n), which is symmetric, at least 0; `degrees` (n,) are the
+    largest of each input. Shapes: (p, n) and (p,).
     """
     inputs = len(rates)
     # Each product is reached once: from the one with one degree less in its last input.

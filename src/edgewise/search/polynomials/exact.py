@@ -94,45 +94,21 @@ def fit_exact(
     x: np.ndarray,
     y: np.ndarray,
     weight: np.ndarray,
-    *,
     shift: float = 0.0,
     unit: float = 1.0,
+    *,
     seed: int = 0,
     goes_on: Callable[[float, np.ndarray, np.ndarray], bool] = lambda loss, rows, residual: True,
 ) -> ExactFit | None:
     """Fit polynomials inside several links to samples without noise; return the one with the least error.
 
-    One QR factorisation gives all least-squares fits on the first k products and the residuals of each row by the fit
-    without it (PRESS, [1]_), which choose k and the link. The products are ordered by a log-linear model of the
-    coefficients of the fit before.
-
-    Parameters
-    ----------
-    x, y, weight : ndarray
-        Rows (N, n), targets (N,) of order 1, positive weights (N,).
-    shift, unit : float
-        (y + shift) * unit is the target in its own units.
-    seed : int
-        Seed of the choice of rows, where they are many.
-    goes_on : callable
-        Whether a fit on few products with this loss, and these leave-one-out residuals at these rows, is worth more.
-
-    Returns
-    -------
-    ExactFit or None
-        None where the rows are too few, or `goes_on` returns False.
-
-    References
-    ----------
-    .. [1] D. Allen, Technometrics 16 (1974) 125.
-
-    Examples
-    --------
-    >>> x = np.random.default_rng(0).uniform(0.5, 2, (500, 2))
-    >>> found = fit_exact(x, 1 / (x[:, 0] + x[:, 1] ** 2), np.ones(500))
-    >>> found.polynomial.link.name.split()[0], found.loss < 1e-26
-    ('reciprocal', True)
+    Rows are x (N, n), targets y (N,) of order 1, (y + shift) * unit in their own units, and positive weights (N,).
+    `goes_on` says whether a fit on few products with this loss, and these leave-one-out residuals at these rows, is
+    worth more. None where the rows are too few, or `goes_on` returns False.
     """
+    # One QR factorisation gives all least-squares fits on the first k products and the residuals of each row by the fit
+    # without it (PRESS, D. Allen, Technometrics 16 (1974) 125), which choose k and the link. A log-linear model of the
+    # coefficients of the fit before orders the products.
     rows = np.arange(len(x))
     if len(x) > SETTINGS.rows:
         rows = sampled(len(x), SETTINGS.rows, seed)
@@ -149,13 +125,15 @@ def fit_exact(
     first = _ordered(few, LINK_FUNCTIONS["identity"], min(SETTINGS.look_columns, len(some) // 3), 1)
     if first is None or not goes_on(first.loss, rows[some], first.residual):
         return None
+    # Fits inside every link, and larger ones of those with the least errors.
     found: list[_Nested] = []
     for link in LINK_FUNCTIONS.values():
         check_time()
         values = data.values(link)
         if link.takes(float(values.min()), float(values.max())):
             fit = _ordered(data, link, min(SETTINGS.screen_columns, most), 1)
-            found += [] if fit is None else [fit]
+            if fit is not None:
+                found.append(fit)
     found = sorted(found, key=lambda fit: fit.loss)[: SETTINGS.link_finalists]
     if not found or not goes_on(found[0].loss, rows, found[0].residual):
         return None
@@ -163,7 +141,8 @@ def fit_exact(
         for fit in [fit for fit in found if fit.loss < SETTINGS.rival_ratio * found[0].loss]:
             check_time()
             finer = _ordered(data, fit.link, min(SETTINGS.columns, most), SETTINGS.orderings, fit)
-            found += [] if finer is None else [finer]
+            if finer is not None:
+                found.append(finer)
     best = min(found, key=lambda fit: fit.loss)
     values = data.values(best.link)
     bounds = best.link.bounds(float(values.min()), float(values.max()))
@@ -192,7 +171,10 @@ def _ordered(data: _Data, link: Link, most: int, rounds: int, start: _Nested | N
     pairs = np.zeros((inputs, inputs))
     best = start
     # Orders by pairs come last: they find the groups of a sum, but fit a function without groups less well.
-    for by_pairs in (False, True) if inputs > 2 and rounds > 1 else (False,):
+    orders = [False]
+    if inputs > 2 and rounds > 1:
+        orders.append(True)
+    for by_pairs in orders:
         for number in range(rounds):
             if best is not None and (known := _rates(best, by_pairs)) is not None:
                 rates, crossing, pairs = known
@@ -200,7 +182,8 @@ def _ordered(data: _Data, link: Link, most: int, rounds: int, start: _Nested | N
             fit = _nested(data, link, Basis(indices, data.limits), weights)
             if fit is None or (best is not None and fit.loss >= best.loss and (number or by_pairs)):
                 break
-            best = fit if best is None or fit.loss < best.loss else best
+            if best is None or fit.loss < best.loss:
+                best = fit
             if best.loss <= (SETTINGS.at_rounding * np.std(data.y)) ** 2:
                 return best
     return best

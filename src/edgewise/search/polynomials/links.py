@@ -85,4 +85,6 @@ def scaling(link: Link, shift: float, unit: float) -> tuple[float, float]:
     """Return shift and unit of the values (y + shift) * unit that a link takes, for targets (y + shift) * unit."""
     if link.name == "identity":
         return 0.0, 1.0
-    return shift, unit if link.natural else 1.0
+    if link.natural:
+        return shift, unit
+    return shift, 1.0

@@ -38,33 +38,13 @@ Term = dict[int, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Polynomial:
-    """The function g(sum_a coef_a P_a(x)) / unit - shift, with products P_a of Legendre polynomials.
-
-    Parameters
-    ----------
-    basis : Basis
-    coef : ndarray of shape (p,)
-    link : Link
-    bounds : (float, float)
-        Interval of the argument of g; beyond it g is a straight line.
-    shift, unit : float
-        Shift and unit of the values; the unit is 1 but for links of natural units.
-
-    Examples
-    --------
-    >>> from edgewise.search.polynomials.links import LINK_FUNCTIONS
-    >>> basis = Basis(np.array([[0, 0], [1, 0], [1, 2]]), np.array([[-1.0, 1.0], [-1.0, 1.0]]))
-    >>> polynomial = Polynomial(basis, np.array([1.0, 2.0, 3.0]), LINK_FUNCTIONS["identity"])
-    >>> x = np.random.default_rng(0).uniform(-1, 1, (50, 2))
-    >>> kan = polynomial.to_kan(1e-9)
-    >>> kan.config.width, bool(abs(kan(torch.from_numpy(x)).detach().numpy()[:, 0] - polynomial(x)).max() < 1e-9)
-    ((2, 2, 1), True)
-    """
+    """The function g(sum_a coef_a P_a(x)) / unit - shift, with products P_a of Legendre polynomials."""
 
     basis: Basis
-    coef: np.ndarray
+    coef: np.ndarray  # (p,)
     link: Link
-    bounds: tuple[float, float] = (-np.inf, np.inf)
+    bounds: tuple[float, float] = (-np.inf, np.inf)  # of the argument of g; beyond them g is a straight line
+    # shift and unit of the values; the unit is 1 but for links of natural units
     shift: float = 0.0
     unit: float = 1.0
 
@@ -150,7 +130,9 @@ class Polynomial:
             found = []
             for kind, own in self._groups():
                 factors = self._factors(kind, own, root)
-                moved = last if last in factors else min(factors)
+                moved = min(factors)
+                if last in factors:
+                    moved = last
                 found.append({moved: factors[moved]})
             return found
         nodes = self.terms()
@@ -210,7 +192,7 @@ class Polynomial:
             layers[0].coef.copy_(torch.from_numpy(coef))
             layers[0].mask.copy_(torch.from_numpy((coef != 0).any(1).astype(float)))
             # The sums pass on unchanged; the link is the last edge.
-            for layer in layers[:-1] if has_link else layers[: 1 if len(layers) > 1 else 0]:
+            for layer in layers[:-1]:
                 assert layer.base is not None
                 layer.base.zero_()
             if len(layers) > 1:

@@ -58,32 +58,15 @@ SETTINGS = SmoothSettings()
 
 @dataclass(frozen=True, eq=False)
 class SmoothFit:
-    """A polynomial of noisy samples.
-
-    Parameters
-    ----------
-    polynomial : Polynomial
-    covariance : ndarray of shape (p, p)
-        Of its coefficients, given the strengths.
-    dispersion : float
-        Variance of the noise.
-    edf : float
-        Effective degrees of freedom.
-    criterion : float
-        Minus twice the log of the marginal likelihood, up to a constant; comparable between links.
-    state : ndarray
-        Parameters of the strengths, for fits to parts of the rows.
-    rows : float
-        Sum of the weights of the rows that it was fitted to.
-    """
+    """A polynomial of noisy samples."""
 
     polynomial: Polynomial
-    covariance: np.ndarray
-    dispersion: float
-    edf: float
-    criterion: float
-    state: np.ndarray
-    rows: float
+    covariance: np.ndarray  # (p, p), of its coefficients, given the strengths
+    dispersion: float  # variance of the noise
+    edf: float  # effective degrees of freedom
+    criterion: float  # minus twice the log of the marginal likelihood, up to a constant; comparable between links
+    state: np.ndarray  # parameters of the strengths, for fits to parts of the rows
+    rows: float  # sum of the weights of the rows that it was fitted to
 
     def without_unused(self) -> SmoothFit:
         """Leave out products whose coefficients are nearly zero and known to be."""
@@ -187,38 +170,14 @@ def fit_smooth(
 ) -> SmoothFit | None:
     """Fit polynomials inside several links to noisy samples; return the one with the highest marginal likelihood.
 
-    Coefficients are independent and normal a priori, with log standard deviations that fall linearly with the degree in
-    each input and with the number of inputs in a product. These rates, one for each input, are estimated by restricted
-    likelihood with exact derivatives; a link is fitted by reweighting, and its likelihood is Laplace's approximation
-    [1]_.
-
-    Parameters
-    ----------
-    x, y, weight : ndarray
-        Rows (N, n), targets (N,) of order 1, positive weights (N,).
-    shift, unit : float
-        (y + shift) * unit is the target in its own units.
-    like : SmoothFit, optional
-        A fit to rows of which these are a part, whose products and link are kept.
-
-    Returns
-    -------
-    SmoothFit or None
-        None where an input is constant or the rows are too few.
-
-    References
-    ----------
-    .. [1] S. Wood, "Generalized Additive Models", 2nd ed. (2017), sections 3.4 and 6.2.
-
-    Examples
-    --------
-    >>> random = np.random.default_rng(0)
-    >>> x = random.uniform(0, 2, (300, 2))
-    >>> y = np.exp(x[:, 0] - x[:, 1] ** 2)
-    >>> found = fit_smooth(x, y + 0.05 * random.standard_normal(300), np.ones(300))
-    >>> found.polynomial.link.name, bool(np.abs(found.polynomial(x) - y).max() < 0.06), round(found.dispersion**0.5, 2)
-    ('exponential', True, 0.05)
+    Rows are x (N, n), targets y (N,) of order 1, (y + shift) * unit in their own units, and positive weights (N,). Of a
+    fit `like` to rows of which these are a part, products and link are kept. None where an input is constant or the
+    rows are too few.
     """
+    # Coefficients are independent and normal a priori, with log standard deviations that fall linearly with the degree
+    # in each input and with the number of inputs in a product. These rates, one for each input, are estimated by
+    # restricted likelihood with exact derivatives; a link is fitted by reweighting, and its likelihood is Laplace's
+    # approximation (Wood, "Generalized Additive Models", 2nd ed. (2017), sections 3.4 and 6.2).
     if like is not None:
         data = _Rows(x, y, weight, like.polynomial.basis, shift, unit)
         known = like.polynomial
@@ -235,8 +194,7 @@ def fit_smooth(
     links = [link for link in LINK_FUNCTIONS.values() if link.name != "identity"]
     while True:
         indices, weights = lower_set(rates, crossing, count, degrees)
-        # whole degrees
-        if len(indices) == count > 10:
+        if len(indices) == count > 10:  # whole degrees
             indices = indices[weights < weights[-1]]
         data = _Rows(x, y, weight, Basis(indices, limits), shift, unit)
         fits = data.fits(links)
@@ -250,23 +208,14 @@ def fit_smooth(
         rates = list(found / found.min())
         crossing = max(float(best.state[-1] / found.min()), 0.0)
         count = min(2 * count, most)
-        if best.polynomial.link.name == "identity":
-            links = []
-        else:
-            links = [best.polynomial.link]
+        links = [link for link in links if link is best.polynomial.link]
 
 
 class _Rows:
     """Rows with the columns of a basis."""
 
     def __init__(
-        self,
-        x: np.ndarray,
-        y: np.ndarray,
-        weight: np.ndarray,
-        basis: Basis,
-        shift: float,
-        unit: float,
+        self, x: np.ndarray, y: np.ndarray, weight: np.ndarray, basis: Basis, shift: float, unit: float
     ) -> None:
         self.x = x
         self.y = y
@@ -299,7 +248,8 @@ class _Rows:
     def first_arguments(self, link: Link, fitted: np.ndarray) -> np.ndarray | None:
         """Arguments of a link at fitted values; None where too many of these lie outside its interval."""
         shift, unit = scaling(link, self.shift, self.unit)
-        values, (low, high) = (fitted + shift) * unit, link.interval
+        values = (fitted + shift) * unit
+        low, high = link.interval
         inside = (values > low) & (values < high)
         if inside.mean() < 1 - SETTINGS.most_below:
             return None
@@ -312,7 +262,9 @@ class _Rows:
             return None
         # Rounding of the largest argument must not move the value at the steepest one by the range of the values.
         rounding = np.finfo(np.float64).eps * largest * np.abs(link.slope(arguments)).max()
-        return arguments if rounding < np.ptp(values) else None
+        if rounding < np.ptp(values):
+            return arguments
+        return None
 
     def bounds(self, link: Link, arguments: np.ndarray) -> tuple[float, float]:
         """Interval of a link's arguments: far beyond the first ones, and without a pole or an end of g."""

@@ -68,7 +68,9 @@ def best_of_pairs(search: Search, best: Candidate, family: Family, share: float)
     fitted = search.cache.fit(rich)
     search.fit_seconds[rich] = search.budget.seconds - began
     if not fitted.model.pairs:
-        words = "No pair of inputs" if is_own else "For the logarithm of y no pair of inputs"
+        words = "No pair of inputs"
+        if not is_own:
+            words = "For the logarithm of y no pair of inputs"
         search.sentences.append(f"{words} explains more of the residuals than the best of all pairs would by chance.")
         return simple
     # A fall of the noise to less than a share of it is no chance; smaller ones are judged by folds.
@@ -80,5 +82,7 @@ def best_of_pairs(search: Search, best: Candidate, family: Family, share: float)
         search.cross_validate((simple, rich), share)
         if is_own:
             rich = with_best_factor(search, rich, share)
-    words = "Pairs of inputs" if is_own else "Pairs of inputs for the logarithm of y"
-    return rich if search.validate(simple, rich, words, search.policy.nested_margin) else simple
+    words = "Pairs of inputs"
+    if not is_own:
+        words += " for the logarithm of y"
+    return search.better(simple, rich, words, search.policy.nested_margin)

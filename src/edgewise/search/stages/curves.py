@@ -70,4 +70,4 @@ def _with_own_penalty(search: Search, best: Candidate, candidate: Candidate, wor
     search.assess((candidate,), 0.1)
     search.fit_seconds[candidate] += search.design_seconds
     candidate = with_best_factor(search, candidate, 0.12)
-    return candidate if search.validate(best, candidate, words) else best
+    return search.better(best, candidate, words)

@@ -23,12 +23,11 @@ class GivenNetwork(Stage):
         """Return the network, whatever its held-out loss, which is needed where something was left open."""
         settings = search.settings
         has_strength = settings.strength is not None
-        shape = FixedShape(
-            settings.hidden or (),
-            SETTINGS.first_grid if settings.grid_size is None else settings.grid_size,
-            SETTINGS.first_strength if settings.strength is None else settings.strength,
-            has_given_strength=has_strength,
-        )
+        strength = settings.strength
+        if strength is None:
+            strength = SETTINGS.first_strength
+        grid_size = settings.grid_size or SETTINGS.first_grid
+        shape = FixedShape(settings.hidden or (), grid_size, strength, has_given_strength=has_strength)
         network = Candidate(search.family, shape=shape)
         if settings.hidden is not None and settings.grid_size is not None and has_strength:
             search.sentences.append("Shape, grid and regularisation were given.")
@@ -72,7 +71,9 @@ class Width(Stage):
             if not search.validate(best, rich, f"A hidden layer of {size} nodes", search.policy.margin):
                 break
             search.best = rich  # it stays if the time ends before more nodes
-            best = with_best_strength(search, rich, self.share) if search.settings.strength is None else rich
+            best = rich
+            if search.settings.strength is None:
+                best = with_best_strength(search, rich, self.share)
         return best
 
 

@@ -42,7 +42,9 @@ class HiddenNodes(Stage):
             return base
         plain = replace(base, models=1)
         inputs = search.samples.x.shape[1]
-        predictors = search.family.predictors if search.samples.y.ndim == 1 else search.samples.y.shape[1]
+        predictors = search.family.predictors
+        if search.samples.y.ndim == 2:
+            predictors = search.samples.y.shape[1]
         for number, size in enumerate(policy.hidden_sizes):
             if reason := too_large(inputs, predictors, size, policy):
                 search.sentences.append(reason)
@@ -50,7 +52,9 @@ class HiddenNodes(Stage):
             rich = replace(single, nodes=size)
             search.check_time(base, 20)
             search.cross_validate((plain, rich), self.share + 0.08 * number, policy.hidden_folds)
-            simple = best if best in search.table.by_folds else plain
+            simple = plain
+            if best in search.table.by_folds:
+                simple = best
             if not search.validate(simple, rich, f"{size} hidden nodes", policy.margin):
                 break
             best = rich

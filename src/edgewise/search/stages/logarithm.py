@@ -53,7 +53,7 @@ class Logarithm(Stage):
         if not search.table.have_common_evidence(best, rich):
             search.cross_validate((best, rich), self.share + 0.1)
         least = policy.least_gain * search.table.loss(best)
-        is_better = search.validate(best, rich, "The logarithm of y", policy.nested_margin, least)
+        better = search.better(best, rich, "The logarithm of y", policy.nested_margin, least)
         if rich != log:  # the sentence stands for both candidates
             search.table.decide(log, search.table.trial(rich).reason, False, quiet=True)
-        return rich if is_better else best
+        return better

@@ -46,7 +46,9 @@ class Mean(Stage):
         loss = mean + gain
         is_better = gain > max(policy.least_gain * loss, policy.nested_margin * error)
         words = f"The mean of {rich.models} models, each fitted to {percent_text(policy.bag_share)} of the rows"
-        end = "taken" if is_better else "not taken, since they hardly differ"
+        end = "taken"
+        if not is_better:
+            end = "not taken, since they hardly differ"
         texts = loss_text(mean, search.family), loss_text(loss, search.family)
         table.decide(rich, f"{words}: {texts[0]} on held-out folds, {texts[1]} of one of them: {end}.", is_better)
         if not is_better:

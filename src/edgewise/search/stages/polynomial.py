@@ -39,6 +39,8 @@ class Polynomial(Stage):
         rich = Candidate(search.family, pairs=True, smooth=True)
         search.cross_validate((base, rich), self.share + 0.02, policy.hidden_folds)
         # Of two inputs a pair is a surface as well; of more, a polynomial is harder to read.
-        margin = policy.margin if search.samples.x.shape[1] > 2 else policy.nested_margin
+        margin = policy.nested_margin
+        if search.samples.x.shape[1] > 2:
+            margin = policy.margin
         words = f"A polynomial of all inputs inside the {smooth.polynomial.link.name} function"
-        return rich if search.validate(base, rich, words, margin) else base
+        return search.better(base, rich, words, margin)

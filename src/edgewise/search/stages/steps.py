@@ -23,8 +23,8 @@ class Steps(Stage):
         """Return whether curves were taken, of one linear predictor, and nothing is known of their shape."""
         if not best.additive or best.linear or search.settings.constraints is not None or search.family.has_kink:
             return False
-        outputs = 1 if search.samples.y.ndim == 1 else search.samples.y.shape[1]
-        return search.family.predictors == 1 and outputs == 1 and len(search.samples) >= search.policy.fewest_rows
+        has_one_output = search.samples.y.size == len(search.samples)
+        return search.family.predictors == 1 and has_one_output and len(search.samples) >= search.policy.fewest_rows
 
     def propose(self, search: Search, best: Candidate) -> Candidate:
         """Compare a model with steps with one without by folds: places of steps are chosen by the rows themselves."""
@@ -38,4 +38,4 @@ class Steps(Stage):
         search.cross_validate((best, rich), self.share)
         count = sum(len(places) for places in cuts.values())
         words = f"{counted(count, 'step')} of {counted(len(cuts), 'input')}"
-        return rich if search.validate(best, rich, words, search.policy.margin) else best
+        return search.better(best, rich, words, search.policy.margin)
