@@ -205,7 +205,7 @@ MODELS = [KAN([2, 3, 1], [2, 4], 1, base="zero"), KAN([4, 1], degree=0), MLP([2,
 @pytest.mark.parametrize("model", MODELS)
 def test_the_layout_is_that_of_a_fresh_network(model):
     expected = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in model.state_dict().items()}
-    assert network.layout(model.config, torch.float32) == expected
+    assert network.description_of(model).layout() == expected
 
 
 def test_a_full_disk_leaves_the_old_model(tmp_path, monkeypatch):

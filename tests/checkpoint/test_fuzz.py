@@ -154,7 +154,7 @@ def outcome(data):
     assert type(model) in (KAN, MLP)
     tensors = model.state_dict()
     dtype = next(model.parameters()).dtype
-    assert {n: (t.dtype, tuple(t.shape)) for n, t in tensors.items()} == network.layout(model.config, dtype)
+    assert {n: (t.dtype, tuple(t.shape)) for n, t in tensors.items()} == network.description_of(model).layout()
     assert sum(tensor.nbytes for tensor in tensors.values()) <= len(data)
     assert model(torch.zeros(2, model.config.width[0], dtype=dtype)).shape == (2, model.config.width[-1])
     return None

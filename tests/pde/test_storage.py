@@ -196,7 +196,7 @@ def put(*keys, value):
         ("enriched", put("network", "functions", 0, "terms", value=[(1e9, 0, False)]), "finite numbers"),
         ("enriched", put("network", "functions", 0, "point", value=zeros(3)), r"float64 of shape \(2\)"),
         ("enriched", put("network", "factors", value=zeros(3)), "another number of factors"),
-        ("kan", put("network", "tensors", value={}), "that its 0 tensors can hold"),
+        ("kan", put("network", "tensors", value={}), "than its 0 tensors can hold"),
         ("kan", put("stages", value=[]), "got no stages"),
         ("kan", put("stages", 0, "loss", value="0"), "a number as solution.stages"),
         ("kan", put("stopped", value="python"), "one of 'converged'"),

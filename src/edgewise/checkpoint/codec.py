@@ -5,7 +5,7 @@ A file is read as if an enemy had written it. `plain` turns a dataclass into dic
 CheckpointError with one sentence. Marks are those of `checks`, as in Annotated[np.ndarray, Shape("rows", 2)]. What
 annotations cannot say, a method `fault(sizes)` of the dataclass does: it returns what is wrong, or "". A class whose
 form in files is another dataclass has that as `stored_form`, made by `to_stored` and turned back by `from_stored`. A
-field with metadata={"stored": False} stays out.
+field with metadata={"stored": False} stays out, one with metadata={"optional": True} where it is empty.
 
 The command line reads headers with it before torch is there.
 """
@@ -52,8 +52,10 @@ def plain(value: Any) -> Any:
     if hasattr(value, "stored_form"):
         value = value.to_stored()
     if is_dataclass(value):
-        tree = {field.name: plain(getattr(value, field.name)) for field in _stored(type(value))}
-        return _tag(type(value)) | tree
+        items = {field: getattr(value, field.name) for field in _stored(type(value))}
+        return _tag(type(value)) | {
+            field.name: plain(item) for field, item in items.items() if not _is_optional(field) or item
+        }
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, np.ndarray):
@@ -74,6 +76,10 @@ def read(kind: type[T] | types.UnionType, value: Any, what: str, sizes: Mapping[
 
 def _stored(kind: type) -> list[Field[Any]]:
     return [field for field in fields(kind) if field.metadata.get("stored", True)]
+
+
+def _is_optional(field: Field[Any]) -> bool:
+    return bool(field.metadata.get("optional", False))
 
 
 def _tag(kind: type) -> dict[str, str]:
@@ -184,13 +190,14 @@ def _read_record(kind: Any, value: Any, place: str, sizes: ChainMap[str, int]) -
     if not isinstance(value, dict):
         raise _unexpected(f"an object with {', '.join(names)}", place, value)
     expected = [*_tag(kind), *names]
-    if missing := [name for name in expected if name not in value]:
+    optional = {field.name for field in _stored(kind) if _is_optional(field)}
+    if missing := [name for name in expected if name not in value and name not in optional]:
         raise CheckpointError(f"must have {missing[0]} in {place}, got none")
     if any(value[name] != word for name, word in _tag(kind).items()):
         raise _unexpected(f"an object of kind {_tag(kind)['kind']}", place, value)
     if unknown := [name for name in value if name not in expected]:
         raise CheckpointError(f"must have {', '.join(names)} in {place}, got also {_shown(unknown[0])}")
-    values = {name: _read(hints(kind)[name], value[name], f"{place}.{name}", sizes) for name in names}
+    values = {name: _read(hints(kind)[name], value[name], f"{place}.{name}", sizes) for name in names if name in value}
     result = _made(kind, values, place)
     if hasattr(result, "fault") and (fault := result.fault(sizes)):
         raise CheckpointError(f"must have {place} as it was written, got {fault}")

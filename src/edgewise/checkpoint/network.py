@@ -1,15 +1,15 @@
 """The description of a network in a file (kind, shape, dtype, frozen parameters), and the network rebuilt from it."""
 
-import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from edgewise.checkpoint import codec
 from edgewise.checkpoint.container import TensorEntry
-from edgewise.checks import is_one_of
 from edgewise.errors import CheckpointError, InputError
 from edgewise.nn.config import KANConfig, MLPConfig
 from edgewise.nn.elementary import Elementary
@@ -19,97 +19,39 @@ from edgewise.nn.model import KAN
 Network = KAN | MLP
 Layout = dict[str, tuple[torch.dtype, tuple[int, ...]]]
 
-_KINDS: dict[str, tuple[type[KAN] | type[MLP], type[KANConfig] | type[MLPConfig]]] = {
-    "KAN": (KAN, KANConfig),
-    "MLP": (MLP, MLPConfig),
-}
-# Fields of KANConfig that a file may leave out; they came later, and files without them keep their bytes.
-_OPTIONAL = ("products", "functions", "degrees")
-_TRAINED = ("coef", "base", "weight", "bias", "affine")  # ends of the names of the trainable tensors
-_DTYPES = {"float64": torch.float64, "float32": torch.float32}
-_DTYPE_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
-
-def describe(model: Network) -> dict[str, Any]:
-    """Return the description of a network that `Description.build` reads, as plain JSON values."""
-    kind = type(model).__name__
-    if kind not in _KINDS or type(model) is not _KINDS[kind][0]:
-        raise InputError(
-            f"model must be a KAN or MLP itself, not wrapped or derived, got {type(model).__module__}.{kind}"
-        )
-    dtype = next(model.parameters()).dtype
-    if dtype not in _DTYPE_NAMES:
-        raise InputError(f"model must have dtype {' or '.join(_DTYPES)}, got {dtype}")
-    tensors = model.state_dict()
-    have = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in tensors.items()}
-    if have != layout(model.config, dtype):
-        raise InputError("model must hold the tensors that its config implies, all of one dtype, it holds others")
-    fault = _fault(tensors)
-    if fault is not None:
-        raise InputError(f"model {fault}")
-    if isinstance(model, KAN) and not isinstance(model.config.base, str):
-        raise InputError(
-            f"model must have a base function that torch has under a name to be saved, as torch.erf, got "
-            f"{model.config.base!r:.80}"
-        )
-    fields = dataclasses.asdict(model.config)
-    return {
-        "kind": kind,
-        "config": {name: value for name, value in fields.items() if name not in _OPTIONAL or value},
-        "dtype": _DTYPE_NAMES[dtype],
-        "frozen": sorted(name for name, parameter in model.named_parameters() if not parameter.requires_grad),
-        "finite": _all_finite(tensors),
-    }
-
-
-def layout(config: KANConfig | MLPConfig, dtype: torch.dtype) -> Layout:
-    """Return name, dtype and shape of every tensor of a network, by arithmetic alone: nothing is allocated."""
-    result: Layout = {}
-    if isinstance(config, MLPConfig):
-        for number, (inputs, outputs) in enumerate(pairwise(config.width)):
-            result[f"layers.{number}.weight"] = dtype, (inputs, outputs)
-            result[f"layers.{number}.bias"] = dtype, (outputs,)
-        return result
-    place = 0
-    for number, inputs in enumerate(config.width[:-1]):
-        layer = f"layers.{place}."
-        outputs = config.sums(number)
-        size = config.grid_size[number]
-        # Splines, where the layer has some.
-        if size:
-            result[layer + "coef"] = dtype, (inputs, size + config.degree_of(number), outputs)
-            if config.base != "zero":
-                result[layer + "base"] = dtype, (inputs, outputs)
-            result[layer + "knots"] = dtype, (inputs, size + 2 * config.degree_of(number) + 1)
-            result[layer + "spline_mask"] = dtype, (inputs, outputs)
-            result[layer + "domain_is_set"] = torch.bool, ()
-        # Functions, and products behind them.
-        if config.functions and config.functions[number] is not None:
-            result[layer + "affine"] = dtype, (4, inputs, outputs)
-        place += 1
-        if config.products and config.products[number]:
-            place += 1
-    return result
-
-
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Description:
-    """A checked description, read from a file."""
+    """The description of a network in a file."""
 
-    kind: str  # "KAN" or "MLP"
     config: KANConfig | MLPConfig
-    dtype: torch.dtype  # of all parameters
+    dtype: Literal["float64", "float32"]  # of all parameters
     frozen: tuple[str, ...]  # names of the parameters that do not require a gradient
     finite: bool  # whether all numbers must be finite
 
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """The dtype of all parameters."""
+        return {"float64": torch.float64, "float32": torch.float32}[self.dtype]
+
+    def layout(self) -> Layout:
+        """Return name, dtype and shape of every tensor, by arithmetic alone: nothing is allocated."""
+        raise NotImplementedError
+
+    def initial(self, table: Mapping[str, Elementary]) -> Network:
+        """Return a network of this shape with initial weights."""
+        raise NotImplementedError
+
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong: the number of tensors in a file bounds the number of layers."""
+        if len(self.config.width) > sizes["tensors"] + 1:
+            return f"more layers than its {sizes['tensors']} tensors can hold"
+        return ""
+
     def build(self, tensors: Mapping[str, Tensor], table: Mapping[str, Elementary]) -> Network:
         """Return the network with these tensors, whose names, dtypes and shapes `check_entries` has checked."""
-        model: Network
         try:
-            if isinstance(self.config, KANConfig):
-                model = KAN.from_config(self.config, dtype=self.dtype, table=table)
-            else:
-                model = MLP.from_config(self.config, dtype=self.dtype)
+            model = self.initial(table)
         except InputError as error:  # an elementary function that the table doesn't have
             raise CheckpointError(f"must name known functions: {ascii(str(error)[:200])[1:-1]}") from error
         model.load_state_dict(dict(tensors))
@@ -127,7 +69,7 @@ class Description:
 
     def check_entries(self, entries: Mapping[str, TensorEntry]) -> None:
         """Compare the tensors of a file with those the config implies, before any memory is taken for either."""
-        expected = layout(self.config, self.dtype)
+        expected = self.layout()
         for name in sorted(expected.keys() | entries.keys()):
             if name not in entries:
                 raise CheckpointError(f"must contain a tensor {name}, it does not")
@@ -139,83 +81,121 @@ class Description:
                 raise CheckpointError(
                     f"must have {name} as {dtype} of shape {shape}, got {entry.dtype} of shape {entry.shape}"
                 )
-        unknown = set(self.frozen) - {name for name in expected if name.endswith(_TRAINED)}
-        if unknown or len(set(self.frozen)) < len(self.frozen):
+        trained = {name for name in expected if name.endswith(("coef", "base", "weight", "bias", "affine"))}
+        if set(self.frozen) - trained or len(set(self.frozen)) < len(self.frozen):
             raise CheckpointError("must name its frozen parameters once each, got other names")
 
 
-def read_description(value: Any, tensor_count: int) -> Description:
-    """Check types and limits of a description; the number of tensors in the file bounds the number of layers."""
-    keys = {"kind", "config", "dtype", "frozen", "finite"}
-    if not isinstance(value, dict) or set(value) != keys:
-        raise CheckpointError(f"must describe its network by {', '.join(sorted(keys))}, got something else")
-    kind = value["kind"]
-    config = value["config"]
-    dtype = value["dtype"]
-    if not is_one_of(kind, _KINDS):
-        raise CheckpointError(f"must describe a network of kind {' or '.join(_KINDS)}, got {str(kind)[:40]!a}")
-    if not is_one_of(dtype, _DTYPES):
-        raise CheckpointError(f"must describe a network of dtype {' or '.join(_DTYPES)}, got {str(dtype)[:40]!a}")
-    if type(value["finite"]) is not bool:
-        raise CheckpointError("must give true or false for whether its weights are finite, got something else")
-    if not isinstance(value["frozen"], list) or not all(isinstance(name, str) for name in value["frozen"]):
-        raise CheckpointError("must list the names of its frozen parameters, got something else")
-    return Description(
-        kind=kind,
-        config=_read_config(_KINDS[kind][1], config, tensor_count),
-        dtype=_DTYPES[dtype],
-        frozen=tuple(value["frozen"]),
-        finite=value["finite"],
+@dataclass(frozen=True)
+class KANDescription(Description):
+    """The description of a KAN."""
+
+    kind: ClassVar[str] = "KAN"
+    config: KANConfig
+
+    def layout(self) -> Layout:
+        """Return name, dtype and shape of every tensor, see `Description.layout`."""
+        config = self.config
+        dtype = self.torch_dtype
+        result: Layout = {}
+        place = 0
+        for number, inputs in enumerate(config.width[:-1]):
+            layer = f"layers.{place}."
+            outputs = config.sums(number)
+            size = config.grid_size[number]
+            # Splines, where the layer has some.
+            if size:
+                result[layer + "coef"] = dtype, (inputs, size + config.degree_of(number), outputs)
+                if config.base != "zero":
+                    result[layer + "base"] = dtype, (inputs, outputs)
+                result[layer + "knots"] = dtype, (inputs, size + 2 * config.degree_of(number) + 1)
+                result[layer + "spline_mask"] = dtype, (inputs, outputs)
+                result[layer + "domain_is_set"] = torch.bool, ()
+            # Functions, and products behind them.
+            if config.functions and config.functions[number] is not None:
+                result[layer + "affine"] = dtype, (4, inputs, outputs)
+            place += 1
+            if config.products and config.products[number]:
+                place += 1
+        return result
+
+    def initial(self, table: Mapping[str, Elementary]) -> KAN:
+        """Return a network of this shape with initial weights, whose functions are those of the table."""
+        return KAN.from_config(self.config, dtype=self.torch_dtype, table=table)
+
+
+@dataclass(frozen=True)
+class MLPDescription(Description):
+    """The description of an MLP."""
+
+    kind: ClassVar[str] = "MLP"
+    config: MLPConfig
+
+    def layout(self) -> Layout:
+        """Return name, dtype and shape of every tensor, see `Description.layout`."""
+        result: Layout = {}
+        for number, (inputs, outputs) in enumerate(pairwise(self.config.width)):
+            result[f"layers.{number}.weight"] = self.torch_dtype, (inputs, outputs)
+            result[f"layers.{number}.bias"] = self.torch_dtype, (outputs,)
+        return result
+
+    def initial(self, table: Mapping[str, Elementary]) -> MLP:
+        """Return a network of this shape with initial weights; it has no functions of a table."""
+        return MLP.from_config(self.config, dtype=self.torch_dtype)
+
+
+def description_of(model: Network) -> Description:
+    """Return the description of a network; InputError unless it is a KAN or MLP of float64 or float32."""
+    kinds: dict[type, Any] = {KAN: KANDescription, MLP: MLPDescription}
+    if type(model) not in kinds:
+        name = f"{type(model).__module__}.{type(model).__name__}"
+        raise InputError(f"model must be a KAN or MLP itself, not wrapped or derived, got {name}")
+    dtype = next(model.parameters()).dtype
+    if dtype not in (torch.float64, torch.float32):
+        raise InputError(f"model must have dtype float64 or float32, got {dtype}")
+    frozen = sorted(name for name, parameter in model.named_parameters() if not parameter.requires_grad)
+    result: Description = kinds[type(model)](
+        config=model.config,
+        dtype=str(dtype).removeprefix("torch."),
+        frozen=tuple(frozen),
+        finite=_all_finite(model.state_dict()),
     )
+    return result
 
 
-def _read_config(config_class: Any, value: Any, tensor_count: int) -> KANConfig | MLPConfig:
-    """Return the config from its JSON form; its own checks come last, on values of the right types and sizes."""
-    names = {field.name for field in dataclasses.fields(config_class)}
-    required = names - set(_OPTIONAL)
-    if not isinstance(value, dict) or not required <= set(value) <= names:
-        raise CheckpointError(f"must have a config of {', '.join(sorted(required))}, got something else")
-    for name, item in value.items():
-        if name in (
-            "products",
-            "functions",
-        ):  # products: lists of whole numbers; functions: null, or lists of lists of text
-            if not isinstance(item, list) or not 0 < len(item) <= tensor_count + 1:
-                raise CheckpointError(f"must have a {name} that its {tensor_count} tensors can hold, got another")
-            layers = [[layer] if name == "products" else layer for layer in item]
-            if name == "functions":
-                layers = [layer for layer in layers if layer is not None]
-            if not all(isinstance(rows, list) and all(isinstance(row, list) for row in rows) for rows in layers):
-                raise CheckpointError(f"must have a {name} of lists, got something else")
-            kind = int if name == "products" else str
-            if not all(type(entry) is kind for rows in layers for row in rows for entry in row):
-                raise CheckpointError(f"must have {'whole numbers' if kind is int else 'text'} in {name}, got others")
-            continue
-        numbers = item if isinstance(item, list) else [item]
-        if len(numbers) > tensor_count + 1:
-            raise CheckpointError(f"must have a {name} that its {tensor_count} tensors can hold, got a longer one")
-        if not all(isinstance(number, str) or (type(number) is int and number < 1 << 31) for number in numbers):
-            raise CheckpointError(f"must have whole numbers below 2^31 or text as {name}, got something else")
-    try:
-        return config_class(**{name: _as_tuple(item) for name, item in value.items()})
-    except InputError as error:
-        raise CheckpointError(f"must have a valid config: {ascii(str(error)[:200])[1:-1]}") from error
+def describe(model: Network) -> dict[str, Any]:
+    """Return the description of a network that `read_description` reads, as plain JSON values."""
+    description = description_of(model)
+    # What a file can hold: the tensors of the config, usable numbers, and a base function with a name.
+    tensors = model.state_dict()
+    have = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in tensors.items()}
+    if have != description.layout():
+        raise InputError("model must hold the tensors that its config implies, all of one dtype, it holds others")
+    if fault := _fault(tensors):
+        raise InputError(f"model {fault}")
+    if isinstance(model, KAN) and not isinstance(model.config.base, str):
+        raise InputError(
+            f"model must have a base function that torch has under a name to be saved, as torch.erf, got "
+            f"{model.config.base!r:.80}"
+        )
+    result: dict[str, Any] = codec.plain(description)
+    return result
 
 
-def _as_tuple(item: Any) -> Any:
-    if isinstance(item, list):
-        return tuple(_as_tuple(part) for part in item)
-    return item
+def read_description(value: Any, tensor_count: int) -> Description:
+    """Return the description of a network whose file has this number of tensors; CheckpointError for others."""
+    result: Description = codec.read(KANDescription | MLPDescription, value, "model", {"tensors": tensor_count})
+    return result
 
 
-def _fault(tensors: Mapping[str, Tensor]) -> str | None:
-    """Return the reason why a network is unusable whatever its weights: knots that do not increase, or a bad mask."""
+def _fault(tensors: Mapping[str, Tensor]) -> str:
+    """Return why a network is unusable whatever its weights (knots that do not increase, a bad mask), or ""."""
     for name, tensor in tensors.items():
         if name.endswith("knots") and not bool((tensor.diff() > 0).all() & tensor.isfinite().all()):
             return f"must have finite and increasing knots, {name} are not"
         if name.endswith("mask") and not bool(((tensor == 0) | (tensor == 1)).all()):
             return f"must have masks of 0 and 1 only, {name} has other numbers"
-    return None
+    return ""
 
 
 def _all_finite(tensors: Mapping[str, Tensor]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -71,9 +71,10 @@ class KANConfig:
     grid_size: tuple[int, ...]
     degree: int
     base: str | Callable[[Tensor], Tensor]
-    products: tuple[tuple[int, ...], ...]
-    functions: tuple[Names | None, ...]
-    degrees: tuple[int, ...]
+    # Files have the fields below only where they say something.
+    products: tuple[tuple[int, ...], ...] = field(metadata={"optional": True})
+    functions: tuple[Names | None, ...] = field(metadata={"optional": True})
+    degrees: tuple[int, ...] = field(metadata={"optional": True})
 
     def __init__(
         self,
