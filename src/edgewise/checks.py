@@ -31,10 +31,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-LARGEST_COUNT = (1 << 63) - 1  # of numpy and torch
 ITEMS_LOOKED_AT = 100  # of a sequence, for the type of its items
 SHOWN = 80  # characters of a value in a message
-NO_ARRAY_OF_NUMBERS = "cOSUVmM"  # kinds of numpy's dtypes
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
@@ -52,7 +50,7 @@ def is_integer(value: object) -> TypeGuard[int]:
 
 def check_count(value: object, name: str, least: int = 1) -> int:
     """Return `value` as an int; raise InputError unless it is an integer, of Python or numpy, of at least `least`."""
-    if is_integer(value) and value > LARGEST_COUNT:
+    if is_integer(value) and value >= 1 << 63:  # beyond the integers of numpy and torch
         raise InputError(f"{name} must be an integer of at most 2**63 - 1, got {value!r}")
     if not is_integer(value) or value < least:
         raise InputError(f"{name} must be an integer of at least {least}, got {value!r}")
@@ -76,7 +74,9 @@ def check_finite(cells: np.ndarray, name: str) -> None:
     cells = np.atleast_1d(cells)
     if cells.dtype.kind == "f" and not np.isfinite(cells).all():
         place = np.argwhere(~np.isfinite(cells))[0]
-        where = f"row {place[0] + 1}" + (f" of column {place[1] + 1}" if cells.ndim == 2 else "")
+        where = f"row {place[0] + 1}"
+        if cells.ndim == 2:
+            where += f" of column {place[1] + 1}"
         raise InputError(f"{name} must hold finite numbers, got {cells[tuple(place)]} in {where}, counted from 1")
 
 
@@ -158,8 +158,9 @@ def _is_of_type(value: Any, kind: Any) -> bool:
     if origin is float:
         return isinstance(value, Real) and not isinstance(value, bool)
     if origin in (Mapping, dict) and arguments:
-        pairs = islice(value.items(), ITEMS_LOOKED_AT) if isinstance(value, Mapping) else None
-        return pairs is not None and all(all(map(_is_of_type, pair, arguments)) for pair in pairs)
+        if not isinstance(value, Mapping):
+            return False
+        return all(all(map(_is_of_type, pair, arguments)) for pair in islice(value.items(), ITEMS_LOOKED_AT))
     if origin in (Sequence, list, tuple, Iterable):
         is_sequence: bool = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
         rank = getattr(value, "ndim", 1)
@@ -172,8 +173,9 @@ def _is_of_type(value: Any, kind: Any) -> bool:
     if origin is Any or is_silent or not isinstance(origin, type):
         return True
     is_right = isinstance(value, origin)
+    # An array has real numbers: these kinds of numpy's dtypes are complex numbers, objects, texts, records and times.
     kind_of_numbers = getattr(getattr(value, "dtype", None), "kind", "f")
-    return is_right and kind_of_numbers not in NO_ARRAY_OF_NUMBERS and not getattr(value, "is_complex", bool)()
+    return is_right and kind_of_numbers not in "cOSUVmM" and not getattr(value, "is_complex", bool)()
 
 
 def numbered(letter: str, count: int) -> tuple[str, ...]:
@@ -242,7 +244,9 @@ class Shape:
             if isinstance(expected, str):
                 expected = sizes.setdefault(expected, size)
             fits = fits and size == expected
-        return "" if fits else f"{str(value.dtype).removeprefix('torch.')} of shape {shape}"
+        if fits:
+            return ""
+        return f"{str(value.dtype).removeprefix('torch.')} of shape {shape}"
 
 
 class Within:
@@ -260,7 +264,9 @@ class Within:
     def fault(self, value: Any, sizes: MutableMapping[str, int]) -> str:
         """Return what is wrong with a number or an array."""
         inside = (value >= self.least) & (value <= self.most) & (abs(value) < math.inf)
-        return "" if bool(inside if isinstance(inside, bool) else inside.all()) else "others"
+        if not isinstance(inside, bool):
+            inside = inside.all()
+        return "" if inside else "others"
 
 
 class KnownKeywords:

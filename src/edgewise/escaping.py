@@ -16,7 +16,6 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # Characters that begin a formula in spreadsheets: OWASP, "CSV Injection",
 # https://owasp.org/www-community/attacks/CSV_Injection.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-LONGEST_FILE_NAME = 100  # characters: file systems allow 255 bytes, and a character may take four
 
 # TeX reads ^^5c as a backslash wherever ^ has its usual category, so ^ must never stand twice in a row. The commands of
 # math mode below print the characters that have no escape; LaTeX, KaTeX and MathJax know them.
@@ -102,8 +101,9 @@ def python_comment(value: object) -> str:
 
 def file_name(value: object, taken: Sequence[str] = ()) -> str:
     """Return a name that every file system takes, without folders, other than the names that are taken."""
+    # At most 100 characters: file systems allow 255 bytes, and a number may follow.
     plain = unicodedata.normalize("NFC", str(value))
-    name = re.sub(r"[^\w.\-]+", "_", plain).strip(".")[:LONGEST_FILE_NAME] or "_"
+    name = re.sub(r"[^\w.\-]+", "_", plain).strip(".")[:100] or "_"
     if _RESERVED_FILES.fullmatch(name):
         name = f"_{name}"
     others = {each.casefold() for each in taken}

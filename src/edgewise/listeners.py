@@ -23,7 +23,9 @@ def check_progress(progress: object, *, has_line: bool = False) -> None:
     """Raise InputError unless the argument `progress` is a function or None, or, for work with a line, a bool."""
     if progress is None or is_function(progress) or (has_line and isinstance(progress, bool)):
         return
-    kinds = "True, False or a function of one Progress" if has_line else "a function of one Progress or None"
+    kinds = "a function of one Progress or None"
+    if has_line:
+        kinds = "True, False or a function of one Progress"
     raise InputError(f"progress must be {kinds}, got {progress!r}")
 
 

@@ -60,8 +60,11 @@ def _wilson_error(observed: np.ndarray, predicted: np.ndarray, weight: np.ndarra
     # statistical inference", Journal of the American Statistical Association 22 (1927), 209-212): a few rows that are
     # all right do not make a share certain. Rows with weights count as Kish's number of equal ones.
     right = (observed == predicted).astype(np.float64)
-    weight = np.ones(len(right)) if weight is None else weight
-    place = np.unique(observed, return_inverse=True)[1] if of_classes else np.zeros(len(right), dtype=np.int64)
+    if weight is None:
+        weight = np.ones(len(right))
+    place = np.zeros(len(right), dtype=np.int64)
+    if of_classes:
+        place = np.unique(observed, return_inverse=True)[1]
     total = np.bincount(place, weight)
     rows = total**2 / np.bincount(place, weight**2)
     share = np.bincount(place, right * weight) / total
@@ -141,7 +144,8 @@ def _balanced_accuracy(
 ) -> tuple[float, np.ndarray]:
     """The mean of the recalls of the classes."""
     labels, codes = np.unique(observed, return_inverse=True)
-    weight = np.ones(len(codes)) if weight is None else weight
+    if weight is None:
+        weight = np.ones(len(codes))
     counts = np.bincount(codes, weight)
     right = (observed == predicted).astype(np.float64)
     recall = np.bincount(codes, right * weight) / counts

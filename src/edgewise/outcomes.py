@@ -302,7 +302,9 @@ class Budget:
         self.stage = stage or self.stage
         if self.progress is not None:
             if share is None:
-                share = self.work / self.limit if 0 < self.limit < math.inf else 0.0
+                share = 0.0
+                if 0 < self.limit < math.inf:
+                    share = self.work / self.limit
             self.done = max(self.done, min(share, 1.0))
             self.progress(Progress(self.stage, self.done, loss, self.best_loss, self.seconds))
 

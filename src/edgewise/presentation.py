@@ -95,10 +95,13 @@ def number_texts(values: Sequence[float]) -> list[str]:
         return [number_text(value) for value in values]
     decimals = 2 - math.floor(math.log10(span))
     start = _separated_from(finite)
-    return [
-        _plain(value, decimals, strip=False, separated_from=start) if math.isfinite(value) else number_text(value)
-        for value in values
-    ]
+    texts = []
+    for value in values:
+        if math.isfinite(value):
+            texts.append(_plain(value, decimals, strip=False, separated_from=start))
+        else:
+            texts.append(number_text(value))
+    return texts
 
 
 def tick_texts(values: Sequence[float]) -> list[str]:
@@ -157,13 +160,14 @@ def _plain(value: float, decimals: int, *, strip: bool = True, separated_from: f
     """Round to so many decimals (negative: to tens, hundreds, ...) and separate thousands in large numbers."""
     step = Decimal(1).scaleb(-decimals)
     rounded = Decimal(repr(value)).quantize(step, rounding=ROUND_HALF_EVEN)
-    rounded = abs(rounded) if rounded == 0 else rounded  # no −0.00
-    large = abs(rounded) >= separated_from
-    text = f"{rounded:,f}" if large else f"{rounded:f}"
+    if rounded == 0:
+        rounded = abs(rounded)  # no −0.00
+    separator = "," * (abs(rounded) >= separated_from)
+    text = f"{rounded:{separator}f}"
     if strip and "." in text:
         text = text.rstrip("0").rstrip(".")
     if decimals < 0:  # a quantised Decimal keeps its exponent; "f" writes the zeros
-        text = f"{int(rounded):,}" if large else f"{int(rounded)}"
+        text = f"{int(rounded):{separator}}"
     if float(rounded) == 0 and strip:
         return "0"
     return text.replace("-", MINUS)
@@ -189,7 +193,9 @@ def duration_text(seconds: float) -> str:
     if minutes <= 60:
         return f"{minutes} min"
     hours, tens = divmod(math.ceil(minutes / 10), 6)
-    return f"{hours} h" + (f" {10 * tens} min" if tens else "")
+    if tens:
+        return f"{hours} h {10 * tens} min"
+    return f"{hours} h"
 
 
 def clock_text(progress: Progress) -> str:

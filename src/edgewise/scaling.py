@@ -64,10 +64,12 @@ class AffineScaling:
         if bad.any():
             row, column = np.argwhere(bad)[0]
             raise InputError(f"x must be finite and at most 1e300 in size, got {x[row, column]} at [{row}, {column}]")
+        # Rows of weight 0 have no influence.
         weight = _weights(sample_weight, len(x))
         used = weight > 0
         x = x[used]
         weight = weight[used]
+        # The typical range of each column becomes [-1, 1].
         ranges = np.array([_typical_range(column, weight) for column in x.T]).reshape(-1, 2)
         low = ranges[:, 0]
         high = ranges[:, 1]

@@ -34,6 +34,7 @@ from torch import Tensor
 from edgewise import files
 from edgewise.checkpoint import container, kinds, strict_json
 from edgewise.checkpoint.network import Network, describe, read_description
+from edgewise.checks import is_integer
 from edgewise.errors import CheckpointError, InputError
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.mlp import MLP
@@ -187,7 +188,7 @@ class Checkpointer:
     extra: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.every, int) or isinstance(self.every, bool) or self.every < 1:
+        if not is_integer(self.every) or self.every < 1:
             raise InputError(f"every must be a positive integer, got {self.every!r}")
 
     def __call__(self, event: StepEvent) -> None:

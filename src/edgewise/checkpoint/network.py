@@ -112,10 +112,10 @@ class KANDescription(Description):
                 result[layer + "spline_mask"] = dtype, (inputs, outputs)
                 result[layer + "domain_is_set"] = torch.bool, ()
             # Functions, and products behind them.
-            if config.functions and config.functions[number] is not None:
+            if config.functions_of(number) is not None:
                 result[layer + "affine"] = dtype, (4, inputs, outputs)
             place += 1
-            if config.products and config.products[number]:
+            if config.arities_of(number):
                 place += 1
         return result
 

@@ -155,9 +155,12 @@ def c_source(
     outputs = labels_of(outputs, width[-1], "y", "outputs")
     # Functions that the layers call.
     flat = [step for steps in layers for step in steps]
-    parts = [_SPLINES] if any(isinstance(step, Splines) for step in flat) else []
+    parts = []
+    if any(isinstance(step, Splines) for step in flat):
+        parts.append(_SPLINES)
     used = functions_of(layers, _ACTIVATIONS)
-    parts += [_DENSE] if used else []
+    if used:
+        parts.append(_DENSE)
     parts += [f"\nstatic double f_{one}(double x)\n{{\n    return {_ACTIVATIONS[one]};\n}}\n" for one in used]
     # The inputs, scaled and clipped to the range of the training data.
     body = [f"    double layer_0[{width[0]}];\n"]
@@ -222,7 +225,8 @@ def _statements(step: Step, number: int, parts: list[str]) -> str:
         lines = ""
         for o, node in enumerate(step.nodes):
             if isinstance(node, Number):
-                lines += f"    {there}[{o}] += {node.value!r};\n" if node.value else ""
+                if node.value:
+                    lines += f"    {there}[{o}] += {node.value!r};\n"
                 continue
             name = f"node_{number}_{o}"
             source = as_c(node, [f"x{i}" for i in range(step.inputs)], name)

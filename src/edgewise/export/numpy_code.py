@@ -137,11 +137,12 @@ def python_source(
     body = ["x = np.asarray(x, dtype=np.float64)"]
     if units is not None:
         numbers += [_array("SHIFT", units.shift), _array("SCALE", units.scale)]
-        scaled = "(x - SHIFT) / SCALE"
         limits = units.limits
-        if limits is not None:
+        if limits is None:
+            body.append("x = (x - SHIFT) / SCALE")
+        else:
             numbers += [_array("LOW", limits[:, 0]), _array("HIGH", limits[:, 1])]
-        body.append(f"x = {scaled}" if limits is None else f"x = np.clip({scaled}, LOW, HIGH)")
+            body.append("x = np.clip((x - SHIFT) / SCALE, LOW, HIGH)")
     # The layers, one after another.
     for number, steps in enumerate(layers):
         parts = [_term(step, number, functions, numbers) for step in steps]
@@ -160,11 +161,11 @@ def python_source(
         body += ["x = np.exp(x - x.max(1, keepdims=True))", "x = x / x.sum(1, keepdims=True)"]
     # The file.
     source = "".join(functions)
-    imports = (
-        ("import math\n\n" if "math.erf" in source else "")
-        + "import numpy as np\n"
-        + ("from scipy.special import j0\n" if "j0(" in source else "")
-    )
+    imports = "import numpy as np\n"
+    if "math.erf" in source:
+        imports = f"import math\n\n{imports}"
+    if "j0(" in source:
+        imports += "from scipy.special import j0\n"
     about = f'"""A network of shape {list(width)}, as written by Edgewise: predict(x) gives its outputs for rows x."""'
     columns = f"COLUMNS = {_listed(names)}\nOUTPUTS = {_listed(outputs)}\n"
     predict = '\n\ndef predict(x):\n    """x (rows, columns as in COLUMNS) -> (rows, outputs as in OUTPUTS)."""\n    '

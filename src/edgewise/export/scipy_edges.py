@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from edgewise.errors import InputError
 from edgewise.formulas.expression import Expression, evaluate
 from edgewise.interpret.symbolic.extraction import edge_expression
 from edgewise.nn.layers.spline import KANLayer
@@ -50,7 +49,9 @@ class EdgeFunction:
     def __call__(self, x: ArrayLike) -> np.ndarray:
         """Return the values at x, in its shape."""
         x = np.asarray(x, dtype=np.float64)
-        value = np.zeros(x.shape) if self.spline is None else self.spline(x)
+        value = np.zeros(x.shape)
+        if self.spline is not None:
+            value = self.spline(x)
         if self.expression is not None:
             value = value + evaluate(self.expression, x.reshape(-1, 1)).reshape(x.shape)
         if self.weight:
@@ -93,8 +94,6 @@ def to_scipy(model: KAN) -> tuple[dict[tuple[int, int], EdgeFunction], ...]:
     >>> bool(abs(value - model(torch.tensor([0.3, -0.5], dtype=torch.float64)).item()) < 1e-12)
     True
     """
-    if not isinstance(model, KAN):
-        raise InputError(f"model must be a KAN, got {type(model).__module__}.{type(model).__qualname__}")
     layers = []
     for layer in edge_layers(model):
         edges: dict[tuple[int, int], EdgeFunction] = {}

@@ -81,13 +81,13 @@ class InUnits(nn.Module):
         self.probabilities = units.probabilities
         self.exponent = units.exponent
         weight = next(model.parameters())
-        limits = units.limits
-        ends = {}
-        for prefix, pairs in (("", limits), ("out_", units.out_limits)):
-            ends[f"{prefix}low"] = None if pairs is None else pairs[:, 0]
-            ends[f"{prefix}high"] = None if pairs is None else pairs[:, 1]
-        for name in ("shift", "scale", "out_shift", "out_scale", *ends):
-            values = ends[name] if name in ends else getattr(units, name)
+        arrays = {name: getattr(units, name) for name in ("shift", "scale", "out_shift", "out_scale")}
+        for prefix, intervals in (("", units.limits), ("out_", units.out_limits)):
+            arrays |= dict.fromkeys((f"{prefix}low", f"{prefix}high"))
+            if intervals is not None:
+                arrays[f"{prefix}low"] = intervals[:, 0]
+                arrays[f"{prefix}high"] = intervals[:, 1]
+        for name, values in arrays.items():
             if values is not None:
                 values = torch.as_tensor(values, dtype=weight.dtype, device=weight.device)
             self.register_buffer(name, values)
@@ -150,7 +150,13 @@ def steps_of(model: KAN | MLP) -> list[list[Step]]:
     check_model(model)
     if isinstance(model, MLP):
         return [[Dense(_numbers(one.weight), _numbers(one.bias), one.activation)] for one in model.layers]
-    return [_edge_steps(one) if one.groups is None else [Products(one.groups)] for one in model.layers]
+    layers: list[list[Step]] = []
+    for layer in model.layers:
+        if layer.groups is None:
+            layers.append(_edge_steps(layer))
+        else:
+            layers.append([Products(layer.groups)])
+    return layers
 
 
 def functions_of(layers: list[list[Step]], known: Collection[str]) -> list[str]:
@@ -195,7 +201,9 @@ def _edge_steps(layer: KANLayer) -> list[Step]:
     steps: list[Step] = []
     if layer.has_splines:
         mask = _numbers(layer.spline_mask)
-        base = None if layer.base is None else _numbers(layer.base) * mask
+        base = None
+        if layer.base is not None:
+            base = _numbers(layer.base) * mask
         coef = _numbers(layer.coef) * mask[:, None, :]
         steps.append(Splines(_numbers(layer.knots), coef, layer.degree, base, layer.base_function))
     if layer.has_functions:

@@ -94,10 +94,12 @@ def complete_commit(folder: Path, names: Collection[str]) -> None:
     if not _is_plain(waiting, stat.S_ISDIR):
         raise FileError(f"{waiting} must be a folder that edgewise made, got a link or another file; remove it")
     with suppress(FileNotFoundError):  # another process may complete the same moves and be ahead
+        # The files that wait, which must be those of a command.
         entries = sorted(path for path in waiting.iterdir() if path.name != LOCK)
         for path in entries:
             if path.name not in {REMOVED, *names} or not stat.S_ISREG(os.lstat(path).st_mode):
                 raise FileError(f"{waiting} must hold plain files that edgewise writes, got {path.name!r}; remove it")
+        # The files without a successor, removed before the others are moved.
         moved = [path for path in entries if path.name != REMOVED]
         removed: Any = []
         if len(moved) < len(entries):  # else it has been done
@@ -105,9 +107,11 @@ def complete_commit(folder: Path, names: Collection[str]) -> None:
                 removed = json.loads(read_bytes(waiting / REMOVED))
             except (ValueError, RecursionError) as error:
                 raise FileError(f"{waiting / REMOVED} must hold names of files, got damaged JSON; remove it") from error
-        for name in removed if isinstance(removed, list) else []:
-            if isinstance(name, str) and name in names:
-                (folder / name).unlink(missing_ok=True)
+        # Only names that the caller may move: the list is that of a file, which anybody may have written.
+        if isinstance(removed, list):
+            for name in names:
+                if name in removed:
+                    (folder / name).unlink(missing_ok=True)
         for path in moved:
             with suppress(FileNotFoundError):
                 os.replace(path, folder / path.name)

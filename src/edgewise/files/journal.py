@@ -169,7 +169,8 @@ class Journal:
             arrays |= {f"{number}/{name}": np.array(array, order="C") for name, array in part.arrays.items()}
         write_bytes(self.folder / f"{self._written:06d}{ENDING}", packed(arrays))
         self._known |= self._waiting
-        self._waiting, self._last = {}, time.monotonic()
+        self._waiting = {}
+        self._last = time.monotonic()
         self._written += 1
 
     def remove(self) -> None:

@@ -123,8 +123,10 @@ def _write_and_rename(temporary: Path, target: Path, data: bytes | Iterable[byte
     try:
         with os.fdopen(descriptor, "wb") as file:
             lock(file.fileno())
-            for piece in [data] if isinstance(data, bytes) else data:
-                file.write(piece)
+            if isinstance(data, bytes):
+                file.write(data)
+            else:
+                file.writelines(data)
             file.flush()
             os.fsync(file.fileno())
             if keep_mode:
@@ -181,9 +183,11 @@ def sweep(folder: Path) -> None:
             with suppress(OSError):
                 if entry.is_dir(follow_symlinks=False):
                     lock_file = Path(entry.path, LOCK)
-                    # A process that was killed before it made the lock leaves none.
-                    age = time.time() - entry.stat(follow_symlinks=False).st_mtime
-                    if _is_abandoned(lock_file) if os.path.lexists(lock_file) else age > LOCKED_AFTER:
+                    if os.path.lexists(lock_file):
+                        is_litter = _is_abandoned(lock_file)
+                    else:  # of a process that was killed before it made the lock, which takes milliseconds
+                        is_litter = time.time() - entry.stat(follow_symlinks=False).st_mtime > LOCKED_AFTER
+                    if is_litter:
                         shutil.rmtree(entry.path, ignore_errors=True)
                 elif entry.is_file(follow_symlinks=False) and _is_abandoned(Path(entry.path)):
                     os.unlink(entry.path)

@@ -21,7 +21,6 @@ BASE_NAMES = ("silu", "identity", "zero", "tanh", "relu", "gelu", "softplus", "s
 BESIDE_SPLINE = "+"  # before the name of a function that is added to the spline of the same edge
 NO_FUNCTION = "0"  # name of the function of an edge that has none
 MOST_WEIGHTS = 1 << 60  # of a layer: eight bytes of each are what numpy and torch can count
-MAX_ARITY = (1 << 16) - 1  # far above any use, and it bounds the size of a network built from a hostile file
 
 Names = tuple[tuple[str, ...], ...]  # of the elementary functions of a layer's edges, one row for each input
 
@@ -92,7 +91,9 @@ class KANConfig:
         arities = _check_products(products, nodes)
         names = _check_functions(functions, nodes, arities)
         # Intervals of each layer; a layer of functions alone has none.
-        sizes: tuple[Any, ...] = tuple(grid_size) if isinstance(grid_size, Sequence) else (grid_size,) * layers
+        sizes: tuple[Any, ...] = (grid_size,) * layers
+        if isinstance(grid_size, Sequence):
+            sizes = tuple(grid_size)
         has_splines = [
             rows is None or any(holds_spline(name) for row in rows for name in row)
             for rows in names or (None,) * layers
@@ -106,11 +107,12 @@ class KANConfig:
             )
         # Degrees of each layer.
         given: Any = degrees or degree
-        each: tuple[Any, ...] = tuple(given) if isinstance(given, list | tuple) else (given,) * layers
+        each: tuple[Any, ...] = (given,) * layers
+        wanted = f"an integer from 0 to {MAX_EDGE_DEGREE}"
+        if isinstance(given, list | tuple):
+            each = tuple(given)
+            wanted += f", or one for each of the {layers} layers"
         if len(each) != layers or not all(is_integer(one) and one in range(MAX_EDGE_DEGREE + 1) for one in each):
-            wanted = f"an integer from 0 to {MAX_EDGE_DEGREE}"
-            if isinstance(given, list | tuple):
-                wanted += f", or one for each of the {layers} layers"
             raise InputError(f"degree must be {wanted}, got {given!r}")
         if max(one + size for one, size in zip(each, sizes, strict=True)) * _most_edges(nodes) > MOST_WEIGHTS:
             raise InputError(f"grid_size must be small enough for 2**60 weights, got {grid_size!r}")
@@ -128,9 +130,17 @@ class KANConfig:
         """Return the degree of a layer's splines."""
         return self.degrees[layer] if self.degrees else self.degree
 
+    def arities_of(self, layer: int) -> tuple[int, ...]:
+        """Return the numbers of factors of a layer's product nodes."""
+        return self.products[layer] if self.products else ()
+
+    def functions_of(self, layer: int) -> Names | None:
+        """Return the names of the functions of a layer's edges; None for a layer of splines alone."""
+        return self.functions[layer] if self.functions else None
+
     def sums(self, layer: int) -> int:
         """Return the number of outputs of a layer's edges, before its products are formed."""
-        arities = self.products[layer] if self.products else ()
+        arities = self.arities_of(layer)
         return self.width[layer + 1] - len(arities) + sum(arities)
 
 
@@ -221,8 +231,17 @@ def _without_pairs(
         raise InputError(
             f"width must give pairs (sums, products) only after the inputs, without products, got {width!r}"
         )
-    arities = [(2,) * n[1] if isinstance(n, list | tuple) else () for n in width[1:]]
-    return check_width([sum(n) if isinstance(n, list | tuple) else n for n in width]), arities
+    # A pair is a layer of as many nodes as its sum, of which the second number are products of two.
+    nodes: list[Any] = [width[0]]
+    arities: list[tuple[int, ...]] = []
+    for entry in width[1:]:
+        if isinstance(entry, list | tuple):
+            nodes.append(sum(entry))
+            arities.append((2,) * entry[1])
+        else:
+            nodes.append(entry)
+            arities.append(())
+    return check_width(nodes), arities
 
 
 def _check_products(products: Sequence[Sequence[int]], width: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
@@ -234,7 +253,8 @@ def _check_products(products: Sequence[Sequence[int]], width: tuple[int, ...]) -
     fits = len(products) == len(width) - 1 and all(
         len(layer) <= nodes for layer, nodes in zip(products, width[1:], strict=False)
     )
-    if not fits or not all(is_integer(n) and 2 <= n <= MAX_ARITY for layer in products for n in layer):
+    # The largest arity is far above any use, and it bounds the size of a network built from a hostile file.
+    if not fits or not all(is_integer(n) and 2 <= n < 1 << 16 for layer in products for n in layer):
         raise InputError(
             f"products must give arities of at least 2 for each of the {len(width) - 1} layers, as many as the layer "
             f"has nodes at most, got {products!r}"
@@ -250,11 +270,15 @@ def _check_functions(
         raise InputError(f"functions must be given for each of the {len(width) - 1} layers, got {functions!r}")
     if all(rows is None for rows in functions):
         return ()
+    result: list[Names | None] = []
     for number, rows in enumerate(functions):
+        if rows is None:
+            result.append(None)
+            continue
         arities = products[number] if products else ()
         inputs = width[number]
         outputs = width[number + 1] - len(arities) + sum(arities)
-        fits = rows is None or (
+        fits = (
             isinstance(rows, list | tuple)
             and len(rows) == inputs
             and all(isinstance(row, list | tuple) and len(row) == outputs for row in rows)
@@ -262,4 +286,5 @@ def _check_functions(
         )
         if not fits:
             raise InputError(f"functions must be {inputs} rows of {outputs} names in layer {number}, got {rows!r}")
-    return tuple(None if rows is None else tuple(tuple(row) for row in rows) for rows in functions)
+        result.append(tuple(tuple(row) for row in rows))
+    return tuple(result)

@@ -85,7 +85,9 @@ class Elementary:
             return f"x {less.replace('<', '>')} {self.low:g}"
         if self.pole is None:
             return "every x"
-        return f"x not at {self.pole:g}" + (f" + k * {self.period:g}" if self.period else "")
+        if self.period:
+            return f"x not at {self.pole:g} + k * {self.period:g}"
+        return f"x not at {self.pole:g}"
 
     def jet_derivatives(self, x: Tensor, order: int) -> list[Tensor]:
         """Compute f, f', ..., f^(order) at x; each has the shape of x and is differentiable."""
@@ -156,7 +158,9 @@ def _power(x: Tensor, *, exponent: float) -> Tensor:
         return x.sqrt()
     if exponent == -0.5:
         return x.rsqrt()
-    return x**exponent if exponent >= 0 or exponent % 1 else 1 / x**-exponent
+    if exponent < 0 and exponent % 1 == 0:
+        return 1 / x**-exponent
+    return x**exponent
 
 
 def _power_derivatives(x: Tensor, order: int, *, exponent: float) -> list[Tensor]:
@@ -171,7 +175,10 @@ def _power_derivatives(x: Tensor, order: int, *, exponent: float) -> list[Tensor
 
 
 def _log(x: Tensor, order: int) -> list[Tensor]:
-    return [x.log(), *(_power_derivatives(x, order - 1, exponent=-1) if order else ())]
+    results = [x.log()]
+    if order:
+        results += _power_derivatives(x, order - 1, exponent=-1)
+    return results
 
 
 def _cycle(*values: tuple[float, Function]) -> Derivatives:
@@ -196,11 +203,10 @@ def _of_slope(x: Tensor, order: int, *, function: Function, square: float) -> li
     results = [value]
     polynomial = [0.0, 1.0]
     for _ in range(order):
+        # The chain rule: the derivative of the polynomial, times 1 + square * f^2.
         slope = [k * c for k, c in enumerate(polynomial)][1:]
-        polynomial = [
-            (slope[k] if k < len(slope) else 0.0) + (square * slope[k - 2] if k >= 2 else 0.0)
-            for k in range(len(slope) + 2)
-        ]
+        shifted = [0.0, 0.0, *(square * c for c in slope)]
+        polynomial = [a + b for a, b in zip([*slope, 0.0, 0.0], shifted, strict=True)]
         derivative = torch.zeros_like(value)
         for k, c in enumerate(polynomial):
             derivative = derivative + c * value**k
@@ -242,7 +248,10 @@ def _gaussian(x: Tensor, order: int) -> list[Tensor]:
     """Compute the Gaussian and its derivatives, f^(n+1) = -2 x f^(n) - 2 n f^(n-1)."""
     results = [_gaussian_function(x)]
     for n in range(order):
-        results.append(-2 * x * results[n] - (2 * n * results[n - 1] if n else 0.0))
+        derivative = -2 * x * results[n]
+        if n:
+            derivative = derivative - 2 * n * results[n - 1]
+        results.append(derivative)
     return results
 
 

@@ -129,7 +129,7 @@ class KAN(Chain):
                     degree=config.degree_of(number),
                     domain=None if number else domain,
                     base=config.base,
-                    functions=config.functions[number] if config.functions else None,
+                    functions=config.functions_of(number),
                     table=table,
                     init=init,
                     generator=generator,
@@ -137,8 +137,8 @@ class KAN(Chain):
                     device=device,
                 )
             )
-            if config.products and config.products[number]:
-                layers.append(ProductLayer.after_sums(config.width[number + 1], config.products[number]))
+            if arities := config.arities_of(number):
+                layers.append(ProductLayer.after_sums(config.width[number + 1], arities))
         self.layers = LayerList(layers)
         self._settings = config.degree, config.base  # the layers of a network without splines do not hold them
 
@@ -231,7 +231,9 @@ def config_of(layers: Iterable[Layer], degree: int, base: str | Callable[[Tensor
             continue
         if not isinstance(layer, KANLayer):
             raise InputError(f"layers must be those of a KAN, got {type(layer).__name__}")
-        width += [layer.out_features] if width else [layer.in_features, layer.out_features]
+        if not width:
+            width.append(layer.in_features)
+        width.append(layer.out_features)
         sizes.append(layer.grid_size)
         products.append(())
         functions.append(layer.functions)

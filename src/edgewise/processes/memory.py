@@ -14,9 +14,6 @@ from edgewise.checks import is_number
 from edgewise.errors import InputError, MemoryLimitError, is_out_of_memory
 from edgewise.presentation import counted
 
-BYTES_OF = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-SIZE = re.compile(r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?B|)\s*", re.IGNORECASE)
-
 
 @contextmanager
 def memory_limit(limit: float | str | None) -> Iterator[None]:
@@ -79,7 +76,9 @@ def memory_limit(limit: float | str | None) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryLimitError) or not is_out_of_memory(error):
             raise
-        size = limit if isinstance(limit, str) else f"{counted(allowed, 'byte')}"
+        size = counted(allowed, "byte")
+        if isinstance(limit, str):
+            size = limit
         raise MemoryLimitError(
             f"the work needs more memory than its limit of {size}; fewer rows or columns, or a larger limit, may help"
         ) from error
@@ -90,8 +89,10 @@ def memory_limit(limit: float | str | None) -> Iterator[None]:
 def _bytes_of(limit: object) -> int:
     """The bytes of a limit."""
     value: object = limit
-    if isinstance(limit, str) and (found := SIZE.fullmatch(limit)):
-        value = float(found[1]) * BYTES_OF[found[2].upper()]
+    units = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+    size = r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?B|)\s*"
+    if isinstance(limit, str) and (match := re.fullmatch(size, limit, re.IGNORECASE)):
+        value = float(match[1]) * units[match[2].upper()]
     if not is_number(value) or not 1 <= value < math.inf:
         raise InputError(f"memory_limit must be a number of bytes or a text such as '2 GB', got {limit!r:.60}")
     return int(value)

@@ -79,6 +79,7 @@ def joined_processes(timeout: float = TIMEOUT, *, backend: str = "gloo") -> Iter
     check_number(timeout, "timeout", positive=True, of=" of seconds")
     if backend not in ("gloo", "nccl"):
         raise InputError(f"backend must be 'gloo' or 'nccl', got {backend!r}")
+    # What torchrun has set in the environment of each process.
     size = os.environ.get("WORLD_SIZE", "1")
     if not size.isdigit():
         raise InputError(f"WORLD_SIZE of the environment must be a number of processes, got {size!r}")
@@ -95,6 +96,7 @@ def joined_processes(timeout: float = TIMEOUT, *, backend: str = "gloo") -> Iter
 
     if backend == "nccl" and not (cuda.is_available() and distributed.is_nccl_available()):
         raise InputError("backend must be 'gloo' where torch finds no GPU, or has no nccl, got 'nccl'")
+    # All processes meet.
     number = int(os.environ["RANK"])
     try:
         chosen = "cpu:gloo,cuda:nccl" if backend == "nccl" else "gloo"
@@ -104,6 +106,7 @@ def joined_processes(timeout: float = TIMEOUT, *, backend: str = "gloo") -> Iter
             f"all {count} processes must arrive within {number_text(timeout)} s, but process {number} "
             f"waited in vain for another"
         ) from error
+    # The work; the others hear of its failure through the store, where that outlives this process.
     token = _timeout.set(timeout)
     try:
         yield number
@@ -141,6 +144,7 @@ class Team:
             new_group = partial(distributed.new_group, timeout=timedelta(seconds=self._seconds), backend="gloo")
             if "cpu:gloo" not in distributed.get_backend_config():  # as that of nccl, which sums on GPUs alone
                 self._group = self._waited(new_group)
+            # All processes have one version of Edgewise and of torch.
             package = sys.modules[__name__.partition(".")[0]]
             mine = {"Edgewise": package.__version__, "torch": torch.__version__}
             for number, other in enumerate(self._gathered(mine)):

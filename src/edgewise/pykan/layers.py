@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.nn.config import BESIDE_SPLINE, NO_FUNCTION
-from edgewise.nn.layers.spline import KANLayer
+from edgewise.nn.layers.spline import KANLayer, plain_affine
 from edgewise.ops.splines.bspline import MAX_EDGE_DEGREE
 from edgewise.pykan.reading import PykanState
 
@@ -62,13 +62,14 @@ def passing(bias: Tensor) -> LayerPlan:
     """Plan a layer that adds a bias to every node."""
     nodes = len(bias)
     functions = [["x" if i == o else NO_FUNCTION for o in range(nodes)] for i in range(nodes)]
-    affine = torch.tensor([1.0, 0.0, 1.0, 0.0], dtype=torch.float64)[:, None, None].repeat(1, nodes, nodes)
+    affine = plain_affine(nodes, nodes).double()
     affine[3] = bias
     return LayerPlan(functions, affine, (), 0, 0)
 
 
 def layer_plan(state: PykanState, number: int, beyond: str) -> LayerPlan:
     """Translate one layer, by number; `beyond` is what the splines do outside pykan's grid, "zero" or "line"."""
+    # The edges: splines, functions, and the factors of both halves.
     inputs, sums, count = state.tensors[f"act_fun.{number}.coef"].shape
     names = [[state.functions[number][o][i] for o in range(sums)] for i in range(inputs)]
     mask = state.tensor(f"act_fun.{number}.mask", like=(inputs, sums))
@@ -82,6 +83,7 @@ def layer_plan(state: PykanState, number: int, beyond: str) -> LayerPlan:
     # A function "0" is c * 0 + d: a constant of the sum.
     constant = constant + scale * torch.where(has_name, 0.0, affine[3] * strength).sum(0)
     affine[2:] *= strength * scale
+    # The splines with their factors.
     knots, coef, degree = _spline_numbers(state, number, count, beyond)
     scale_sp = state.tensor(f"act_fun.{number}.scale_sp", like=(inputs, sums))
     splines = {
@@ -90,15 +92,13 @@ def layer_plan(state: PykanState, number: int, beyond: str) -> LayerPlan:
         "spline_mask": has_spline.double(),
         "knots": knots,
     }
-    functions = [
-        [
-            (BESIDE_SPLINE if has_spline[i, o] else "") + names[i][o]
-            if has_function[i, o]
-            else ("" if has_spline[i, o] else NO_FUNCTION)
-            for o in range(sums)
-        ]
-        for i in range(inputs)
-    ]
+    # The names of the edges: none, a spline, a function, or both.
+    functions = [[NO_FUNCTION] * sums for _ in range(inputs)]
+    for i, o in has_spline.nonzero().tolist():
+        functions[i][o] = ""
+    for i, o in has_function.nonzero().tolist():
+        functions[i][o] = BESIDE_SPLINE * bool(has_spline[i, o]) + names[i][o]
+    # Constants of the sums, and the layer without the half that it does not need.
     for o in constant.nonzero().flatten().tolist():
         _add_constant_(float(constant[o]), o, functions, affine, splines)
     if not bool(splines["spline_mask"].any()) and any(name != NO_FUNCTION for row in functions for name in row):

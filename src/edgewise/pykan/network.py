@@ -79,6 +79,7 @@ def from_pykan(
         state = read_checkpoint(Path(source), base)
     else:
         state = state_of_model(source, base)
+    # Layer by layer, each with a layer behind it where a product has a bias.
     plans: list[LayerPlan] = []
     for number in range(state.depth):
         plan = layer_plan(state, number, beyond)
@@ -89,10 +90,12 @@ def from_pykan(
         plans.append(plan)
         if bool(plan.bias.any()):
             plans.append(passing(plan.bias))
+    # The functions that the network needs.
     names = {name.removeprefix(BESIDE_SPLINE) for plan in plans for row in plan.functions for name in row}
     unknown = sorted(names - {"", NO_FUNCTION, *table})
     if unknown:
         raise InputError(f"table must have the functions of the network, it lacks {', '.join(unknown):.200}")
+    # A network of this shape, with the numbers of the plans.
     model = KAN(
         [len(plans[0].functions), *(plan.nodes for plan in plans)],
         [plan.grid_size for plan in plans],

@@ -72,6 +72,7 @@ def state_of_model(model: Any, base: Function | None) -> PykanState:
 
 def read_checkpoint(path: Path, base: Function | None) -> PykanState:
     """Read a checkpoint, or the newest one in a folder; a given base function takes the place of that in the file."""
+    # The newest version in a folder: pykan numbers them 0.0, 0.1, ...
     if path.is_dir():
         stems = sorted(file.name.removesuffix("_state") for file in path.glob("*_state"))
         if not stems:
@@ -83,6 +84,7 @@ def read_checkpoint(path: Path, base: Function | None) -> PykanState:
     for file in (state, config):
         if not file.is_file():
             raise InputError(f"source must be a pykan checkpoint, there is no file {file}")
+    # The entries of the yaml file, and the tensors.
     try:
         largest = 1 << 22  # bytes, far above the yaml file of a network of 1,000 nodes
         if config.stat().st_size > largest:
@@ -148,6 +150,7 @@ def _base_of(named: object) -> str | Function:
     name = known_name(path[2]) if path else None
     if path is None or name is None:
         raise InputError(f"base must be given, the file names none that torch has: {text:.60}")
+    # A function by its name, or a module of torch with its settings, as LeakyReLU.
     if not (path[1] or "").startswith("!!python/object:"):
         return name
     module = getattr(nn, path[2], None)

@@ -11,12 +11,6 @@ from torch import Tensor
 from edgewise.checks import is_integer
 from edgewise.errors import InputError
 
-# Exponents of the power law for base weights and for spline coefficients: S. Rigas et al., "Initialization schemes for
-# KANs" (arXiv 2509.03417, ICLR 2026), where (0.25, 1.0) is best for function fitting.
-POWER_BASE = 0.25
-POWER_SPLINE = 1.0
-INITS = ("power", "paper", "sparse")
-
 
 def seeded_generator(seed: int) -> torch.Generator:
     """Return a random generator for the weights of one network."""
@@ -59,11 +53,13 @@ def initial_weights(
     shapes = (in_features, basis_count, out_features), (in_features, out_features)
     coef, base = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
     if init in ("power", "sparse"):
+        # The power law of S. Rigas et al., "Initialization schemes for KANs" (arXiv 2509.03417, ICLR 2026), where the
+        # exponents 1 for spline coefficients and 0.25 for base weights are best for function fitting.
         fan = in_features * (basis_count + 1)
-        return coef * fan**-POWER_SPLINE, base * fan**-POWER_BASE
+        return coef * fan**-1.0, base * fan**-0.25
     if init == "paper":
         return coef * 0.1, base * math.sqrt(2 / (in_features + out_features))
-    raise InputError(f"init must be one of {', '.join(INITS)}, got {init!r}")
+    raise InputError(f"init must be one of power, paper, sparse, got {init!r}")
 
 
 def sparse_mask(in_features: int, out_features: int) -> Tensor:
