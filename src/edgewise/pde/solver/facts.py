@@ -70,12 +70,16 @@ class Facts:
     @property
     def grid_problem(self) -> GridProblem | None:
         """The problem on a tensor grid that has a coefficient for each row; None where `no_grid` says why not."""
-        return None if isinstance(self._recognised, str) else self._recognised
+        if isinstance(self._recognised, str):
+            return None
+        return self._recognised
 
     @property
     def no_grid(self) -> str:
         """Why products of splines of the coordinates do not hold the problem, as a clause; "" where they do."""
-        return self._recognised if isinstance(self._recognised, str) else ""
+        if isinstance(self._recognised, str):
+            return self._recognised
+        return ""
 
     @cached_property
     def many_coordinates(self) -> GridProblem | str:

@@ -210,6 +210,7 @@ def in_units(problem: Collocation, units: Mapping[str, float]) -> Collocation:
     form = problem.form
     if not units:
         return problem
+    # Residuals of the scaled fields, with their requirements anew.
     terms = list[ResidualTerm]()
     is_linear = True
     has_sources = _has_sources(form)
@@ -221,6 +222,7 @@ def in_units(problem: Collocation, units: Mapping[str, float]) -> Collocation:
         terms.append(replace(term, residuals=residuals, requirements=requirements))
         is_linear = is_linear and run.is_linear()
 
+    # Measured values in the same units.
     def divided(condition: object) -> object:
         if not isinstance(condition, Observations):
             return condition

@@ -274,6 +274,7 @@ def even_grids(task: Task, record: Record, grid_problem: GridProblem, method: Me
     finer = 1.0
     dimension = problem.domain.dimension - 1
     while True:
+        # One integration, as far as it comes.
         watch = Watch(record, task.tolerance)
         allowed = max(task.tolerance, INTEGRATION.even_tolerance / finer**2)
         stepper = method.stepper(grid_problem, allowed, watch, finer, watch.left)
@@ -288,6 +289,7 @@ def even_grids(task: Task, record: Record, grid_problem: GridProblem, method: Me
         limits.check()
         if not record.count or not record.is_complete:
             return Ending(StopReason.NO_PROGRESS)
+        # The next grid, as far as the method and the budget allow.
         finer *= ESTIMATES.even_growth
         if round(finer * method.first_intervals[dimension]) > method.most_intervals[dimension]:
             return Ending(StopReason.NO_PROGRESS, messages.Clause.LARGEST_GRID)

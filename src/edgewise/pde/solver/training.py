@@ -119,6 +119,7 @@ class Trainer:
         recalled: Part | None = None
         if self.journal is not None:
             recalled = self.journal.recall("training")
+        # A training that is not in the journal is made, and kept there; another one sets the parameters alone.
         if recalled is None:
             outcome = train_network(
                 network, problem, self.method, steps, lambda event: patience(event) or limits.past_deadline

@@ -20,8 +20,8 @@ from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.networks import EnrichedNetwork, TensorNetwork
 from edgewise.pde.spectrum.grids import SETTINGS, degree_of, graded_to_corners
 from edgewise.pde.tiers.collocation.stationary import network_of
-from edgewise.pde.tiers.galerkin import CutGrid
 from edgewise.pde.tiers.galerkin.assembly import stationary
+from edgewise.pde.tiers.galerkin.cut_grid import CutGrid
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.blocks import BlockRole, ResidualBlock
 from edgewise.train.jacobian import RowSource

@@ -112,10 +112,12 @@ def operator_of(problem: Collocation) -> Operator | None:
     def by(*index: int) -> Tensor:
         return jacobian.get((0, 0, index), torch.zeros_like(x[:, 0]))
 
+    # The leading part: a multiple of the Laplacian, without mixed derivatives.
     size = (by(2, 0) + by(0, 2)) / 2
     rest = torch.stack([by(2, 0) - size, by(0, 2) - size, by(1, 1) / 2])
     if not float(size.abs().min()) > SETTINGS.rounded or not float((rest / size).abs().max()) < SETTINGS.rounded:
         return None
+    # Lower terms: the constant of Helmholtz's equation, or coefficients that vary.
     level = by(0, 0) / size
     slope = torch.stack([by(1, 0), by(0, 1)]) / size
     spread = float(level.max() - level.min())
@@ -168,6 +170,7 @@ def _at_corner(
     count = math.ceil(most * corner.opening / math.pi + half)
     exponents = [(k - half) * math.pi / corner.opening for k in range(1, count + 1)]
     is_whole = [abs(each - round(each)) < SETTINGS.rounded for each in exponents]
+    # Powers where exponents are not whole, and products with the logarithm where they are.
     found = []
     for kind, wanted in (("1", False), ("log z", True)):
         first = [a for a, whole in zip(exponents, is_whole, strict=True) if a < most and whole is wanted]

@@ -411,6 +411,7 @@ class _Smoothing:
         measured = sorted({observed.field or fields[0] for observed in self.problem.form.observations})
         unknown = [name for name in self.names if name not in measured]
         slots = torch.arange(layer.coef.numel()) % len(fields)
+        # Smoothing splines of the measured fields, without the equation.
         with torch.no_grad():
             layer.coef.zero_()
             for name in unknown:
@@ -420,6 +421,7 @@ class _Smoothing:
         assert self.found is not None
         strengths = dict(zip(measured, self.found.strengths, strict=True))
         noise = self.found.noise
+        # The strength of another field makes its roughness as large as its part in the equation.
         matrix, gradient, _ = self._squares(self.exact)
         weight = SETTINGS.exactnesses[0] * self.count / noise**2
         chosen = torch.zeros(len(gradient), dtype=torch.bool)
@@ -431,6 +433,7 @@ class _Smoothing:
             strengths[name] = weight * size
             whole = whole + strengths[name] * rough
             chosen[own] = True
+        # A Gauss-Newton step of the other fields, by the penalised normal equations.
         if unknown:
             step = torch.zeros_like(gradient)
             step[chosen] = -_factor_of(whole[chosen][:, chosen]).solve(weight * gradient[chosen][:, None])[:, 0]
@@ -575,10 +578,12 @@ class _Smoothing:
         root = _factor_of(one.mT @ one).root()
         for name in (each.field for each in of_kind(self.problem.form.conditions, UnknownField)):
             slots = slice(fields.index(name), coef.numel(), len(fields))
+            # The principal component of the covariance of the field, along which it is least certain.
             sizes, vectors = torch.linalg.eigh(root.mT @ found.covariance[slots, slots] @ root)
             held = torch.zeros_like(found.parameters)
             held[slots] = root @ vectors[:, -1]
             move = found.covariance @ held / sizes[-1].sqrt()
+            # Rise of the profile likelihood on both sides: all else is optimal while this component is held.
             ends = []
             for side in (-SETTINGS.profiled, SETTINGS.profiled):
                 self._set(found.parameters + side * move)

@@ -7,8 +7,8 @@ import torch
 from edgewise.pde import PDE, Condition, Dirichlet, Disk, Robin, laplacian
 from edgewise.pde.algebra.factors import cell_factors
 from edgewise.pde.spaces.axis import SplineAxis
-from edgewise.pde.tiers.galerkin import CutGrid
 from edgewise.pde.tiers.galerkin.assembly import nitsche_penalty, stationary
+from edgewise.pde.tiers.galerkin.cut_grid import CutGrid
 
 
 def exact(x, y):

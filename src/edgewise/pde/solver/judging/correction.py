@@ -66,15 +66,19 @@ def correction_of(
     error = TensorNetwork(TensorLayer(lines, problem.form.outputs, degree=degree, periodic=periodic))
     # The residual oscillates on the grid of the network: fewer points would take it for a smooth one.
     are_elements = max(per_interval) > CORRECTION.points
-    both = [
-        b if are_elements and len(b) >= len(a) else torch.cat([a, b]).unique() for a, b in zip(lines, own, strict=True)
-    ]
+    both = list(own)
+    for axis, (line, of_network) in enumerate(zip(lines, own, strict=True)):
+        if not are_elements or len(of_network) < len(line):
+            both[axis] = torch.cat([line, of_network]).unique()
     sampled = problem.resampled(1, seed=1, mesh=Mesh(problem.domain, both, of_each=per_interval), own_unknowns=True)
     around = problem_around(network, sampled)
     check_time()
     # Least squares of the linearised equation.
     method = linear_method(error.tensor_layer.coef.numel() + len(problem.unknowns) + 1, is_cut=problem.is_cut)
-    train_network(error, around, method, 2 if problem.form.is_linear else 4)
+    steps = 4
+    if problem.form.is_linear:
+        steps = 2
+    train_network(error, around, method, steps)
     check_time()
     # Size of the error, in the mean over the domain and over the end of the time.
     total = SumNetwork(network, error)
@@ -98,7 +102,9 @@ def correction_of(
         return None
     if left > 1 and not is_only:  # it is longer than the multiple of it that leaves the least
         return gap / left
-    return gap / (1 - left if left < CORRECTION.explained else 1)
+    if left >= CORRECTION.explained:
+        return gap
+    return gap / (1 - left)
 
 
 def _grids_of(
@@ -165,7 +171,7 @@ def _other_grid(
         counts = [max(degree + 1, round(0.85 * n)) for n in counts]
     # Equal shares of the residual.
     lines = equal_shares(points.x, points.weights, points.squares.sqrt(), problem.domain.bounds, counts)
-    return [
-        line if len(line) > degree + 1 else torch.linspace(low, high, count + 1, dtype=torch.float64)
-        for line, count, (low, high) in zip(lines, counts, problem.domain.bounds.tolist(), strict=True)
-    ]
+    for axis, (low, high) in enumerate(problem.domain.bounds.tolist()):
+        if len(lines[axis]) <= degree + 1:
+            lines[axis] = torch.linspace(low, high, counts[axis] + 1, dtype=torch.float64)
+    return lines

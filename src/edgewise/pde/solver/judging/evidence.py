@@ -157,9 +157,13 @@ def judge(
     weights = points.weights
     values = field_values(network, problem, x)
     size = float((weights[:, None] * values.square()).sum().sqrt() / weights.sum().sqrt())
-    estimates = [each for each in (change if math.isnan(estimate) else estimate,) if not math.isnan(each)]
+    estimates = list[float]()
     checks = []
     doubts = []
+    if not math.isnan(estimate):
+        estimates.append(estimate)
+    elif not math.isnan(change):
+        estimates.append(change)
     if not math.isnan(change):
         checks.append(f"two solutions on different grids agree to {typed_text(change, 1)}")
     checks.append(
@@ -171,14 +175,21 @@ def judge(
         return Evidence(math.nan, residual, tuple(checks), tuple(doubts))
     # An equation that does not hold.
     surplus = problem.form.surplus_conditions
-    if residual > (EVIDENCE.largest_with_surplus if surplus else EVIDENCE.largest_residual):
-        why = f"the problem may have no solution{', for ' if surplus else ''}{surplus}"
+    allowed = EVIDENCE.largest_residual
+    if surplus:
+        allowed = EVIDENCE.largest_with_surplus
+    if residual > allowed:
+        why = "the problem may have no solution"
+        missed = residual / max(size, residual)
+        if surplus:
+            # Contradicting conditions leave what solution there is to chance.
+            why = f"{why}, for {surplus}"
+            missed = 1.0
         doubts.append(
             f"The equation does not hold: its mean residual is {typed_text(residual, 1)} in units of the field. It "
             f"may be out of reach of the budget, or {why}."
         )
-        # Contradicting conditions leave what solution there is to chance.
-        estimates.append(1.0 if surplus else residual / max(size, residual))
+        estimates.append(missed)
     noise = 0.0
     of_problem = list[str]()
     errors = dict[str, float]()
@@ -235,8 +246,10 @@ def judge(
             estimates.append(EVIDENCE.unchecked * residual / max(size, ABOVE_ZERO))
     # Without another estimate: the bound of a linear problem, or the residual, which in units of the field is about the
     # error of a smooth solution.
-    if not any(estimates):
-        estimates.append(most if math.isfinite(most) else residual / max(size, ABOVE_ZERO))
+    if not any(estimates) and math.isfinite(most):
+        estimates.append(most)
+    elif not any(estimates):
+        estimates.append(residual / max(size, ABOVE_ZERO))
     estimate = max(*estimates, of_rounding, _rounding_of_coordinates(network, problem, x, values))
     return Evidence(estimate, residual, tuple(checks), (*doubts, *of_problem), bool(of_problem), noise, errors, most)
 
@@ -274,9 +287,10 @@ def _doubts_of_uniqueness(
         errors.pop(name, None)
         first = problem.form.coefficients[name]
         moved = abs(float(problem.unknowns[name].detach()) - first) > EVIDENCE.unmoved * (1 + abs(first))
-        depends = "depends on the one at which it started, as that of a factor of a product that is known"
-        is_start = "is the one at which it started"
-        doubts.append(f"Nothing determines the coefficient {name}: its value {depends if moved else is_start}.")
+        value = "is the one at which it started"
+        if moved:
+            value = "depends on the one at which it started, as that of a factor of a product that is known"
+        doubts.append(f"Nothing determines the coefficient {name}: its value {value}.")
     # Rank of the linearised problem, and the trivial solution.
     dimension = problem.domain.dimension
     in_time = problem.form.time is not None
@@ -296,7 +310,9 @@ def _doubts_of_uniqueness(
         )
     # A null vector of the linearised problem.
     if weakest is not None and not is_unique:
-        what = "a constant" if weakest.is_constant else "another function"
+        what = "another function"
+        if weakest.is_constant:
+            what = "a constant"
         if len(problem.fields) > 1:
             to = " and ".join(weakest.fields)
         else:
@@ -341,9 +357,11 @@ def _place_of_nan(network: nn.Module, problem: Collocation, x: Tensor) -> str:
 def doubts_of_features(network: nn.Module, problem: Collocation) -> list[str]:
     """Sentences on features of given functions that are narrower than the intervals of a grid where they lie."""
     grid = grid_of(network)
-    breakpoints = None if grid is None else list(grid.breakpoints)
+    if grid is None:
+        return sentences_of_features(problem, None)
+    breakpoints = list(grid.breakpoints)
     moments = moments_of(network)
-    if breakpoints is not None and moments is not None:
+    if moments is not None:
         breakpoints[moments[0]] = moments[1]
     return sentences_of_features(problem, breakpoints)
 

@@ -57,7 +57,9 @@ def misfits_of(network: nn.Module, problem: Collocation) -> list[Misfit]:
         x = observed.x.double()[: SCATTER.most_neighbours]
         values = observed.values.double()[: SCATTER.most_neighbours]
         name = observed.field or problem.fields[0]
-        spread = float(values.std()) if len(values) >= SCATTER.least_neighbours else 0.0
+        if len(values) < SCATTER.least_neighbours:
+            continue
+        spread = float(values.std())
         if not spread:
             continue
         differences = field_values(network, problem, x)[:, problem.fields.index(name)] - values

@@ -94,7 +94,7 @@ def _response(grid_problem: GridProblem, axes: list[SplineAxis], coef: np.ndarra
     """Return the change of a solution by a constant source in all equations, of size 1; None where there is none."""
     equations = GridEquations(grid_problem, axes)
     source = [
-        np.full(values.size, 1.0 if isinstance(block, EquationBlock) else 0.0)
+        np.full(values.size, float(isinstance(block, EquationBlock)))
         for block, (values, _) in zip(equations.blocks, equations.evaluate(coef), strict=True)
     ]
     solver = equations.factorised(coef)
@@ -121,7 +121,8 @@ def _deflated(
             gap = coef - each
             r = max(float(np.mean(gap**2)) / scale, ABOVE_ZERO)
             slope -= 2 * float(np.mean(gap * step)) / scale / (r * (1 + r))
-        step = step / (1 - slope if abs(1 - slope) > ABOVE_ZERO else 1.0)
+        if abs(1 - slope) > ABOVE_ZERO:
+            step = step / (1 - slope)
         size = max(float(np.abs(coef).max()), *(scale**0.5 for scale in scales))
         length = float(np.abs(step).max())
         if length > DEFLATION.longest_step * size:
@@ -129,13 +130,17 @@ def _deflated(
         return Advance(coef + step, is_last=length < DEFLATION.nearly * size)
 
     near = newton(coef, equations.residual, equations.factorised, deflated, DEFLATION.deflated_steps)
-    return None if near is None else near[0]
+    if near is None:
+        return None
+    return near[0]
 
 
 def _size(coef: np.ndarray) -> float:
     """Root mean square of coefficients; 1 for u = 0, since coordinates and data are of size 1."""
     size = float(np.sqrt(np.mean(coef**2)))
-    return size if size > DEFLATION.zero_field else 1.0
+    if size > DEFLATION.zero_field:
+        return size
+    return 1.0
 
 
 def _is_kept(grid_problem: GridProblem, axes: Sequence[SplineAxis], coef: np.ndarray) -> bool:

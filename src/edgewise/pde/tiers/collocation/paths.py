@@ -77,21 +77,27 @@ class ResidualPath:
             check_time()
             if self.equations.work > PATHS.most_work:
                 return None
-            target = 0.0 if share < PATHS.nearly_solved else share * (1 - step)
+            target = share * (1 - step)
+            if share < PATHS.nearly_solved:
+                target = 0.0
             found = self.at(target, coef, PATHS.least_factor)
             if found is not None and not target:
                 return self._end(found[0], 0.0, found)
             if found is not None:
                 coef = found[0]
                 share = target
-                step = min(2 * step, PATHS.longest_step) if has_grown else step
+                if has_grown:
+                    step = min(2 * step, PATHS.longest_step)
             elif not target:
                 return None
             else:
                 step = step / 2
             has_grown = found is not None
+            # A fold, unless not even the first step was possible.
+            if step < PATHS.shortest_step and share < 1:
+                return self._end(coef, share, None)
             if step < PATHS.shortest_step:
-                return self._end(coef, share, None) if share < 1 else None
+                return None
         return None
 
     def _end(self, coef: np.ndarray, share: float, solved: Solved | None) -> PathEnd:
@@ -110,9 +116,13 @@ def sought_along_path(
     share = coarse.share * (1 + PATHS.same_share)
     near = prolonged(coarse.coef, axes, finer)
     begin = path.at(share, near)
-    fine = None if begin is None else path.follow(begin[0], share)
+    if begin is None:
+        return None
+    fine = path.follow(begin[0], share)
     if fine is None or (fine.solved is None) != (coarse.solved is None):
         return None
     is_same = abs(coarse.share - fine.share) <= PATHS.same_share * fine.share
     is_same = is_same and bool(np.abs(near - fine.coef).max() < PATHS.same_fields * np.abs(fine.coef).max())
-    return fine._replace(work=coarse.work + fine.work) if is_same else None
+    if not is_same:
+        return None
+    return fine._replace(work=coarse.work + fine.work)

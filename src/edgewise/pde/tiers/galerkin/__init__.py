@@ -8,14 +8,3 @@ grid resolves, which the `weak` form of one field or that of systems of `first_o
 Measured rows need weak forms for waves in two layers and from a wall, cut cells in time for heat on a disk and around
 holes (Heat2d-CG), and cut cells without time for a shell and around four balls; eigenvalues need its matrices.
 """
-
-from typing import TYPE_CHECKING
-
-from edgewise.lazy import import_on_demand
-
-if TYPE_CHECKING:
-    from edgewise.pde.tiers.galerkin.cut_grid import CutGrid
-
-__all__ = ["CutGrid"]
-
-import_on_demand(__name__)

@@ -197,6 +197,7 @@ class Assembly:
         most = 0
         if not highest:
             most = max(sum(index) for terms in by_order[0].values() for index in terms)
+        # Mean factors of the leading derivatives: of the highest order in time, or of space where there is none.
         lead = dict[int, float]()
         for slot, terms in by_order[highest].items():
             for index, factor in terms.items():
@@ -204,6 +205,7 @@ class Assembly:
                     lead[slot] = float(factor.mean())
                 elif sum(index) == most:
                     lead[slot] = stiff
+        # The penalty of the field and, where the equation has a rate, of its rate.
         total = max(sum(map(abs, lead.values())), ABOVE_ZERO)
         for (slot, test), (other, slope) in itertools.product(lead.items(), repeat=2):
             weight = SETTINGS.ghost * test * slope / total**2

@@ -34,8 +34,8 @@ from edgewise.pde.tiers.evolution.guesses import first_guess
 from edgewise.pde.tiers.evolution.problem import SETTINGS as EVOLUTION
 from edgewise.pde.tiers.evolution.problem import Evolution, State, TimeElement, floored, time_error
 from edgewise.pde.tiers.evolution.stepper import ElementSolver, Method
-from edgewise.pde.tiers.galerkin import CutGrid
 from edgewise.pde.tiers.galerkin.assembly import Assembly, wave_size
+from edgewise.pde.tiers.galerkin.cut_grid import CutGrid
 from edgewise.settings import ABOVE_ZERO
 
 
@@ -279,6 +279,7 @@ class CutCellSolver(ElementSolver):
         moments = line.collocation_points(self.evolution.order)
         count = len(part.x)
         q = len(moments)
+        # Points of the part at every moment, and normals, which the equation on a wall does not have.
         x = torch.empty(count, q, form.domain.dimension, dtype=torch.float64)
         x[..., self.evolution.space], x[..., self.evolution.time] = part.x[:, None], torch.from_numpy(moments)
         normal = None

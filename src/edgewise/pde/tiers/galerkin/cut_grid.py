@@ -55,18 +55,9 @@ class Scattered:
 
 
 class CutGrid:
-    """Splines of space that reach into a domain, and points there for the equation and every condition.
+    """Splines of space that reach into a domain at one moment, and points there for the equation and every condition.
 
-    Parameters
-    ----------
-    form : StrongForm
-        The problem.
-    space : Domain
-        The domain at one moment.
-    axes : list of SplineAxis
-        Coordinates of space.
-    points_of_interval : int, optional
-        Points of each coordinate in a cell; by `CutGridSettings` if left out.
+    Cells have `points_of_interval` points of each coordinate, or as many as `CutGridSettings` says.
     """
 
     def __init__(
@@ -131,13 +122,11 @@ class CutGrid:
 
     @cached_property
     def ghost(self) -> sparse.csr_array:
-        """Sums of products of jumps of the highest derivatives between cells of which the boundary cuts one [1]_.
+        """Sums of products of jumps of the highest derivatives between cells of which the boundary cuts one [1].
 
         A jump is the difference of the polynomials of both cells an interval away; its square is weighted by the cell.
 
-        References
-        ----------
-        .. [1] E. Burman, "Ghost penalty", Comptes Rendus Mathematique 348, 2010, 1217.
+        [1] E. Burman, "Ghost penalty", Comptes Rendus Mathematique 348, 2010, 1217.
         """
         masses = [_masses(axis) for axis in self.axes]
 

@@ -110,6 +110,7 @@ def _finer(
 
     Errors are the highest derivatives along each coordinate times powers of the length of an interval.
     """
+    # The highest derivative along each coordinate, in the mean over the points of each part.
     errors = []
     size = sum(len(grid.active) for grid in grids)
     for axis in range(3):

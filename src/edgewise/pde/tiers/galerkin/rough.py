@@ -153,6 +153,7 @@ def has_rough_coefficient(grid_problem: GridProblem) -> bool:
         weight, spread, _ = weighted(grid_problem, points, begin)
         return (spread / weight)[..., None]
 
+    # The interpolant on the finest grid, and what it misses at fresh points between those of the interpolation.
     axes = even_axes(grid_problem, SETTINGS.grid[form.domain.dimension - 1], SETTINGS.grid_degree)
     fresh = [axis.fresh_points(1) for axis in axes]
     values = leading([axis.all_points() for axis in axes])
@@ -239,6 +240,7 @@ def _gap_on(evolution: Evolution, number: int, axis: int, end: int) -> float:
     points = [line.all_points() for line in axes]
     points[evolution.space.index(axis)] = evolution.domain.bounds[axis, [end]].numpy()
     known = _initial_jet(evolution, points)
+    # Residuals of the condition for the start continued linearly in time, in units of the field.
     form = evolution.grid_problem.form
     term = form.condition_terms[number]
     gaps = list[np.ndarray]()
@@ -269,6 +271,7 @@ def _initial_jet(evolution: Evolution, points: Sequence[np.ndarray]) -> dict[Ind
     for order, values in enumerate(evolution.initial_on(points)):
         by_time = tuple(order * each for each in units[evolution.time])
         known[by_time] = values
+        # First derivatives in space by one-sided differences that stay inside of the domain.
         for k, axis in enumerate(evolution.space):
             low, high = evolution.domain.bounds[axis].tolist()
             steps = np.where(points[k] < (low + high) / 2, 1, -1) * STENCIL_STEP * (high - low)
@@ -280,6 +283,7 @@ def _initial_jet(evolution: Evolution, points: Sequence[np.ndarray]) -> dict[Ind
                     np.moveaxis(evolution.initial_on(moved)[order], k, -1) * (weight / steps), -1, k
                 )
             known[tuple(a + b for a, b in zip(by_time, units[axis], strict=True))] = turned
+    # Rates of equations of first order: minus M^-1 times the residual without them.
     if evolution.order == 1:
         term = evolution.grid_problem.form.equation_term
         x, _ = points_at(evolution.grid_problem.form, points, np.array([evolution.begin]))

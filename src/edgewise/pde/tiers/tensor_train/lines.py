@@ -28,21 +28,19 @@ class Line:
         self.nodes = nodes.ravel()
         self.weights = weights.ravel() / (high - low)
         self._roots = np.sqrt(self.weights)
+        # Basis of the splines with homogeneous conditions at the ends, orthonormal in the mean square.
         if len(ends):
             free = linalg.null_space(ends / np.abs(ends).max(1, keepdims=True))
         else:
             free = np.eye(axis.count)
         upper = np.linalg.qr(self._roots[:, None] * self.splines(0) @ free)[1]
         self.basis = linalg.solve_triangular(upper.T, free.T, lower=True).T
-        share = 2 * (axis.all_points() - low) / (high - low) - 1
-        if len(ends):
-            powers = axis.interpolated(np.polynomial.legendre.legvander(share, len(ends)))
-        else:
-            powers = None
+        # Lifts of the conditions: the least coefficients, and Legendre polynomials of low degree.
         self.sharp_lifts = np.linalg.pinv(ends)
-        if powers is None:
-            self.lifts = np.zeros((axis.count, 0))
-        else:
+        self.lifts = np.zeros((axis.count, 0))
+        if len(ends):
+            share = 2 * (axis.all_points() - low) / (high - low) - 1
+            powers = axis.interpolated(np.polynomial.legendre.legvander(share, len(ends)))
             self.lifts = powers @ linalg.pinv(ends @ powers)
 
     def table(self, points: np.ndarray, order: int) -> np.ndarray:

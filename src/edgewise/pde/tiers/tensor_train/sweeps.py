@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -127,21 +126,29 @@ class Pairs:
             return y.ravel()
 
         # Eigenvectors of the Kronecker sum are the preconditioner.
-        factors = [
-            Eigenvectors(left[:, 0]) if k else None,
-            self.lines[k],
-            self.lines[k + 1],
-            Eigenvectors(right[:, 1]) if k + 2 < len(self.cores) else None,
-        ]
+        factors: dict[int, Eigenvectors] = {}  # by the axis of a pair
+        if k:
+            factors[0] = Eigenvectors(left[:, 0])
+        factors[1] = self.lines[k]
+        factors[2] = self.lines[k + 1]
+        if k + 2 < len(self.cores):
+            factors[3] = Eigenvectors(right[:, 1])
         # Eigenvalues of the sum are sums of eigenvalues.
-        values = [np.zeros(1) if each is None else each.values for each in factors]
+        values = [np.zeros(1)] * 4
+        for axis, each in factors.items():
+            values[axis] = each.values
         total = reduce(np.add.outer, values)
         if not np.abs(total).min() > SETTINGS.zero_eigenvalue * np.abs(total).max():
             return None
 
         def solved(x: np.ndarray) -> np.ndarray:
-            y = _applied([None if each is None else each.inverse for each in factors], x.reshape(shape))
-            return _applied([None if each is None else each.vectors for each in factors], y / total).real.ravel()
+            y = x.reshape(shape)
+            for axis, each in factors.items():
+                y = along(each.inverse, y, axis)
+            y = y / total
+            for axis, each in factors.items():
+                y = along(each.vectors, y, axis)
+            return y.real.ravel()
 
         # One step of refinement, and GMRES where the preconditioner is not the whole matrix.
         flat = rhs.ravel()
@@ -194,11 +201,3 @@ class Pairs:
         self.right[k] = np.tensordot(core, y, ((1, 2), (1, 3)))
         y = np.tensordot(self.rhs[k], self.right_rhs[k + 1], (2, 1))
         self.right_rhs[k] = np.tensordot(core, y, ((1, 2), (1, 2)))
-
-
-def _applied(matrices: Sequence[np.ndarray | None], x: np.ndarray) -> np.ndarray:
-    """Matrices applied along the axes of an array; None leaves one as it is."""
-    for axis, matrix in enumerate(matrices):
-        if matrix is not None:
-            x = along(matrix, x, axis)
-    return x

@@ -72,6 +72,7 @@ class Pointwise:
             rows = slice(start, start + SETTINGS.points_at_once)
             points = torch.from_numpy(np.ascontiguousarray(x[rows]))
             self.spend(SETTINGS.point_work * points.numel())
+            # The jet at these points.
             if jet is None:
                 leaves = zero_jet(self.term, points)
             else:
@@ -85,6 +86,7 @@ class Pointwise:
                 values, jacobian = residuals_at(*place), {}
             parts.append(values[0].numpy())
             all_slopes.append({index: slope.numpy() for (_, _, index), slope in jacobian.items()})
+        # All points together: a derivative that is absent from the Jacobian of some points has slope zero there.
         found = {index for each in all_slopes for index in each}
         joined = {
             index: np.concatenate([s.get(index, np.zeros_like(p)) for s, p in zip(all_slopes, parts, strict=True)])
@@ -121,9 +123,8 @@ class Operator:
                 core = core[1:]
             elif k == last:
                 core = core[:, :1]
-            else:
-                core = core
             core = core.transpose(0, 2, 3, 1)
+            # Direct sum with the cores of each product.
             for product in self.products:
                 other = product[k]
                 if k == 0:
@@ -172,6 +173,7 @@ def lines_of(
         for residual in range(len(condition.requirements.sizes)):
             term = Pointwise(form, condition, (axis, end), spend, residual)
             row = np.zeros(axes[axis].count)
+            # The Jacobian at two fields: the same constants for both, by derivatives along this coordinate alone.
             jets = [{index: np.full(len(x), value) for index in term.indices} for value in (0.0, 0.7)]
             jacobian = [term(x, jet, with_jacobian=True)[1] for jet in jets]
             for index in set(jacobian[0]) | set(jacobian[1]):

@@ -117,27 +117,25 @@ def orthogonal(train: Train) -> Train:
     return cores
 
 
-def rounded(train: Train, tolerance: float, most: int | None = None) -> Train:
-    """The train with the smallest ranks that keep it to a tolerance relative to its norm, or ranks up to `most`."""
+def rounded(train: Train, tolerance: float) -> Train:
+    """The train with the smallest ranks that keep it to a tolerance relative to its norm."""
     cores = orthogonal(train)
     each = tolerance / math.sqrt(max(len(cores) - 1, 1))
     for k in range(len(cores) - 1):
         r, n, s = cores[k].shape
-        left, rest = split(cores[k].reshape(r * n, s), each, most)
+        left, rest = split(cores[k].reshape(r * n, s), each, s)
         cores[k] = left.reshape(r, n, -1)
         cores[k + 1] = np.einsum("rs,snt->rnt", rest, cores[k + 1])
     return cores
 
 
-def split(matrix: np.ndarray, tolerance: float, most: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Orthonormal columns and the rest, whose product is the matrix to a tolerance relative to its norm."""
+def split(matrix: np.ndarray, tolerance: float, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """At most so many orthonormal columns and the rest: their product is the matrix to a tolerance of its norm."""
     try:
         u, s, v = linalg.svd(matrix, full_matrices=False)
     except linalg.LinAlgError:  # the divide-and-conquer method fails for rare matrices
         u, s, v = linalg.svd(matrix, full_matrices=False, lapack_driver="gesvd")
-    rank = kept(s, tolerance)
-    if most is not None:
-        rank = min(rank, most)
+    rank = min(kept(s, tolerance), most)
     return u[:, :rank], s[:rank, None] * v[:rank]
 
 
