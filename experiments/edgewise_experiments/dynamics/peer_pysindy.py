@@ -45,6 +45,12 @@ class Sindy:
         """States (N, d) from a start, nan where the simulation fails."""
         return _simulated(self.model, start, t)
 
+    def rates(self, x: np.ndarray) -> np.ndarray:
+        """Right-hand sides (N, d) at states (N, d), nan where no library fits."""
+        if self.model is None:
+            return np.full(x.shape, np.nan)
+        return np.asarray(self.model.predict(x))
+
     def texts(self) -> list[str]:
         """The equations."""
         return [] if self.model is None else self.model.equations(precision=4)
