@@ -65,6 +65,7 @@ def test_rivals_have_a_start_that_would_decide(logistic):
     assert np.isfinite(logistic.next_start).all()
 
 
+@pytest.mark.slow
 def test_a_short_run_says_what_would_decide():
     t = np.linspace(0, 4, 60)
     growth = 0.3 * np.exp(0.5 * t) * (1 + 0.05 * np.random.default_rng(0).standard_normal(60))

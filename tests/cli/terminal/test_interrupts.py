@@ -35,6 +35,8 @@ def interrupted(program, *, times=1, number=signal.SIGINT):
         for _ in range(times - 1):
             first += process.stderr.readline()
             process.send_signal(number)
+        if times > 1:  # the pipe stays full, so that the compiled code goes on until the process has ended
+            process.wait(timeout=120)
         _, errors = process.communicate(timeout=120)
         return process.returncode, first + errors
     finally:

@@ -139,12 +139,12 @@ def test_a_row_of_which_nothing_is_known_shows_the_doubt(tmp_path):
         assert loaded.predict_proba(nothing)[0].tolist() == doubt.tolist()
 
 
-def test_an_estimator_repeats_no_warning_and_says_each_other_one(recwarn):
-    X = np.linspace(0, 1, 40)[:, None]
+def test_an_estimator_warns_once_of_each_fault_of_a_column(recwarn):
+    X = np.random.default_rng(0).random((40, 2))
     models = [KANRegressor(**FIXED).fit(X, X[:, 0]) for _ in range(2)]
     recwarn.clear()
     for model in models:
-        for far in (X[:1] + 9, X[:1] + 5, X[:2] + 9):
+        for far in (X[:1] + [9, 0], X[:1] + [5, 0], X[:2] + [9, 0], X[:2] + [0, 9]):
             model.predict(far)
     assert [str(one.message)[:12] for one in recwarn] == ["the only row", "2 of 2 rows "] * 2
 
