@@ -363,12 +363,6 @@ def check_time() -> None:
         budget.need(0.0)
 
 
-def work_left() -> float:
-    """Multiply-adds that the work which calls this may still take; infinite without a budget."""
-    budget = _budget.get()
-    return math.inf if budget is None else budget.work_left
-
-
 def is_affordable(kind: str, work: float, share: float) -> bool:
     """Whether work would end within a share of the time that is left, at the pace of the last part of its kind."""
     budget = _budget.get()

@@ -33,19 +33,10 @@ from edgewise.pde.algebra.system import LinearSystem
 from edgewise.pde.spaces.axis import dense
 from edgewise.pde.spaces.blocks import wave_symbol
 from edgewise.pde.spaces.grid_problem import recognised
-from edgewise.pde.tiers.collocation.stationary import first_axes, lasting_errors, stationary_levels
+from edgewise.pde.tiers.collocation.stationary import lasting_errors, stationary_levels
 
 PI = math.pi
 LINE = Interval(0, 1)
-
-
-@pytest.mark.parametrize(("work", "intervals"), [(math.inf, 6), (4e10, 5), (1e9, 1)])
-def test_the_first_grid_is_within_the_budget(work, intervals):
-    """With a budget of a second it took as many as with one of minutes."""
-    problem = PDE(lambda u: u.xx + u.yy + u.zz + 1, Box(x=(0, 1), y=(0, 1), z=(0, 1)), [Dirichlet(0.0)])
-    with Budget(None, work).holds():
-        axes = first_axes(recognised(problem.form))
-    assert [axis.intervals for axis in axes] == [intervals] * 3
 
 
 def wave(x, y):

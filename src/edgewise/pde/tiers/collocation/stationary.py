@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgewise.outcomes import check_time, work_left
+from edgewise.outcomes import check_time
 from edgewise.pde.algebra.newton import (
     defined_start,
     missing_diffusion,
@@ -105,21 +105,16 @@ HARDLY_DETERMINED = (
 
 
 def first_axes(grid_problem: GridProblem) -> list[SplineAxis]:
-    """Return the axes of the coarsest grid, of which sparse factors for a field are within the work that is left."""
+    """Return the axes of the coarsest grid."""
     bounds = grid_problem.form.domain.bounds.numpy()
-    dimension = len(bounds)
-    degree = GRIDS.highest_degree
-    # Factors of a band of width (p + 1) n^(d - 1) take n^d times its square.
-    affordable = max(work_left(), 0.0) / (degree + 1) ** 2
-    most = min(affordable ** (dimension / (3 * dimension - 2)), GRIDS.largest_first)
-    intervals = min(GRIDS.first_intervals[dimension], max(int(most ** (1 / dimension)) - degree, 1))
     first = [
-        np.linspace(low, high, max(intervals, degree + 1 if repeats else 0) + 1)
+        np.linspace(low, high, max(GRIDS.first_intervals[len(bounds)], GRIDS.highest_degree + 1 if repeats else 0) + 1)
         for (low, high), repeats in zip(bounds, grid_problem.periodic, strict=True)
     ]
     features = narrow_features(grid_problem.form)
     finer = [resolving(points, features, axis) for axis, points in enumerate(first)]
-    return grid_problem.axes(within_reach(first, finer, degree, most), [degree] * dimension)
+    first = within_reach(first, finer, GRIDS.highest_degree, GRIDS.largest_first)
+    return grid_problem.axes(first, [GRIDS.highest_degree] * len(bounds))
 
 
 def stationary_levels(
@@ -268,7 +263,9 @@ def corrected(
 
 def has_layers(grid_problem: GridProblem, axes: Sequence[SplineAxis], coef: np.ndarray) -> bool:
     """True if first derivatives outweigh second ones within intervals somewhere, so that layers may be unseen."""
-    if grid_problem.constraint_variables:  # diffusion would be an error as large as a pressure without bound
+    if (
+        grid_problem.constraint_variables
+    ):  # diffusion would be as large an error as a pressure without bound at a corner
         return False
     return any(missing_diffusion(block, block.evaluate(coef)[1]) for block in grid_problem.equation_blocks(axes))
 
@@ -312,8 +309,9 @@ def local_errors(
                 # Residual over the symbol of the fastest wave.
                 short = wave_symbol(fresh, evaluated[0].shape, evaluated[1], axis)
                 values = implied_errors(evaluated[0], short)
-                variables = grid_problem.constraint_variables
-                of_variables = {key: slope for key, slope in evaluated[1].items() if key[1] in variables}
+                of_variables = {
+                    key: s for key, s in evaluated[1].items() if key[1] in grid_problem.constraint_variables
+                }
                 if of_variables:  # what a short time element makes small in other fields need not be so in these
                     wave = wave_symbol(fresh, evaluated[0].shape, of_variables, axis)
                     own = implied_errors(evaluated[0], np.where(wave > ABOVE_ZERO, wave, math.inf))
