@@ -1,14 +1,23 @@
 """Counts with an exposure: an offset of the linear predictor, against programs that know it otherwise."""
 
+import ctypes
+import runpy
+import shutil
+import subprocess
+
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+import torch
 from sklearn.linear_model import PoissonRegressor
 
 from edgewise import KANRegressor, load, save
 from edgewise.errors import InputError
+from edgewise.explore.opening import rows_of
+from edgewise.explore.subject import subject_of
 from edgewise.gam.families.exponential import Exposed, NegativeBinomial, Poisson
+from edgewise.tables.batches import Batches
 
 
 def table(rows=400):
@@ -89,3 +98,60 @@ def test_rows_without_the_exposure_are_no_rows_of_the_model():
     model = KANRegressor(loss="poisson", exposure="years", effort="low").fit(X, y)
     with pytest.raises(InputError, match="X must have the column 'years', the exposure"):
         model.predict(X.drop(columns="years"))
+
+
+def test_programs_take_the_exposure_after_the_inputs(tmp_path):
+    X, y = table(60)
+    X["kind"] = np.where(np.arange(len(X)) % 3, "a", "b")
+    model = KANRegressor(loss="poisson", exposure="years", effort="low").fit(X, y)
+    expected = model.predict(X)
+    model.export(tmp_path / "claims.py")
+    program = runpy.run_path(str(tmp_path / "claims.py"))
+    assert np.allclose(np.ravel(program["predict_rows"](X.to_dict("records"))), expected, rtol=1e-12)
+    assert np.isnan(program["predict_rows"]([{"age": 0.5, "size": 0.5, "kind": "a"}])).all()
+    assert program["COLUMNS"][-1] == "years"
+    inputs = np.array([program["inputs"](row) for row in X.to_dict("records")])
+    # In C the numbers of a row are those of the columns in their order, then the exposure.
+    model.export(tmp_path / "claims.c")
+    if shutil.which("cc") is None:
+        return
+    library = str(tmp_path / "claims.so")
+    subprocess.run(["cc", "-std=c99", "-shared", "-fPIC", tmp_path / "claims.c", "-o", library, "-lm"], check=True)
+    of_c = ctypes.CDLL(library)
+    x = np.zeros(inputs.shape[1])
+    answer = ctypes.c_double()
+    row = X.iloc[1]
+    number = (ctypes.c_double * 4)(row["age"], row["size"], 0.0, row["years"])
+    text = (ctypes.c_char_p * 4)(None, None, row["kind"].encode(), None)
+    of_c.inputs(number, text, x.ctypes.data_as(ctypes.POINTER(ctypes.c_double)))
+    of_c.predict(x.ctypes.data_as(ctypes.POINTER(ctypes.c_double)), ctypes.byref(answer))
+    assert np.allclose(x, inputs[1], rtol=1e-15) and answer.value == pytest.approx(expected[1], rel=1e-12)
+
+
+@pytest.mark.slow
+def test_programs_of_torch_take_the_exposure_after_the_inputs(tmp_path):
+    X, y = table(60)
+    model = KANRegressor(loss="poisson", exposure="years", effort="low").fit(X, y)
+    model.export(tmp_path / "claims.pt2")
+    program = torch.export.load(tmp_path / "claims.pt2").module()
+    values = program(torch.from_numpy(X[["age", "size", "years"]].to_numpy(copy=True)))
+    assert np.allclose(values[:, 0].detach(), model.predict(X), rtol=1e-12)
+
+
+def test_the_explorer_judges_edits_by_rates(tmp_path):
+    X, y = table(60)
+    y = y + 1
+    model = KANRegressor(loss="poisson", exposure="years", effort="low").fit(X, pd.Series(y, name="claims"))
+    X.assign(claims=y).to_csv(tmp_path / "claims.csv", index=False)
+    rows, targets = rows_of(model, {}, tmp_path / "claims.csv")
+    subject = subject_of(model, rows, targets)
+    problem = subject.problem
+    rates = np.concatenate([problem.train.y[:, 0], problem.validation.y[:, 0]])
+    assert np.allclose(np.sort(rates), np.sort(np.log(y / X["years"])))
+    assert subject.outputs == ("claims per unit of years",)
+
+
+def test_a_table_in_batches_has_no_exposure():
+    X, y = table(40)
+    with pytest.raises(InputError, match="exposure must be left out for a table in batches, got one"):
+        KANRegressor(loss="poisson", exposure="years").fit(Batches([(X, y)]))

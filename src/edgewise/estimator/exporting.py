@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgewise.checks import numbered
 from edgewise.errors import InputError
+from edgewise.escaping import c_comment
 from edgewise.export import Units
 from edgewise.export.c_code import c_source
 from edgewise.export.numpy_code import python_source
@@ -84,36 +86,43 @@ def write_program(
         probabilities=len(task.classes) > 0,
         exponent=task.exponent,
         out_limits=estimator._output_limits,
+        exposure=bool(estimator._exposure_name),
     )
     labels: dict[str, Any] = {}
     if ending in (".py", ".c"):
         if outputs is None and len(task.classes):
             outputs = [f"probability of {label}" for label in task.classes]
-        labels = {"names": estimator._network_names(names), "outputs": outputs}
+        names = estimator._network_names(names)
+        if estimator._exposure_name:
+            inputs = numbered("x", len(units.shift)) if names is None else names
+            names = [*inputs, estimator._exposure_name]
+        labels = {"names": names, "outputs": outputs}
     if estimator.encoder_.is_plain or ending not in (".py", ".c"):
         writer_of(ending)(estimator.model_, path, units=units, **labels)
         return
     source, encoder = (python_source, python_encoder) if ending == ".py" else (c_source, c_encoder)
     text = source(estimator.model_, units=units, **labels)
     if ending == ".py":
-        columns = ", ".join(f"{name!a}: ..." for name in estimator.encoder_.columns)
+        columns = ", ".join(f"{name!a}: ..." for name in estimator._columns_of_rows)
         text = (
             f"# For rows of the table, as dictionaries (frame.to_dict('records') of pandas):\n"
             f"#     predict_rows([{{{columns}}}])\n"
             "# `predict` below takes the inputs of the network instead, which `inputs(row)` makes.\n"
         ) + text
-    text += encoder(estimator.encoder_)
+    text += encoder(estimator.encoder_, estimator._exposure_name)
     write_bytes(path, text.encode())
 
 
-def python_encoder(encoder: InputEncoder) -> str:
+def python_encoder(encoder: InputEncoder, exposure: str = "") -> str:
     """Return Python source that follows that of `predict`: `inputs(row)` and `predict_rows(rows)`."""
     lines = [f"    {one.name!a}: {one.python_rule()!a},\n" for one in encoder.inputs]
+    if exposure:  # a number without a median: where it is missing, so is the prediction
+        lines.append(f'    {exposure!a}: (float("nan"), True, False, ""),\n')
     body = _PYTHON.format(fields="{\n" + "".join(lines) + "}")
     return "\n\nimport datetime" + body
 
 
-def c_encoder(encoder: InputEncoder) -> str:
+def c_encoder(encoder: InputEncoder, exposure: str = "") -> str:
     """Return C source that follows that of `predict`: `inputs(number, text, x)` fills the x of one row."""
     about = []
     body = ""
@@ -123,6 +132,9 @@ def c_encoder(encoder: InputEncoder) -> str:
         about.append(line)
         body += statements
         place += len(one.feature_names)
+    if exposure:
+        about.append(f"   number[{len(about)}]: {c_comment(exposure)}, the exposure")
+        body += f"    x[{place}] = number[{len(about) - 1}];\n"
     declared = "    int level;\n" if any(one.level_names for one in encoder.inputs) else ""
     head = "\n/* Fills the x of predict for one row of the table; entries of the other kind are not read.\n"
     return (

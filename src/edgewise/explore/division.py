@@ -42,15 +42,18 @@ def tensor_of(values: Any, network: KAN, name: str, width: int) -> Tensor:
     return tensor
 
 
-def target_of(estimator: KANRegressor | KANClassifier, y: Any, rows: int) -> Tensor | None:
-    """Return the targets on the scale of the network's outputs; None where the logarithm of one does not exist."""
+def target_of(estimator: KANRegressor | KANClassifier, y: Any, exposure: np.ndarray) -> Tensor | None:
+    """Return the targets per unit of exposure (N, 1) or (1, 1) on the scale of the network's outputs.
+
+    None where the logarithm of one does not exist.
+    """
     if isinstance(estimator, KANClassifier):
         labels = np.asarray(y)
         known = labels[:, None] == np.asarray(estimator.classes_)
         if labels.ndim != 1 or not known.any(axis=1).all():
             raise InputError(f"y must hold the classes {', '.join(map(str, estimator.classes_[:5]))}, got others")
         return torch.from_numpy(known.argmax(axis=1))
-    values = np.asarray(y, dtype=np.float64).reshape(rows if np.ndim(y) == 1 else len(y), -1)
+    values = np.asarray(y, dtype=np.float64).reshape(len(y), -1) / exposure
     if values.shape[1] != estimator.model_.config.width[-1] or not np.isfinite(values).all():
         raise InputError(f"y must hold finite numbers, one for each target, got shape {np.shape(y)}")
     if estimator.link_ == "log":
@@ -66,7 +69,7 @@ def output_names(model: Any, count: int) -> tuple[str, ...]:
     if isinstance(model, KANClassifier):
         names = model.classes_.tolist()
     elif isinstance(model, KANRegressor):
-        names = getattr(model, "target_names_", ()) or ()
+        names = [model._task.effect_on(name) for name in getattr(model, "target_names_", ()) or ()]
     if len(names) == count:
         return tuple(map(str, names))
     if count > 1:

@@ -64,7 +64,7 @@ def rows_of(model: Any, facts: dict[str, Any], data: str | os.PathLike[str] | Ta
             y = target.encode(table)
             if isinstance(model, KANClassifier):
                 y = np.asarray(target.decode(y)).astype(model.classes_.dtype)
-            return table.select(model.encoder_.columns), y
+            return table.select(model._columns_of_rows), y
     elif len(names) == 1 and names[0] in table.columns:
         y = table.columns[names[0]]
         known = np.array([cell is not None and cell == cell for cell in y.tolist()])
@@ -90,7 +90,7 @@ def _inputs(table: Table, model: KANRegressor | KANClassifier) -> Any:
     """Return the columns by name, or all of them in order for a model that was fitted without names."""
     if hasattr(model, "feature_names_in_"):
         model.encoder_.check_columns(table)
-        return table.select(model.encoder_.columns)
+        return table.select(model._columns_of_rows)
     count = model.n_features_in_
     if len(table.names) < count:
         raise InputError(f"the table must have {count} columns of inputs, got {len(table.names)}")

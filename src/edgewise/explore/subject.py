@@ -76,6 +76,8 @@ def subject_of(
     model as it is. `held_out` is the share of the rows that are held out at random, or their positions. InputError
     where the model is of another kind, or the rows do not fit it.
     """
+    if X is not None and y is not None and len(y) != len(X):
+        raise InputError(f"y must have a target for each of the {len(X)} rows, got {len(y)}")
     # Rows in the units of the network, with their targets if there are any.
     if isinstance(model, KAN):
         network = model
@@ -102,7 +104,7 @@ def subject_of(
         if y is None or X is None:
             target = None
         else:
-            target = target_of(model, y, len(rows))
+            target = target_of(model, y, model._exposures(X))
         names = tuple(model.encoder_.feature_names)
         shift = model.input_scaling_.shift
         scale = model.input_scaling_.scale
@@ -117,8 +119,6 @@ def subject_of(
     network = canonical_form(network, x, two_classes=isinstance(model, KANClassifier) and len(model.classes_) == 2)
     with torch.no_grad():
         own = network(x)
-    if target is not None and len(target) != len(x):
-        raise InputError(f"y must have a target for each of the {len(x)} rows, got {len(target)}")
     # The problem: rows to train on, and held-out rows that judge.
     out = held_out_rows(held_out, len(x), seed)
     kept = torch.ones(len(x), dtype=torch.bool)

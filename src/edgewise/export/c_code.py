@@ -151,7 +151,8 @@ def c_source(
     layers = steps_of(model)
     width = [model.layers[0].in_features, *(layer.out_features for layer in model.layers)]
     check_units(units, width[0], width[-1])
-    names = labels_of(names, width[0], "x", "names")
+    has_exposure = units is not None and units.exposure
+    names = labels_of(names, width[0] + has_exposure, "x", "names")
     outputs = labels_of(outputs, width[-1], "y", "outputs")
     # Functions that the layers call.
     flat = [step for steps in layers for step in steps]
@@ -198,6 +199,8 @@ def c_source(
             f"    for (int o = 0; o < {width[-1]}; o++) {{\n        y[o] = y[o] < {low} ? {low} : y[o];\n"
             f"        y[o] = exp(y[o] > {high} ? {high} : y[o]);\n    }}\n"
         )
+    if has_exposure:
+        body.append(f"    for (int o = 0; o < {width[-1]}; o++)\n        y[o] *= x[{width[0]}];\n")
     if units is not None and units.probabilities:
         body.append(_SOFTMAX.replace("OUT", str(width[-1])))
     # The file: j0 is POSIX and not C99.

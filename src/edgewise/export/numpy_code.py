@@ -124,7 +124,8 @@ def python_source(
     layers = steps_of(model)
     width = model.config.width
     check_units(units, width[0], width[-1])
-    names = labels_of(names, width[0], "x", "names")
+    has_exposure = units is not None and units.exposure
+    names = labels_of(names, width[0] + has_exposure, "x", "names")
     outputs = labels_of(outputs, width[-1], "y", "outputs")
     # Functions that the layers call.
     flat = [step for steps in layers for step in steps]
@@ -135,6 +136,8 @@ def python_source(
     functions += [_ACTIVATIONS[name] for name in functions_of(layers, _ACTIVATIONS)]
     # The inputs, scaled and clipped to the range of the training data.
     body = ["x = np.asarray(x, dtype=np.float64)"]
+    if has_exposure:
+        body += ["exposure = x[:, -1:]", "x = x[:, :-1]"]
     if units is not None:
         numbers += [_array("SHIFT", units.shift), _array("SCALE", units.scale)]
         limits = units.limits
@@ -157,6 +160,8 @@ def python_source(
     if units is not None and units.exponent is not None:
         low, high = units.exponent
         body.append(f"x = np.exp(np.clip(x, {float(low)!r}, {float(high)!r}))")
+    if has_exposure:
+        body.append("x = exposure * x")
     if units is not None and units.probabilities:
         body += ["x = np.exp(x - x.max(1, keepdims=True))", "x = x / x.sum(1, keepdims=True)"]
     # The file.

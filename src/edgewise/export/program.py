@@ -67,7 +67,8 @@ def for_export(model: KAN | MLP, units: Units | None, dtype: torch.dtype | None 
 
 def example_rows(model: KAN | MLP, own: nn.Module) -> Tensor:
     """Return an example input (3, in) in the dtype of `own`; torch.export takes 0 or 1 rows for constants."""
-    return torch.zeros(3, model.config.width[0], dtype=next(own.parameters()).dtype)
+    columns = model.config.width[0] + int(getattr(own, "exposure", False))
+    return torch.zeros(3, columns, dtype=next(own.parameters()).dtype)
 
 
 @contextmanager

@@ -36,6 +36,8 @@ class Units:
         The result is the exponential of what it would be otherwise, clipped to this interval before.
     out_limits : ndarray, (out, 2), optional
         Interval to which each of the network's outputs is clipped before it is scaled.
+    exposure : bool
+        Whether x has one more column, the last one, that multiplies the result.
 
     Examples
     --------
@@ -52,6 +54,7 @@ class Units:
     probabilities: bool = False
     exponent: tuple[float, float] | None = None
     out_limits: np.ndarray | None = None
+    exposure: bool = False
 
     @property
     def limits(self) -> np.ndarray | None:
@@ -80,6 +83,7 @@ class InUnits(nn.Module):
         self.model = model
         self.probabilities = units.probabilities
         self.exponent = units.exponent
+        self.exposure = units.exposure
         weight = next(model.parameters())
         arrays = {name: getattr(units, name) for name in ("shift", "scale", "out_shift", "out_scale")}
         for prefix, intervals in (("", units.limits), ("out_", units.out_limits)):
@@ -94,7 +98,8 @@ class InUnits(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the result (batch, out) for x (batch, in)."""
-        x = (x - self.shift) / self.scale
+        exposure = x[:, -1:]
+        x = ((x[:, :-1] if self.exposure else x) - self.shift) / self.scale
         if self.low is not None and self.high is not None:
             x = torch.minimum(torch.maximum(x, self.low), self.high)
         y = self.model(x)
@@ -104,6 +109,8 @@ class InUnits(nn.Module):
             y = self.out_shift + self.out_scale * y
         if self.exponent is not None:
             y = y.clamp(*self.exponent).exp()
+        if self.exposure:
+            y = exposure * y
         return torch.softmax(y, 1) if self.probabilities else y
 
 

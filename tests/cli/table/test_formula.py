@@ -5,8 +5,10 @@ import json
 from contextlib import contextmanager
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from edgewise import KANRegressor, save
 from edgewise.cli.terminal.console import Screen
 from edgewise.tables import read_table
 
@@ -75,6 +77,18 @@ def test_a_model_with_and_without_the_target(edgewise, models, tmp_path):
         "The formulas fit the column 'y' of" in done.out and "between the chosen formula and the network is" in done.out
     )
     assert "a" in done.out.split("y = ")[1].split("\n")[0]
+
+
+@pytest.mark.slow
+def test_formulas_of_a_target_with_an_exposure_are_those_of_its_rate(edgewise, tmp_path):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"age": rng.random(200), "years": rng.uniform(1, 50, 200)})
+    claims = pd.Series(X["years"] * (1 + X["age"]), name="claims")
+    save(KANRegressor(loss="poisson", exposure="years", effort="low").fit(X, claims), tmp_path / "m.safetensors")
+    X.assign(claims=claims).to_csv(tmp_path / "claims.csv", index=False)
+    done = run(edgewise, tmp_path / "m.safetensors", "-d", tmp_path / "claims.csv", "--time-limit", "2")
+    assert "claims per unit of years = age + 1" in done.out, done
+    assert "The formulas fit the column 'claims' per unit of years of" in done.out
 
 
 @pytest.mark.slow

@@ -86,8 +86,7 @@ class Model:
             )
         if self.names is not None:
             encoder.check_columns(table)
-            beside = self.estimator.exposure
-            table = table.select([name for name in table.names if name in encoder.columns or name == beside])
+            table = table.select([name for name in table.names if name in self.estimator._columns_of_rows])
         return table, self.estimator.check_rows(table).notes
 
     def encoded(self, table: Table) -> np.ndarray:

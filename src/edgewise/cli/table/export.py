@@ -21,7 +21,7 @@ def write_program(written: Written, out: str, screen: Screen) -> None:
             call = "predict_rows([{column: value, ...}])"
         else:
             call = "inputs(number, text, x), then predict(x, y)"
-        screen.say(f"For rows of the table call {call}; its columns are {', '.join(estimator.encoder_.columns)}.")
+        screen.say(f"For rows of the table call {call}; its columns are {', '.join(estimator._columns_of_rows)}.")
     elif not plain:
         screen.say(
             "It takes encoded inputs: 1 where [column is level] or [column is missing] holds and 0 elsewhere, the "
@@ -29,6 +29,7 @@ def write_program(written: Written, out: str, screen: Screen) -> None:
             "file of `edgewise export MODEL --out FILE.py` makes them from a row of the table, without Edgewise."
         )
     if names is not None:
+        names = (*names, *filter(None, [estimator._exposure_name]))
         screen.say("Inputs, in this order:" if plain else "Inputs of the network, in this order:", style="bold")
         screen.notes([f"x[{number}]: {name}" for number, name in enumerate(names)], most=len(names))
     if isinstance(estimator, KANClassifier):

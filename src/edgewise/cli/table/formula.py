@@ -152,7 +152,9 @@ def _search_for_number(
     """Search for formulas of the target column, or of the model's predictions where there is none."""
     prediction = estimator._outputs(X)[:, 0]
     y = prediction
-    note = f"The formulas fit the model's predictions of {model.target!r}."
+    # Formulas are those of a rate where the target has an exposure.
+    name = estimator._task.effect_on(model.target)
+    note = f"The formulas fit the model's predictions of {name!r}."
     error = ""
     if model.response is not None and model.target in table.columns:
         rows = model.response.known(table)
@@ -160,8 +162,8 @@ def _search_for_number(
         if rows.any():
             X = X[rows]
             prediction = prediction[rows]
-            y = truth
-            note = f"The formulas fit the column {model.target!r} of {job.data}."
+            y = truth / np.broadcast_to(estimator._exposures(table)[:, 0], len(table))[rows]
+            note = f"The formulas fit {estimator._task.effect_on(f'the column {model.target!r}')} of {job.data}."
             error = (
                 f" The root mean square error of the network on these rows is "
                 f"{number_text(_root_mean_square(y - prediction))}."
@@ -169,7 +171,7 @@ def _search_for_number(
     with collect_warnings():
         budget = table_budget(job.time_limit)
         options = _options(job)
-        search = table_search(X, y, model.names, options, budget, report=report, journal=journal, target=model.target)
+        search = table_search(X, y, model.names, options, budget, report=report, journal=journal, target=name)
         front = table_front(search, estimator)
     formulas = FormulaList.from_front(front, X, y, ())
     gap = _root_mean_square(formulas.best.formula(X) - prediction)

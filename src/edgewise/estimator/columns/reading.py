@@ -174,6 +174,11 @@ class RowReader(BaseEstimator):
         return values[:, None]
 
     @property
+    def _columns_of_rows(self) -> tuple[str, ...]:
+        """Columns of a table that predictions are made from: those of the inputs and of the exposure."""
+        return (*self.encoder_.columns, *filter(None, [self._exposure_name]))
+
+    @property
     def _exposure_name(self) -> str:
         """Name of the column of the exposure; "" without."""
         if self.exposure is None:
