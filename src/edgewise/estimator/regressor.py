@@ -165,13 +165,14 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         return family_of(self.loss)
 
     def _fit(self, settings: SearchSettings, X: Rows, y: ArrayLike, sample_weight: Any, groups: Any) -> None:
+        if self.exposure is not None:
+            self._check_exposure(settings)
         checks = {"multi_output": True, "y_numeric": True, "ensure_min_samples": 2}
         rows, targets, given_weight = self._read_training(X, y, sample_weight, family=settings.family, **checks)
         self._single = targets.ndim == 1
         targets = targets.astype(np.float64).reshape(len(rows), -1)
         outputs = targets.shape[1]
         if self.exposure is not None:
-            self._check_exposure(settings)
             targets = np.column_stack([targets, self._exposures(X)])
         rows, targets, weight, block = canonical_rows(rows, targets, given_weight, block_codes(groups, len(rows)))
         exposure = targets[:, -1] if self.exposure is not None else None
