@@ -35,10 +35,10 @@ class Told:
         return Front((FrontEntry(self.formula, 0.1, 0.1),), len(X), float(y.var()), (), len(X), 0)
 
 
-def fitted(text, y=Y, **options):
+def fitted(text, y=Y, loss="squared", **options):
     told = Told(text)
     fits = []
-    model = KANRegressor(effort="low")._fit_with(X, y, hand_on=fits.append, **options)
+    model = KANRegressor(effort="low", loss=loss)._fit_with(X, y, hand_on=fits.append, **options)
     model._look_for_law(fits[0], told)
     return model, told
 
@@ -87,6 +87,14 @@ def test_a_law_that_helps_nothing_changes_no_prediction(plain):
     assert "not taken" in model.search_.sentences[-1]
     assert model.predict(X).tobytes() == plain.predict(X).tobytes()
     assert model.equations_.best.formula == told.formula
+
+
+@pytest.mark.slow
+def test_its_sentence_names_the_loss_that_judged():
+    model, _ = fitted("2 * x1 - 1", np.exp(Y), loss="gamma")
+    assert ": loss " in model.search_.sentences[-1] and "R²" not in model.search_.sentences[-1]
+    model, _ = fitted("2 * x1 - 1")
+    assert ": R² " in model.search_.sentences[-1]
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ from edgewise.scaling import AffineScaling
 from edgewise.search.automatic import auto_fit
 from edgewise.search.calibration import HeldOutRows
 from edgewise.search.candidates import Samples
+from edgewise.search.comparisons import loss_text
 from edgewise.search.records import SearchReport, Trial
 from edgewise.search.results import AutoResult
 from edgewise.search.validation import folds, mean_and_error, paired_gain
@@ -100,9 +101,9 @@ def fit_with_law(fit: RegressionFit, search_law: LawSearch) -> LawFit | None:
     taken = gain > settings.policy.margin * error
     loss, loss_error = mean_and_error(rich.held_out_losses[judging], weight, blocks)
     sentence = (
-        f"A short law as a part of the network: R² {number_text(1 - loss, 4)} instead of "
-        f"{number_text(1 - loss - gain, 4)} on {counted(len(judging), 'row')} that its search had not seen (standard "
-        f"error of the difference {number_text(error, 1)}): {'taken' if taken else 'not taken'}."
+        f"A short law as a part of the network: {loss_text(loss, settings.family)} instead of "
+        f"{loss_text(loss + gain, settings.family)} on {counted(len(judging), 'row')} that its search had not seen "
+        f"(standard error of the difference {number_text(error, 1)}): {'taken' if taken else 'not taken'}."
     )
     chosen = rich.search.chosen_trial
     kind = rich.search.chosen if chosen is None else chosen.kind
