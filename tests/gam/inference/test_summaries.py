@@ -7,6 +7,7 @@ from scipy import integrate, stats
 from edgewise.gam import fit_additive
 from edgewise.gam.families import Bernoulli, Poisson
 from edgewise.gam.inference import summarise
+from edgewise.gam.inference.summaries import _Normal
 from edgewise.gam.inference.wald import _tail, smooth_test
 
 
@@ -124,3 +125,21 @@ def test_p_values_are_uniform_without_an_effect_and_bands_hold_the_curves(family
     assert abs(np.mean(p_values < 0.5) - 0.5) < 0.16
     # The uncertainty of the strengths makes bands of nearly straight curves a little too wide.
     assert -0.025 < np.mean(held) - 0.95 < 0.03
+
+
+def test_a_term_beside_the_penalised_fit_of_all_others_is_that_of_dense_algebra():
+    rng, x, _, mean = sampled(300)
+    model = fit_additive(x, mean + x[:, 0] * x[:, 1] + 0.3 * rng.standard_normal(300), pairs=[(0, 1)])
+    normal = _Normal(model.design, model.fits[0], model.normal, 0.5, 280.0)
+    for _, inputs in model.design.labels:
+        groups = [g for g, (_, members) in enumerate(model.design.labels) if members == inputs]
+        mine = np.isin(model.design.groups, groups)
+        own = np.flatnonzero(mine)
+        others = np.flatnonzero(normal.kept & ~mine)
+        penalised = normal.gram[np.ix_(others, others)] + np.diag(normal.ridge[others])
+        link = normal.gram[np.ix_(own, others)]
+        gram, moment = normal._without(own, mine[normal.used])
+        expected = normal.gram[np.ix_(own, own)] - link @ np.linalg.solve(penalised, link.T)
+        np.testing.assert_allclose(gram, expected, atol=1e-9 * np.abs(expected).max())
+        expected = normal.moment[own] - link @ np.linalg.solve(penalised, normal.moment[others])
+        np.testing.assert_allclose(moment, expected, atol=1e-9 * np.abs(normal.moment).max())

@@ -287,8 +287,9 @@ class _Normal:
         self.gram = normal.gram
         self.moment = normal.moment[:, 0] - centre * normal.gram[:, 0]  # centred numbers keep their digits
         self.kept = np.diag(fit.covariance) > 0
+        self.used = np.flatnonzero(self.kept)
         self.ridge = fit.ridge(design.groups)
-        self.inverse = fit.covariance / fit.dispersion
+        self.inverse = fit.covariance[np.ix_(self.used, self.used)] / fit.dispersion
 
     def tests(self, predictor: int, names: Sequence[str], units: np.ndarray, constant: bool) -> list[TermTest]:
         """Test the constant, if there is one, and every term."""
@@ -320,8 +321,7 @@ class _Normal:
         free = [g for g in groups if self.design.labels[g][0] in ("straight", "levels", "straight x straight")]
         mine = np.isin(self.design.groups, groups)
         own = np.flatnonzero(mine & (self.kept | np.isin(self.design.groups, free)))
-        others = np.flatnonzero(self.kept & ~mine)
-        projected, moment = self._without(own, others)
+        projected, moment = self._without(own, mine[self.used])
         # The term's estimate beside the others, its covariance and its degrees of freedom.
         ridge = np.where(np.isin(self.design.groups[own], free), 0.0, self.ridge[own])
         inverse = np.linalg.pinv(projected + np.diag(ridge), rcond=policy.seen, hermitian=True)
@@ -363,17 +363,18 @@ class _Normal:
         low, high = self.design.columns(ends)[:, column]
         return float((high - low) / (ends[1, j] - ends[0, j]))
 
-    def _without(self, own: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Gram matrix and moments of the term's columns after the penalised fit of all others."""
-        present = own[self.kept[own]]
-        rest = self.inverse[np.ix_(others, others)]
-        if len(present):
-            cross = self.inverse[np.ix_(others, present)]
-            rest = rest - cross @ np.linalg.solve(self.inverse[np.ix_(present, present)], cross.T)
-        link = self.gram[np.ix_(own, others)]
-        solved = link @ rest
+    def _without(self, own: np.ndarray, mine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Gram matrix and moments of the term's columns after the penalised fit of all others.
+
+        `mine` (used,) are those of the used columns that are the term's.
+        """
+        # The inverse without the term is a Schur complement, which only the few rows of `link` are multiplied by.
+        link = np.where(mine, 0.0, self.gram[np.ix_(own, self.used)])
+        cross = self.inverse[:, mine]
+        solved = link @ self.inverse - (link @ cross) @ np.linalg.solve(cross[mine], cross.T)
+        solved[:, mine] = 0.0
         projected = self.gram[np.ix_(own, own)] - solved @ link.T
-        return (projected + projected.T) / 2, self.moment[own] - solved @ self.moment[others]
+        return (projected + projected.T) / 2, self.moment[own] - solved @ self.moment[self.used]
 
     def log_determinant(self, constant: bool) -> float:
         """Log |X'WX + S| - log |S|+ - (number of free columns) log(2 pi scale), of the columns that were needed."""

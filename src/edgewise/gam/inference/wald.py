@@ -11,6 +11,8 @@ References
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from edgewise.gam.policy import InferencePolicy
@@ -68,6 +70,9 @@ def smooth_test(
     return _per_rank(statistics[0], rank, residual_df), p_value
 
 
+_gauss_legendre = cache(np.polynomial.legendre.leggauss)
+
+
 def _per_rank(statistic: float, rank: float, residual_df: float | None) -> float:
     """Return the chi-square statistic, or F where the scale is estimated."""
     if residual_df is None:
@@ -91,7 +96,7 @@ def _tail(statistic: float, weights: np.ndarray, residual_df: float | None, coun
     mean = np.ones((1, 1))
     mass = np.ones((1, 1))
     if k >= 2 and not (weights == 1).all():
-        nodes, shares = np.polynomial.legendre.leggauss(count)
+        nodes, shares = _gauss_legendre(count)
         nodes = (nodes + 1) / 2
         shares = shares / 2
         if k == 2:
