@@ -21,8 +21,7 @@ from edgewise.estimator.base import KANEstimator
 from edgewise.gam import AdditivePolicy
 from edgewise.metrics import METRICS
 from edgewise.outcomes import Progress, ProgressCallback
-from edgewise.search.candidates import Samples
-from edgewise.search.policy import SearchPolicy, SearchSettings
+from edgewise.search.policy import Effort, SearchPolicy, SearchSettings
 from edgewise.search.validation import mean_and_error
 from edgewise_experiments.runner import (
     Job,
@@ -59,6 +58,7 @@ class Variant:
     additive: Mapping[str, object] = field(default_factory=dict)
     # words of the chosen candidate of which one is there where the stage was taken; empty if it does not show
     shows: tuple[str, ...] = ()
+    effort: Effort = "normal"  # of the fit, and of the one that it is compared with
 
     def policy(self) -> SearchPolicy:
         """Return the policy of the search with that of its additive core."""
@@ -77,6 +77,7 @@ VARIANTS: Mapping[str, Variant] = {
     "no polynomial of all inputs": Variant({"left_out": ("polynomial",)}, shows=("smooth",)),
     "no hidden nodes": Variant({"left_out": ("hidden nodes",)}, shows=("hidden",)),
     "no plain model after all": Variant({"left_out": ("plain",)}, shows=("linear", "constant")),
+    "no laws, at high effort": Variant({"left_out": ("law",)}, shows=("short law",), effort="high"),
     "no factor on penalties": Variant({"most_shrinkage": 1.0}, shows=("times the penalty",)),
     "no parabola": Variant(additive={"bent_evidence": math.inf}),
     "no parabola, no part straight in ranks": Variant(additive={"same_correlation": -1.0}),
@@ -88,8 +89,8 @@ class _WithPolicy(KANEstimator):
 
     variant = Variant()
 
-    def _train(self, samples: Samples, settings: SearchSettings):
-        return super()._train(samples, replace(settings, policy=self.variant.policy()))
+    def _fit(self, settings: SearchSettings, *given):
+        super()._fit(replace(settings, policy=self.variant.policy()), *given)
 
 
 class VariedRegressor(_WithPolicy, KANRegressor):
@@ -140,8 +141,9 @@ def measure(make: Callable[[], Table], folds: int, seed: int, report_progress: P
     variants: dict[str, object] = {}
     for number, (name, variant) in enumerate(VARIANTS.items()):
         report_progress(Progress(name, number / len(VARIANTS)))
-        if variant.may_differ(plain.chosen):
-            variants[name] = compared(table, plain, fitted(table, variant, folds, seed), folds, seed)
+        default = plain if variant.effort == "normal" else fitted(table, Variant(effort=variant.effort), folds, seed)
+        if variant.may_differ(default.chosen):
+            variants[name] = compared(table, default, fitted(table, variant, folds, seed), folds, seed)
     return {
         "task": table.task,
         "rows": len(table.X),
@@ -160,7 +162,7 @@ def fitted(table: Table, variant: Variant, folds: int, seed: int) -> Score:
     values, influences, losses, chosen = [], [], [], []
     for train, test in table.folds(folds, seed):
         kind = VariedRegressor if is_regression else VariedClassifier
-        model = kind(random_state=seed)
+        model = kind(effort=variant.effort, random_state=seed)
         model.variant = variant
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", EdgewiseWarning)  # some test rows lie outside the training range
@@ -192,7 +194,13 @@ def compared(table: Table, plain: Score, variant: Score, folds: int, seed: int) 
     if plain.log_loss is not None and variant.log_loss is not None:
         loss = variant.log_loss - plain.log_loss
     error = math.sqrt(sum(variances)) / folds
-    return {"gain": gain, "error": error, "gain_in_log_loss": loss, "cpu_seconds": variant.seconds}
+    return {
+        "gain": gain,
+        "error": error,
+        "gain_in_log_loss": loss,
+        "cpu_seconds": variant.seconds,
+        "plain_seconds": plain.seconds,
+    }
 
 
 def summary(rows: Sequence[dict]) -> Outcome:
@@ -203,7 +211,7 @@ def summary(rows: Sequence[dict]) -> Outcome:
         gains = np.array([100 * row["variants"].get(name, {"gain": 0.0})["gain"] for row in rows])
         error = gains.std(ddof=1) / math.sqrt(len(gains)) if len(gains) > 1 else math.nan
         losses = [100 * found["gain_in_log_loss"] for _, found in met if found["gain_in_log_loss"] is not None]
-        seconds = sum(row["plain_seconds"] for row, _ in met)
+        seconds = sum((row | found)["plain_seconds"] for row, found in met)
         lines.append(
             (
                 name,

@@ -16,7 +16,7 @@ def test_every_variant_changes_the_policy():
 
 
 def test_every_stage_but_lines_and_curves_has_a_variant():
-    names = {stage.name for stage in STAGES["normal"]} - {"linear", "additive"}
+    names = {"law"} | {stage.name for stage in STAGES["normal"]} - {"linear", "additive"}
     left_out = [variant.search.get("left_out", ()) for variant in ablation.VARIANTS.values()]
     assert names == {name for each in left_out for name in each}
 

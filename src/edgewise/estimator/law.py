@@ -139,6 +139,7 @@ def usual_search(estimator: KANRegressor, fit: RegressionFit) -> LawSearch | Non
     before = fit.result
     settings = fit.settings
     may_win = before.has_noise and before.held_out_losses is not None and not settings.is_restricted
+    may_win = may_win and "law" not in settings.policy.left_out
     if not may_win or fit.samples.exposure is not None or len(fit.rows) < SETTINGS.fewest_rows:
         return None
     whole = Budget(settings.time_limit, began=settings.began)
