@@ -144,8 +144,8 @@ def test_an_estimator_warns_once_of_each_fault_of_a_column(recwarn):
     models = [KANRegressor(**FIXED).fit(X, X[:, 0]) for _ in range(2)]
     recwarn.clear()
     for model in models:
-        for far in (X[:1] + [9, 0], X[:1] + [5, 0], X[:2] + [9, 0], X[:2] + [0, 9]):
-            model.predict(far)
+        for rows, shift in ((1, (9, 0)), (1, (5, 0)), (2, (9, 0)), (2, (0, 9))):
+            model.predict(X[:rows] + np.array(shift))
     assert [str(one.message)[:12] for one in recwarn] == ["the only row", "2 of 2 rows "] * 2
 
 
