@@ -252,6 +252,7 @@ def test_a_number_far_off_in_a_test_row_is_named(edgewise, tmp_path):
     assert "Column 'b': 1·10³⁰⁰ in row 6 is more than 1,000,000 times as far from the training range" in said
 
 
+@pytest.mark.slow
 def test_counts_with_an_exposure(edgewise, tmp_path):
     rng = np.random.default_rng(0)
     age = rng.random(200)
