@@ -68,6 +68,7 @@ def test_a_frame_gives_the_same_as_arrays():
     assert by_frame.choice.law.theta.tobytes() == by_arrays.choice.law.theta.tobytes()
 
 
+@pytest.mark.slow
 def test_missing_samples_count_nothing():
     x = solved(lambda t, x: [0.9 * x[0] * (1 - x[0] / 4)], [0.3])
     holes = x.copy()

@@ -150,6 +150,7 @@ def measure(make: Callable[[], Table], folds: int, seed: int, report_progress: P
         "score": float(np.mean(plain.values)),
         "chosen": list(plain.chosen),
         "plain_seconds": plain.seconds,
+        "asked": list(VARIANTS),
         "variants": variants,
     }
 
@@ -206,16 +207,20 @@ def compared(table: Table, plain: Score, variant: Score, folds: int, seed: int) 
 def summary(rows: Sequence[dict]) -> Outcome:
     """Compare every variant with the defaults, over all tables."""
     lines = []
-    for name in VARIANTS:
-        met = [(row, row["variants"][name]) for row in rows if name in row["variants"]]
-        gains = np.array([100 * row["variants"].get(name, {"gain": 0.0})["gain"] for row in rows])
+    for name, variant in VARIANTS.items():
+        # Rows from before there were variants of high effort do not say which were asked.
+        asked = [row for row in rows if name in row.get("asked", [name] * (variant.effort == "normal"))]
+        if rows and not asked:
+            continue
+        met = [(row, row["variants"][name]) for row in asked if name in row["variants"]]
+        gains = np.array([100 * row["variants"].get(name, {"gain": 0.0})["gain"] for row in asked])
         error = gains.std(ddof=1) / math.sqrt(len(gains)) if len(gains) > 1 else math.nan
         losses = [100 * found["gain_in_log_loss"] for _, found in met if found["gain_in_log_loss"] is not None]
         seconds = sum((row | found)["plain_seconds"] for row, found in met)
         lines.append(
             (
                 name,
-                f"{len(met)} of {len(rows)}",
+                f"{len(met)} of {len(asked)}",
                 f"{gains.mean():+.2f}" if len(gains) else "-",
                 "-" if math.isnan(error) else f"{error:.2f}",
                 str(sum(found["gain"] > 2 * found["error"] > 0 for _, found in met)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,38 @@ from edgewise.outcomes import Budget, OutOfTime, Progress, StopReason
 from edgewise.presentation import counted, number_text
 from edgewise.search.candidates import Fitted, Samples, with_doubled_margins, with_own_covariances
 from edgewise.search.fixed_shape import TrainedShape, trained_further
+from edgewise.search.hidden_nodes import HiddenNodes
 from edgewise.search.policy import SearchPolicy
 from edgewise.search.validation import RowPart
 from edgewise.train.problems import Classification, Problem, Regression
 
 Sums = tuple[np.ndarray, ...]
+
+
+# Functions of rows are sent to other processes, so they are objects that can be pickled.
+
+
+@dataclass(frozen=True)
+class WithNodes:
+    """A function of rows, for rows to which the values of hidden nodes are added."""
+
+    function: Callable[..., Sums]
+    nodes: HiddenNodes
+    limits: np.ndarray
+
+    def __call__(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> Sums:
+        return self.function(self.nodes.beside(np.clip(x, *self.limits.T), self.limits), y, weight)
+
+
+@dataclass(frozen=True)
+class OfFamily:
+    """A function of rows that receives responses in one column as a family codes them."""
+
+    function: Callable[..., Sums]
+    offset: float
+
+    def __call__(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> Sums:
+        return self.function(x, y[:, 0] + self.offset, weight)
 
 
 @dataclass(frozen=True)
@@ -160,19 +187,14 @@ class AllRows:
         parts = round(1 / (1 - policy.bag_share))
         found = list[np.ndarray]()
 
-        def of_chosen(function: Callable[..., Sums], x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> Sums:
-            """Call a function of rows with the values of hidden nodes, and responses as the family codes them."""
-            if chosen.nodes is not None:
-                x = chosen.nodes.beside(np.clip(x, *chosen.limits.T), chosen.limits)
-            if not start.family.is_least_squares and y.ndim == 2:
-                y = y[:, 0]
-                if start.family.log_link:
-                    y = y + samples.offset
-            return function(x, y, weight)
-
         def of_rows(start: AdditiveModel, part: RowPart | None, factor: float) -> tuple[AdditiveModel, bool]:
             def total(function: Callable[..., Sums]) -> Sums:
-                return self.total(partial(of_chosen, function), max(budget.seconds_left, 0.0), part)
+                if chosen.nodes is not None:
+                    function = WithNodes(function, chosen.nodes, chosen.limits)
+                family = start.family
+                if not family.is_least_squares and samples.y.ndim == 2:
+                    function = OfFamily(function, samples.offset if family.log_link else 0.0)
+                return self.total(function, max(budget.seconds_left, 0.0), part)
 
             def report(number: int) -> None:
                 budget.report(f"pass {passes + number} over all {counted(self.count, 'row')}", 0.97)

@@ -6,6 +6,7 @@ from edgewise.cli.shared.source import open_source, select_columns
 from edgewise.errors import FileError, InputError
 
 
+@pytest.mark.slow
 def test_a_packaged_name_wins_over_a_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "knots").write_text("a,b\n1,2\n")

@@ -13,6 +13,7 @@ def positive(rows=200, inputs=2, seed=0):
     return np.random.default_rng(seed).uniform(1, 2, (rows, inputs))
 
 
+@pytest.mark.slow
 def test_rows_of_weight_zero_are_as_absent():
     x = positive(80, 1)
     y = 2 * x[:, 0] + np.random.default_rng(1).normal(size=80)
