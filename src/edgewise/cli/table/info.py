@@ -93,6 +93,7 @@ def _training_facts(model: Model) -> dict[str, object]:
     facts["training"] = report.message
     if " step" not in report.message:
         facts["training"] = f"{report.steps} steps. {report.message}"
+    # A file may have facts of any form: scores and formulas of another one are passed over.
     match stored:
         case {"score": {"value": float(value), **score}, "rows": {**rows}}:
             name = str(score.get("name"))

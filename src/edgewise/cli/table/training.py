@@ -104,8 +104,8 @@ def train_model(
     said = estimator.encoder_.notes
     others = [note for note in notes if not any(sentence in note for sentence in said)]
     trained = scored(prepared, estimator, time.perf_counter() - start, [*said, *others])
-    for fit in fits:  # none of classes and of tables in batches
-        trained = replace(trained, fit=fit)
+    if fits:  # classes and tables in batches hand on none
+        trained = replace(trained, fit=fits[0])
     return trained
 
 
