@@ -103,10 +103,10 @@ def test_edges_of_an_additive_model_have_the_textbooks_band():
     points = tensor([[-1.0, 0.0], [2.0, 0.5]])
     slope = np.sqrt(np.diag(np.linalg.inv(X.T @ X))[:2]) * float(bars.noise * bars.stretch)
     expected = np.abs(points.numpy() - X[:, :2].mean(0)) * slope
-    found = bars.edge_std(model, 0, points, tensor(X[:, :2]))
+    found = bars.edges(model, 0, tensor(X[:, :2])).std(points)
     np.testing.assert_allclose(found[:, :, 0], expected, rtol=1e-6)
     both = (points.numpy() - X[:, :2].mean(0)) @ np.linalg.cholesky(np.linalg.inv(X.T @ X)[:2, :2])
-    found = bars.edge_std(model, 0, points, tensor(X[:, :2]), [[0, 1]])  # their sum, with the covariance of the slopes
+    found = bars.edges(model, 0, tensor(X[:, :2])).std(points, [[0, 1]])  # their sum, with the covariance of the slopes
     expected = np.linalg.norm(both, axis=1) * float(bars.noise * bars.stretch)
     np.testing.assert_allclose(found[:, 0, 0], expected, rtol=1e-6)
 
@@ -119,7 +119,7 @@ def test_edges_of_hidden_layers_have_finite_bands():
     bars = prediction_uncertainty(model, data, Ridge(1e-6))
     trace = model.trace(x)
     for layer, shape in enumerate([(5, 3, 2), (5, 2, 2)]):
-        found = bars.edge_std(model, layer, trace.inputs[layer][:5].detach(), trace.inputs[layer].detach())
+        found = bars.edges(model, layer, trace.inputs[layer].detach()).std(trace.inputs[layer][:5].detach())
         assert found.shape == shape and bool(found.isfinite().all()) and bool((found > 0).all())
 
 

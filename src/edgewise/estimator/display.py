@@ -347,15 +347,14 @@ class EstimatorDisplay(RowExplainer):
         std = None
         group_std = None
         if task.bars is not None:
-            bars = task.bars
             first = trace.inputs[0]
+            errors = task.bars.edges(self.model_, 0, first)
 
             def std(points: np.ndarray) -> np.ndarray:
-                return bars.edge_std(self.model_, 0, torch.as_tensor(points, dtype=first.dtype), first).numpy()
+                return errors.std(torch.as_tensor(points, dtype=first.dtype)).numpy()
 
             def group_std(points: np.ndarray, group: Sequence[int]) -> np.ndarray:
-                at = torch.as_tensor(points, dtype=first.dtype)
-                return bars.edge_std(self.model_, 0, at, first, [group])[:, 0].numpy()
+                return errors.std(torch.as_tensor(points, dtype=first.dtype), [group])[:, 0].numpy()
 
         # Columns that give several inputs are shown as one.
         columns = None
@@ -443,7 +442,7 @@ class EstimatorDisplay(RowExplainer):
         codes[:, column] = points
         at = self._to_network(self.encoder_.inputs_of(codes))
         background = self._to_network(self.encoder_.inputs_of(self.background_))
-        std = task.bars.edge_std(self.model_, 0, at, background, [self.encoder_.groups[column]])
+        std = task.bars.edges(self.model_, 0, background).std(at, [self.encoder_.groups[column]])
         return BAND_WIDTH * std[:, 0].numpy() * task.scaling.scale
 
     # What a notebook shows

@@ -125,16 +125,8 @@ class ErrorBars:
         check_level(level, self.sizes.most, self.rows)
         return self._unstretched_std(model, x, True, unclipped) * self.sizes.at(level)
 
-    def edge_std(
-        self, model: nn.Module, layer: int, points: Tensor, x: Tensor, groups: Sequence[Sequence[int]] | None = None
-    ) -> Tensor:
-        """Standard deviation of each edge's function, or of sums of them, less its mean over the layer's inputs.
-
-        The parameters of the other layers are held fixed: a change of a node's scale in this layer could be undone in
-        another one, and the network would compute the same function. Shapes: points (p, in) of the functions, x (N, in)
-        inputs of the layer at the samples; returns (p, groups, out). `groups` are inputs whose functions are added,
-        such as those of the levels of a category; each input alone if left out.
-        """
+    def edges(self, model: nn.Module, layer: int, x: Tensor) -> EdgeErrors:
+        """The uncertainty of a layer's edges about their means over inputs x (N, in) of this layer."""
         # The parameters of the layer among all.
         layers = layers_of(model)
         names = []
@@ -152,23 +144,19 @@ class ErrorBars:
         else:
             root = self.factor[in_layer]
         module = layers[layer]
-        outputs = module.out_features
-        members = [[i] for i in range(module.in_features)] if groups is None else groups
         scale = self.spread * self.stretch
         if layer != len(layers) - 1:
-            scale = scale.max().expand(outputs)
-        # Delta method: the gradient of each function, less its mean, times the root.
-        std = points.new_zeros(len(points), len(members), outputs)
-        for o in range(outputs):
-            only = points.new_zeros(1, outputs)
-            only[0, o] = 1
-            rows = layer_rows(module, points, only.expand(len(points), -1))
-            rows = rows - layer_rows(module, x, only.expand(len(x), -1)).mean(0)
-            parameters = edge_parameters(module, o)
-            for place, several in enumerate(members):
-                own = torch.cat([parameters[i] for i in several])
-                std[:, place, o] = torch.linalg.vector_norm(rows[:, own] @ root[own], dim=1) * scale[o]
-        return std
+            scale = scale.max().expand(module.out_features)
+        # Gradients of the mean outputs by the parameters, one product of the layer's derivative with a vector for each.
+        trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        means = x.new_zeros(module.out_features, len(root))
+        if trained:
+            with torch.enable_grad():
+                outputs = module(x).mean(0)
+            for o in range(module.out_features):
+                parts = torch.autograd.grad(outputs[o], trained, retain_graph=True, materialize_grads=True)
+                means[o] = torch.cat([part.flatten() for part in parts])
+        return EdgeErrors(module, root, means, scale)
 
     @property
     def is_triangular(self) -> bool:
@@ -201,6 +189,39 @@ class ErrorBars:
         if bool((self.sizes.scores >= 0).all()):
             return ""
         return "sizes of residuals below zero"
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeErrors:
+    """Standard deviations of the functions on a layer's edges, less their means over the layer's inputs at samples.
+
+    The parameters of the other layers are held fixed: a change of a node's scale in this layer could be undone in
+    another one, and the network would compute the same function.
+    """
+
+    layer: Layer
+    root: Tensor  # R of the covariance R R' of the layer's parameters, (parameters, columns)
+    means: Tensor  # derivatives of the mean outputs by the parameters, (out, parameters)
+    scale: Tensor  # of the noise of each output, (out,)
+
+    def std(self, points: Tensor, groups: Sequence[Sequence[int]] | None = None) -> Tensor:
+        """Standard deviations at points (p, in) of the functions of each input, or of sums of them, (p, groups, out).
+
+        `groups` are inputs whose functions are added, such as those of the levels of a category.
+        """
+        members = groups or [[i] for i in range(self.layer.in_features)]
+        outputs = self.layer.out_features
+        std = points.new_zeros(len(points), len(members), outputs)
+        # Delta method: the gradient of each function, less its mean, times the root.
+        for o in range(outputs):
+            only = points.new_zeros(1, outputs)
+            only[0, o] = 1
+            rows = layer_rows(self.layer, points, only.expand(len(points), -1)) - self.means[o]
+            parameters = edge_parameters(self.layer, o)
+            for place, several in enumerate(members):
+                own = torch.cat([parameters[i] for i in several])
+                std[:, place, o] = torch.linalg.vector_norm(rows[:, own] @ self.root[own], dim=1) * self.scale[o]
+        return std
 
 
 @typed

@@ -49,7 +49,7 @@ def band_fields(subject: Subject) -> dict[str, Any] | None:
         # Points of the bands of the curves: two for each of 20 knot intervals.
         share = torch.linspace(0, 1, 41, dtype=inputs.dtype)[:, None]
         points = low + (high - low) * share
-        half = BAND_WIDTH * bars.edge_std(network, place, points, inputs)
+        half = BAND_WIDTH * bars.edges(network, place, inputs).std(points)
         values = layer.edges(points).detach()
         for i in range(layer.in_features):
             for o in range(layer.out_features):

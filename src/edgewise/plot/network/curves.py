@@ -71,7 +71,7 @@ def edge_curves(
         (shift, scale), one number for each input of the layer: x_user = shift + scale * x_model.
     std : callable, optional
         From points (p, in) of the layer's inputs to the standard deviation (p, in, out) of each function, as from
-        `ErrorBars.edge_std`; bands of two standard deviations are drawn.
+        `EdgeErrors.std` of error bars; bands of two standard deviations are drawn.
     **limits
         `max_inputs` and `max_curves`, see `EdgeCurveLimits`.
 
