@@ -119,8 +119,12 @@ def test_edges_of_hidden_layers_have_finite_bands():
     bars = prediction_uncertainty(model, data, Ridge(1e-6))
     trace = model.trace(x)
     for layer, shape in enumerate([(5, 3, 2), (5, 2, 2)]):
-        found = bars.edges(model, layer, trace.inputs[layer].detach()).std(trace.inputs[layer][:5].detach())
+        inputs = trace.inputs[layer].detach()
+        errors = bars.edges(model, layer, inputs)
+        found = errors.std(inputs[:5])
         assert found.shape == shape and bool(found.isfinite().all()) and bool((found > 0).all())
+        alone = [errors.std(inputs[:5], [[i]]) for i in range(shape[1])]
+        assert torch.equal(found, torch.cat(alone, 1))
 
 
 SIZES = {"parameters": 6, "outputs": 2, "inputs": 2}

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -348,13 +349,13 @@ class EstimatorDisplay(RowExplainer):
         group_std = None
         if task.bars is not None:
             first = trace.inputs[0]
-            errors = task.bars.edges(self.model_, 0, first)
+            errors = cache(partial(task.bars.edges, self.model_, 0, first))  # made where a figure has bands, once
 
             def std(points: np.ndarray) -> np.ndarray:
-                return errors.std(torch.as_tensor(points, dtype=first.dtype)).numpy()
+                return errors().std(torch.as_tensor(points, dtype=first.dtype)).numpy()
 
             def group_std(points: np.ndarray, group: Sequence[int]) -> np.ndarray:
-                return errors.std(torch.as_tensor(points, dtype=first.dtype), [group])[:, 0].numpy()
+                return errors().std(torch.as_tensor(points, dtype=first.dtype), [group])[:, 0].numpy()
 
         # Columns that give several inputs are shown as one.
         columns = None

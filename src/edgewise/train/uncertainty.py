@@ -202,23 +202,25 @@ class EdgeErrors:
     layer: Layer
     root: Tensor  # R of the covariance R R' of the layer's parameters, (parameters, columns)
     means: Tensor  # derivatives of the mean outputs by the parameters, (out, parameters)
-    scale: Tensor  # of the noise of each output, (out,)
+    scale: Tensor  # calibrated standard deviation per length of R'g, with g a derivative by the parameters, (out,)
 
     def std(self, points: Tensor, groups: Sequence[Sequence[int]] | None = None) -> Tensor:
         """Standard deviations at points (p, in) of the functions of each input, or of sums of them, (p, groups, out).
 
-        `groups` are inputs whose functions are added, such as those of the levels of a category.
+        `groups` are inputs whose functions are added, such as those of the levels of a category; each input alone if
+        left out.
         """
-        members = groups or [[i] for i in range(self.layer.in_features)]
+        if groups is None:
+            groups = [[i] for i in range(self.layer.in_features)]
         outputs = self.layer.out_features
-        std = points.new_zeros(len(points), len(members), outputs)
+        std = points.new_zeros(len(points), len(groups), outputs)
         # Delta method: the gradient of each function, less its mean, times the root.
         for o in range(outputs):
             only = points.new_zeros(1, outputs)
             only[0, o] = 1
             rows = layer_rows(self.layer, points, only.expand(len(points), -1)) - self.means[o]
             parameters = edge_parameters(self.layer, o)
-            for place, several in enumerate(members):
+            for place, several in enumerate(groups):
                 own = torch.cat([parameters[i] for i in several])
                 std[:, place, o] = torch.linalg.vector_norm(rows[:, own] @ self.root[own], dim=1) * self.scale[o]
         return std
