@@ -20,6 +20,7 @@ from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.recording import Recording
 from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.problem import LawProblem, NoiseEstimate, Reduction, Separation, Stage
+from edgewise.errors import is_out_of_memory
 from edgewise.formulas.expression import Expression, Number
 from edgewise.listeners import LOGGER
 from edgewise.outcomes import Budget
@@ -312,7 +313,9 @@ class Engine:
                 if item is None:
                     return
                 yield item
-        except FAILURES as error:
+        except (*FAILURES, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not is_out_of_memory(error):
+                raise
             LOGGER.warning("the stage %r failed", name, exc_info=True)
             self.failures.append(f"The stage {name!r} failed ({type(error).__name__}: {str(error)[:80]}).")
 
