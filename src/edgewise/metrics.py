@@ -156,7 +156,7 @@ def _balanced_accuracy(
 def _log_loss(
     observed: np.ndarray, probabilities: np.ndarray, weight: np.ndarray | None = None
 ) -> tuple[float, np.ndarray]:
-    """The mean of -log p of the observed class, in nats; observed are columns of `probabilities`, -1 for none."""
+    """The mean of -log p of the observed class, in nats; observed are columns of `probabilities`, or -1."""
     chosen = np.where(observed < 0, 0.0, probabilities[np.arange(len(observed)), observed])
     losses = -np.log(np.clip(chosen, 1e-15, 1.0))  # a wrong certainty has a finite log loss
     return float(_mean(losses, weight)), _weighted(losses, weight)

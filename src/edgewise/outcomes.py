@@ -257,7 +257,7 @@ class Budget:
             raise OutOfWork if over is StopReason.BUDGET else OutOfTime
 
     def need(self, seconds: float) -> None:
-        """Raise OutOfTime unless so many seconds are left."""
+        """Raise OutOfTime unless this number of seconds is left."""
         if self.seconds_left < seconds:
             self.whole._is_late = True
             raise OutOfTime

@@ -14,7 +14,7 @@ MINUS = "\N{MINUS SIGN}"
 # From this size on thousands are separated: years and other numbers of four digits stay whole, as style guides of
 # scientific journals ask (The International System of Units, BIPM, 9th edition, section 5.4.4).
 SEPARATED_FROM = 10_000
-# Outside these sizes a number is written with a power of ten (nobody counts so many zeros).
+# Outside these sizes a number is written with a power of ten (nobody counts the zeros).
 LARGEST_PLAIN = 1e13
 SMALLEST_PLAIN = 1e-4
 WHOLE = 1e7  # whole numbers below this are written in full, not rounded (counts and years are exact)
@@ -157,7 +157,7 @@ def _separated_from(values: Sequence[float]) -> float:
 
 
 def _plain(value: float, decimals: int, *, strip: bool = True, separated_from: float = SEPARATED_FROM) -> str:
-    """Round to so many decimals (negative: to tens, hundreds, ...) and separate thousands in large numbers."""
+    """Round to a number of decimals (negative: to tens, hundreds, ...) and separate thousands in large numbers."""
     step = Decimal(1).scaleb(-decimals)
     rounded = Decimal(repr(value)).quantize(step, rounding=ROUND_HALF_EVEN)
     if rounded == 0:
@@ -199,7 +199,7 @@ def duration_text(seconds: float) -> str:
 
 
 def clock_text(progress: Progress) -> str:
-    """Write the time that has passed and, once the pace is known, an upper bound of what is left, named so."""
+    """Write the time that has passed and, once the pace is known, an upper bound of the time left, named so."""
     minutes, seconds = divmod(int(progress.seconds), 60)
     text = f"{minutes}:{seconds:02d}"
     if progress.share > 0 and progress.seconds >= 2.0:  # before, the pace is not known

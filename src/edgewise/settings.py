@@ -18,8 +18,8 @@ ROW_CHUNK_NUMBERS = 2**22
 # pass keeps one such tensor per layer, while rows are larger per sample and several of them live at once.
 FORWARD_CHUNK_NUMBERS = 2**23
 
-# Numbers that a row takes where they are not known: 8,192 rows are then a chunk. A call of torch on so many takes far
-# longer than its overhead, and the B-splines of some inputs at so many stay in the cache.
+# Numbers that a row takes where they are not known: 8,192 rows are then a chunk. A call of torch on a chunk takes far
+# longer than its overhead, and the B-splines of some inputs at a chunk stay in the cache.
 ROW_NUMBERS = 2**10
 
 

@@ -68,7 +68,7 @@ def plain(value: Any) -> Any:
 def read(kind: type[T] | types.UnionType, value: Any, what: str, sizes: Mapping[str, int] | None = None) -> T:
     """Return the object of a kind that `plain` wrote; CheckpointError, with the name `what`, for anything else.
 
-    `sizes` are those that shapes of arrays have by name, such as the inputs of a network.
+    `sizes` are the named sizes of shapes of arrays, such as the inputs of a network.
     """
     result: T = _read(kind, value, what, ChainMap({}, dict(sizes or {})))
     return result
@@ -151,10 +151,12 @@ def _read(kind: Any, value: Any, place: str, sizes: ChainMap[str, int]) -> Any:
 
 
 def _read_one_of(kinds: Sequence[Any], value: Any, place: str, sizes: ChainMap[str, int]) -> Any:
-    """Return a value of the first kind that it can be; records are told apart by their tags."""
+    """Return a value of the first kind that it can be; tags distinguish records."""
+    # None where a field may be missing.
     if value is None and types.NoneType in kinds:
         return None
     kinds = [kind for kind in kinds if kind is not types.NoneType]
+    # Records carry their kind as a tag.
     tagged: dict[str, Any] = {_tag(kind)["kind"]: kind for kind in kinds if is_dataclass(kind) and _tag(kind)}  # type: ignore[arg-type]
     if tagged:
         name = value.get("kind") if isinstance(value, dict) else None
@@ -163,6 +165,7 @@ def _read_one_of(kinds: Sequence[Any], value: Any, place: str, sizes: ChainMap[s
         return _read(tagged[name], value, place, sizes)
     if len(kinds) == 1:
         return _read(kinds[0], value, place, sizes)
+    # Of kinds without tags, the first that reads the value without a fault.
     for kind in kinds:
         with suppress(CheckpointError):
             return _read(kind, value, place, sizes)
@@ -186,6 +189,7 @@ def _read_array(value: Any, place: str) -> np.ndarray:
 
 def _read_record(kind: Any, value: Any, place: str, sizes: ChainMap[str, int]) -> Any:
     """Return a dataclass from the dictionary of its fields; sizes that its arrays give to names hold in it alone."""
+    # The fields of the record are all there, and nothing else.
     names = [field.name for field in _stored(kind)]
     if not isinstance(value, dict):
         raise _unexpected(f"an object with {', '.join(names)}", place, value)
@@ -197,6 +201,7 @@ def _read_record(kind: Any, value: Any, place: str, sizes: ChainMap[str, int]) -
         raise _unexpected(f"an object of kind {_tag(kind)['kind']}", place, value)
     if unknown := [name for name in value if name not in expected]:
         raise CheckpointError(f"must have {', '.join(names)} in {place}, got also {_shown(unknown[0])}")
+    # Values of the fields, then what the class itself knows about a fault.
     values = {name: _read(hints(kind)[name], value[name], f"{place}.{name}", sizes) for name in names if name in value}
     result = _made(kind, values, place)
     if hasattr(result, "fault") and (fault := result.fault(sizes)):

@@ -227,6 +227,7 @@ def to_bytes(
     for name, value in {"extra": extra, "state": state}.items():
         if value is not None and not isinstance(value, Mapping):
             raise InputError(f"{name} must be a dictionary, got {type(value).__name__}")
+    # The description of the network, and all tensors under names that tell model and state apart.
     description = describe(model)
     tensors: dict[str, Tensor] = {}
     state_tree = strict_json.encode(state, "state", tensors, prefix="state.")

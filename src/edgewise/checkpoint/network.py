@@ -55,9 +55,11 @@ class Description:
         except InputError as error:  # an elementary function that the table doesn't have
             raise CheckpointError(f"must name known functions: {ascii(str(error)[:200])[1:-1]}") from error
         model.load_state_dict(dict(tensors))
+        # The parameters that were held.
         parameters = dict(model.named_parameters())
         for name in self.frozen:
             parameters[name].requires_grad_(False)
+        # The tensors must be those of a network that could have been written.
         state = model.state_dict()
         if fault := _fault(state):
             raise CheckpointError(fault)
@@ -69,6 +71,7 @@ class Description:
 
     def check_entries(self, entries: Mapping[str, TensorEntry]) -> None:
         """Compare the tensors of a file with those the config implies, before any memory is taken for either."""
+        # Names, dtypes and shapes, each by each.
         expected = self.layout()
         for name in sorted(expected.keys() | entries.keys()):
             if name not in entries:
@@ -81,6 +84,7 @@ class Description:
                 raise CheckpointError(
                     f"must have {name} as {dtype} of shape {shape}, got {entry.dtype} of shape {entry.shape}"
                 )
+        # Held parameters can be trained.
         trained = {name for name in expected if name.endswith(("coef", "base", "weight", "bias", "affine"))}
         if set(self.frozen) - trained or len(set(self.frozen)) < len(self.frozen):
             raise CheckpointError("must name its frozen parameters once each, got other names")

@@ -25,6 +25,7 @@ def parse(text: str, what: str) -> Any:
     Stricter than the standard library: no repeated keys, no NaN or Infinity, no number beyond float64, at most
     `MAX_DEPTH` levels. The message of the CheckpointError is the second half of a sentence, "must ..., got ...".
     """
+    # The depth of brackets outside of texts, before Python's own recursion meets it.
     depth = 0
     for bracket in _BRACKET.findall(_STRING.sub("", text)):
         depth += 1 if bracket in "[{" else -1
@@ -69,6 +70,7 @@ def encode(value: Any, what: str, tensors: dict[str, Tensor] | None, *, prefix: 
     def inner(item: Any) -> Any:
         return encode(item, what, tensors, prefix=prefix, depth=depth + 1)
 
+    # Values that JSON has.
     if isinstance(value, np.generic):  # a numpy number is as good as Python's
         value = value.item()
     if value is None or isinstance(value, (bool, str)):
@@ -77,6 +79,7 @@ def encode(value: Any, what: str, tensors: dict[str, Tensor] | None, *, prefix: 
         if abs(value) >= 1 << 1024:  # Python refuses to read thousands of digits
             raise InputError(f"{what} must hold whole numbers below 2^1024, got a larger one")
         return int(value)
+    # Values that JSON lacks, as objects with one key that starts with "$".
     if isinstance(value, float):
         if math.isfinite(value):
             return float(value)
@@ -103,12 +106,14 @@ def decode(value: Any, what: str, tensors: dict[str, Tensor]) -> Any:
     def inner(item: Any) -> Any:
         return decode(item, what, tensors)
 
+    # Values that JSON has.
     if isinstance(value, list):
         return [inner(item) for item in value]
     if not isinstance(value, dict):
         return value
     if not any(key.startswith("$") for key in value):
         return {key: inner(item) for key, item in value.items()}
+    # Objects with one key that starts with "$".
     if len(value) == 1:
         [(form, content)] = value.items()
         if form == "$float" and isinstance(content, str) and content in _NON_FINITE:

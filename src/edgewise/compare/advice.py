@@ -107,6 +107,7 @@ class Advice:
     def lines(self) -> list[str]:
         """Return the guide as a tree, one line each: every branch with its answer and its reason."""
         lines = [f"{self.recommendation}: {self.why}"]
+        # The branches of each need, the last with a corner.
         for need in ("data", *NEEDS):
             branches = [branch for branch in self.branches if branch.need == need]
             if branches:

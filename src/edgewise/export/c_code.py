@@ -221,9 +221,11 @@ def _statements(step: Step, number: int, parts: list[str]) -> str:
     """Return the statements that add one step to the next layer; arrays and functions that they use go to `parts`."""
     here = f"layer_{number}"
     there = f"layer_{number + 1}"
+    # Products of sums.
     if isinstance(step, Products):
         products = (" * ".join(f"{here}[{i}]" for i in group) for group in step.groups)
         return "".join(f"    {there}[{o}] = {product};\n" for o, product in enumerate(products))
+    # A formula for each node, as a function of its own.
     if isinstance(step, Formulas):
         lines = ""
         for o, node in enumerate(step.nodes):
@@ -236,11 +238,13 @@ def _statements(step: Step, number: int, parts: list[str]) -> str:
             parts.append("\nstatic " + source[source.index("double ") :])
             lines += f"    {there}[{o}] += {name}({here});\n"
         return lines
+    # A dense layer.
     if isinstance(step, Dense):
         parts += [_array(f"weight_{number}", step.weight), _array(f"bias_{number}", step.bias)]
         inputs, outputs = step.weight.shape
         bias = f"    for (int o = 0; o < {outputs}; o++)\n        {there}[o] = bias_{number}[o];\n"
         return f"{bias}    dense({inputs}, {outputs}, f_{step.function}, weight_{number}, {here}, {there});\n"
+    # Splines, with the base function beside them.
     inputs, rows, outputs = step.coef.shape
     parts += [_array(f"knots_{number}", step.knots), _array(f"coef_{number}", step.coef)]
     grid = rows - step.degree

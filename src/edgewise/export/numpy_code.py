@@ -180,6 +180,7 @@ def python_source(
 
 def _term(step: Step, number: int, functions: list[str], numbers: list[str]) -> str:
     """Return the expression of one step; functions and arrays that it uses go to `functions` and `numbers`."""
+    # Splines, with the base function beside them.
     if isinstance(step, Splines):
         numbers += [_array(f"KNOTS_{number}", step.knots), _array(f"COEF_{number}", step.coef)]
         text = f"splines(x, KNOTS_{number}, COEF_{number}, {step.degree})"
@@ -187,12 +188,15 @@ def _term(step: Step, number: int, functions: list[str], numbers: list[str]) -> 
             return text
         numbers.append(_array(f"BASE_{number}", step.base))
         return f"{text} + {_called(str(step.function))} @ BASE_{number}"
+    # A dense layer.
     if isinstance(step, Dense):
         numbers += [_array(f"WEIGHT_{number}", step.weight), _array(f"BIAS_{number}", step.bias)]
         return f"{_called(step.function)} @ WEIGHT_{number} + BIAS_{number}"
+    # Products of sums.
     if isinstance(step, Products):
         columns = ", ".join(" * ".join(f"x[:, {i}]" for i in group) for group in step.groups)
         return f"np.stack([{columns}], 1)"
+    # A formula for each node, as a function of its own.
     assert isinstance(step, Formulas)
     calls = []
     for o, node in enumerate(step.nodes):

@@ -84,6 +84,7 @@ class InUnits(nn.Module):
         self.probabilities = units.probabilities
         self.exponent = units.exponent
         self.exposure = units.exposure
+        # Units are buffers in the dtype of the weights, None where there are none.
         weight = next(model.parameters())
         arrays = {name: getattr(units, name) for name in ("shift", "scale", "out_shift", "out_scale")}
         for prefix, intervals in (("", units.limits), ("out_", units.out_limits)):
@@ -98,15 +99,18 @@ class InUnits(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the result (batch, out) for x (batch, in)."""
+        # Inputs in the units of the network, within the training range.
         exposure = x[:, -1:]
         x = ((x[:, :-1] if self.exposure else x) - self.shift) / self.scale
         if self.low is not None and self.high is not None:
             x = torch.minimum(torch.maximum(x, self.low), self.high)
+        # Outputs in the units of the table.
         y = self.model(x)
         if self.out_low is not None and self.out_high is not None:
             y = torch.minimum(torch.maximum(y, self.out_low), self.out_high)
         if self.out_shift is not None and self.out_scale is not None:
             y = self.out_shift + self.out_scale * y
+        # Inverse link, exposure and probabilities.
         if self.exponent is not None:
             y = y.clamp(*self.exponent).exp()
         if self.exposure:
@@ -183,7 +187,7 @@ def check_model(model: nn.Module) -> None:
 
 
 def check_units(units: Units | None, inputs: int, outputs: int) -> None:
-    """Raise InputError unless units fit a network with so many inputs and outputs."""
+    """Raise InputError unless units fit a network with this number of inputs and of outputs."""
     if units is None:
         return
     if np.shape(units.shift) != (inputs,) or np.shape(units.scale) != (inputs,):

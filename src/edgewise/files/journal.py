@@ -108,6 +108,7 @@ class Journal:
         """
         if not self.exists:
             raise FileError(f"there is no unfinished run in {self.place} to go on with")
+        # The same run, with the same options.
         try:
             earlier = json.loads(read_bytes(self.folder / RUN))
             differing = [name for name in self.run if earlier.get(name) != self.run[name]]
@@ -117,6 +118,7 @@ class Journal:
                     f"the unfinished run in {self.place} must have the same {name} to go on, it had "
                     f"{earlier.get(name)!r:.80}, got {self.run.get(name)!r:.80}"
                 )
+            # The parts that it has finished.
             for path in sorted(self.folder.glob(f"*{ENDING}")):
                 self._read(unpacked(read_bytes(path)))
                 self._written += 1
@@ -157,12 +159,14 @@ class Journal:
         """
         if not self._waiting:
             return
+        # The folder and what the run is, before the first part.
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FileError(f"cannot make the folder {self.folder}: {reason(error)}") from error
         if not self._written:
             write_bytes(self.folder / RUN, json.dumps(self.run).encode())
+        # All waiting parts go into one new file.
         stored = {"seconds": self.seconds, "parts": {key: part.facts for key, part in self._waiting.items()}}
         arrays = {FACTS: np.frombuffer(json.dumps(stored).encode(), np.uint8)}
         for number, part in enumerate(self._waiting.values()):

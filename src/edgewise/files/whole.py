@@ -176,6 +176,7 @@ def _is_abandoned(path: Path) -> bool:
 
 def sweep(folder: Path) -> None:
     """Remove temporary files and folders that killed processes left in a folder; those in use stay."""
+    # Temporary files and folders of ours alone.
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if not (entry.name.startswith(PREFIX) and entry.name.endswith(SUFFIX)):

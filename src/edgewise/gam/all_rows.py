@@ -101,6 +101,9 @@ class NormalSums:
         full = sums + np.triu(sums, 1).T
         p = len(design.groups)
         size = design.knots.shape[1] - DEGREE - 1
+        # The linear map from all B-splines, the responses and the columns of pairs to the columns of the design: the
+        # constant and the responses stay, a curve is what its margin makes of the B-splines of its input, columns of
+        # pairs stay.
         change = np.zeros((len(full), p + m))
         change[0, 0] = 1.0
         change[1 : 1 + m, p:] = np.eye(m)
@@ -109,6 +112,7 @@ class NormalSums:
             change[start : start + size, design.columns_of(j)] = design.curves[j].change
         tail = p - design.mains
         change[len(full) - tail :, design.mains : p] = np.eye(tail)
+        # Change of basis of a quadratic form, made symmetric to the last bit.
         total = change.T @ full @ change
         total = (total + total.T) / 2
         return NormalMatrix(total[:p, :p], total[:p, p:], np.diag(total)[p:].copy(), rows)
@@ -136,12 +140,14 @@ class SlopeSums:
         surfaces = np.zeros((len(pairs.groups) - 1, m))
         deviance = 0.0
         splines = np.zeros((len(design.knots), size, m))
+        # One pass over the rows, in parts that fit into memory: predictor, deviance, and the score u of each row.
         for part in design.chunks(len(x)):
             rows = np.ascontiguousarray(x[part])
             w = weight[part]
             eta = design.link(self.coef, rows)
             deviance += float(w @ self.family.deviance(y[part], eta))
             score = w[:, None] * self.family.derivatives(y[part], eta)[0]
+            # X'u for each kind of column.
             constant += score.sum(0)
             splines += to_coef(torch.from_numpy(score), None, torch.from_numpy(rows), knots, DEGREE, 0).numpy()
             if len(surfaces):

@@ -49,7 +49,7 @@ class Column:
 def column_of(x: Array, weight: Array, intervals: int, policy: AdditivePolicy, cuts: Sequence[float] = ()) -> Column:
     """Choose the knots of an input from its values (N,) and their positive weights (N,), with steps at `cuts`.
 
-    Quantiles take a weight as so many equal rows: the smallest value up to which that share of the weight lies.
+    Quantiles take a weight as a number of equal rows: the smallest value up to which that share of the weight lies.
     """
     order = np.argsort(x, kind="stable")
     ranked = x[order]

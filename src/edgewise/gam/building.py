@@ -48,7 +48,7 @@ def design_of(
 ) -> Design:
     """Choose knots and functions from finite rows x (N, inputs) and weights (N,); no responses are seen.
 
-    A weight counts as so many equal rows, and at least one is positive. `groups` are columns that are the
+    A weight counts as a number of equal rows, and at least one is positive. `groups` are columns that are the
     indicators of one category each, which share one ridge, as a random effect. With `is_bare` all curves are left
     out, see `with_curves`.
     """
@@ -109,7 +109,7 @@ def with_cuts(design: Design, cuts: Mapping[int, Sequence[float]], x: Array, wei
 def straight_lines(design: Design, x: Array, weight: Array) -> Design:
     """Return the design of a linear model: straight lines of variance 1 whose slopes share one ridge [1].
 
-    All inputs have one, unless there are more than `AdditivePolicy.most_straight`; then those that have a curve.
+    All inputs have one, unless there are more than `AdditivePolicy.most_straight`; then inputs with a curve.
     Indicators of a category keep the ridge that they share. The rows and weights are those of `design_of`.
     """
     # [1] A. Hoerl and R. Kennard, "Ridge regression: biased estimation for nonorthogonal problems", Technometrics
@@ -137,7 +137,7 @@ def with_pairs(
     """Return the design with these pairs of different inputs and no others; those with a constant are left out.
 
     The rows and weights are those of `design_of`, `sizes` are the numbers of intervals of the margins, by default that
-    of `AdditivePolicy.margin` for so many rows.
+    of `AdditivePolicy.margin` for this number of rows.
     """
     # The margins of a pair are functions m of the position among the knots, constant beyond the outer quantiles,
     # that become splines by Schoenberg's operator [1]: the coefficient of each B-spline is the value of m at its
@@ -178,16 +178,18 @@ def _purified(
 ) -> list[PairPart]:
     """Return the columns of new pairs: least squares of the products on the margins, in one pass over the rows.
 
-    `margins` are those of each input with so many intervals.
+    `margins` are by input and number of intervals.
     """
     if not sizes:
         return []
+    # Cross products of each pair's margins, which are to be taken out, with its tensor products, which stay.
     inputs = sorted({j for pair in sizes for j in pair})
     of_pairs = [(margins[i, first], margins[j, second]) for (i, j), (first, second) in sizes.items()]
     widths = [(a.change.shape[1], b.change.shape[1]) for a, b in of_pairs]
     grams = [np.zeros((1 + ra + rb, 1 + ra + rb)) for ra, rb in widths]
     crosses = [np.zeros((1 + ra + rb, ra * rb)) for ra, rb in widths]
     squares = [np.zeros(ra * rb) for ra, rb in widths]
+    # One pass over the rows: the B-splines of an input are evaluated once for all of its pairs.
     for part in design.chunks(len(x)):
         first, values = active(x[part][:, inputs], design.knots[inputs])
         basis = dense(first, values, design.knots.shape[1] - DEGREE - 1)
@@ -201,6 +203,7 @@ def _purified(
             grams[number] += weighted @ alone
             crosses[number] += weighted @ products
             squares[number] += weight[part] @ products**2
+    # Each tensor product minus its least-squares fit by the margins: functional analysis of variance.
     parts = []
     for own, (pair, size), gram, cross, square in zip(of_pairs, sizes.items(), grams, crosses, squares, strict=True):
         parts.append(purified(pair, own, size, gram, cross, square, design.policy.least_left))

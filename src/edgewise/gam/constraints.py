@@ -100,7 +100,7 @@ class Constraints:
         return {*self.monotone, *self.shape, *self.linear}
 
     def check(self, inputs: int) -> None:
-        """Raise InputError unless all inputs are among the first so many."""
+        """Raise InputError unless all inputs are below `inputs`."""
         named = self.alone | {j for pair in self.interactions or () for j in pair}
         unknown = [j for j in sorted(named) if not 0 <= j < inputs]
         if unknown:
@@ -136,7 +136,7 @@ class Constraints:
 
 
 def constrained(normal: NormalMatrix, design: Design, fit: RemlFit, offset: float) -> RemlFit:
-    """Return an estimate with the coefficients that are most likely among those that obey the design's constraints."""
+    """Return an estimate with the most likely coefficients under the design's constraints."""
     # With the strengths as they are, the penalised sum of squares is a quadratic function of the coefficients, least at
     # those of `fit`. Its least value under linear inequalities is a problem of least distance, which non-negative least
     # squares solves [1]. Monotone and convex splines by such inequalities are those of [2]: a spline rises where its

@@ -139,11 +139,13 @@ class Design:
         curves, constant = self.spline_coef(coef)
         knots = torch.from_numpy(self.knots)
         spline = torch.from_numpy(curves)
+        # The curves: a sum of splines for each output.
         out = np.empty((len(x), coef.shape[1]))
         inputs = sorted({j for pair in self.pairs for j in pair.inputs})
         for part in self.chunks(len(x)):
             with torch.no_grad():
                 out[part] = spline_sum(torch.from_numpy(np.ascontiguousarray(x[part])), spline, knots, DEGREE).numpy()
+            # The pairs: u'Tv with the margins u, v of the two inputs and the tensor T of coefficients.
             if not inputs:
                 continue
             basis = dense(*active(x[part][:, inputs], self.knots[inputs]), curves.shape[1])

@@ -45,12 +45,12 @@ def fit_additive(
     y : ndarray
         Finite responses, (N,) or (N, m).
     weight : ndarray, optional
-        Weights, (N,), not negative. Weights of at least 1 count as so many equal rows; if a positive weight is smaller,
+        Weights, (N,), not negative. Weights of at least 1 count equal rows; if a positive weight is smaller,
         all are scaled to mean 1.
     family : Family, optional
         The loss, squared errors by default.
     pairs : sequence of (int, int), optional
-        Pairs of inputs that act together, () for none; chosen by `choose_pairs` by default.
+        Pairs of inputs that act together, () without pairs; chosen by `choose_pairs` by default.
     policy : AdditivePolicy, optional
         All other choices.
     groups : sequence of sequences of int
@@ -106,6 +106,7 @@ def fit_additive(
 
 def _checked(x: Array, y: Array, weight: Array | None) -> tuple[Array, Array, Array]:
     """Return rows (N, inputs), responses (N, m) and weights (N,) as float64. Raises InputError."""
+    # Rows and responses.
     x = np.asarray(x, float)
     y = np.asarray(y, float)
     if y.ndim == 1:
@@ -116,6 +117,7 @@ def _checked(x: Array, y: Array, weight: Array | None) -> tuple[Array, Array, Ar
         raise InputError(f"y must be finite numbers for each of the {len(x)} rows, got {_described(y)}")
     if weight is None:
         return x, y, np.ones(len(x))
+    # Weights: counts of rows stay as they are, all others are scaled to a mean of 1.
     weight = np.asarray(weight, float)
     if weight.shape != (len(x),) or not np.isfinite(weight).all() or weight.min() < 0 or not weight.max() > 0:
         raise InputError(f"weight must be {len(x)} numbers of at least 0, one positive, got {_described(weight)}")

@@ -116,7 +116,7 @@ class Iteration:
         return expanded(self.fit, self.kept), self.normal.embedded(self.kept)
 
     def hold(self, fit: RemlFit, factor: float) -> None:
-        """Hold the strengths at so many times those of an estimate of all columns of this very design."""
+        """Hold the strengths at a multiple of an estimate's, of all columns of this very design."""
         self.fit = replace(fit, strength=factor * fit.strength)
         self.kept = np.ones(len(self.rows.groups), bool)
         if self.has_several or self.rows.family.quadratic:  # the metric of the joint steps, or the only step
@@ -204,6 +204,7 @@ class Iteration:
         rows = self.rows
         policy = self.policy
         assert self.fit is not None
+        # The penalty, and as the first metric of L-BFGS the inverse of the shared penalised normal matrix.
         ridge = self.fit.ridge(rows.groups)
         keep = rows.keep
         metric = torch.from_numpy(self.fit.covariance)
@@ -211,7 +212,7 @@ class Iteration:
         memory = CurvaturePairs(policy.joint_memory, lambda slope: (slope.view(predictors, -1) @ metric).view(-1))
 
         def embedded(point: Tensor) -> np.ndarray:
-            """Coefficients (K, p), those that the normal matrix has from a point of all predictors."""
+            """Coefficients (K, p); columns of the normal matrix are taken from a point of all predictors."""
             coefs = self.coefs.copy()
             coefs[:, keep] = point.view(predictors, -1).numpy()
             return coefs
@@ -223,6 +224,7 @@ class Iteration:
             slope = (rows.slope(coefs) + ridge * coefs)[:, keep]
             return half, torch.from_numpy(slope).reshape(-1), point
 
+        # Line searches along quasi-Newton directions until the objective settles.
         start, slope, point = evaluate(torch.from_numpy(self.coefs[:, keep]).reshape(-1))
         for step in range(policy.joint_steps):
             check_time()
@@ -263,7 +265,7 @@ def fit_irls(
 
     Rows x are in the form that the design takes, y that which `family.checked` has returned, weights (N,) count
     repeats. `before` is an estimate of another design of the same rows by the same family, to start from; with a
-    `factor` the strengths are held at so many times those of `before`, which then is an estimate of this very design.
+    `factor` the strengths are held at this multiple of those of `before`, then an estimate of this very design.
     """
     # P. J. Green, "Iteratively reweighted least squares for maximum likelihood estimation, and some robust and
     # resistant alternatives", JRSS B 46 (1984), 149-192.
@@ -302,12 +304,14 @@ def fit_irls(
 
 def _solution(design: Design, rows: RowsInMemory, iteration: Iteration) -> AdditiveModel:
     """Return what the iteration has found, shifted as the family wants it."""
+    # The family may shift all predictors, for robust losses by the mean of the residuals.
     fit, normal = iteration.whole
     eta = rows.eta(iteration.coefs)
     shift, family = rows.family.final_shift(rows.y, squeezed(eta), rows.weight)
     coefs = iteration.coefs.copy()
     coefs[:, 0] += shift
     eta = eta + shift
+    # Working weights and residuals at the optimum, for tests and bands.
     weights, residual = working(family, rows.y, rows.weight, eta, iteration.policy.least_information)
     return AdditiveModel(
         design,

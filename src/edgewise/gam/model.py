@@ -92,7 +92,7 @@ class AdditiveModel:
         return coefs
 
     def places(self, design: Design) -> NDArray[np.int64]:
-        """Return, for each group of another design, the number of the group of the same label here; -1 for none."""
+        """Return, for each group of another design, the number of the group of the same label here, -1 without one."""
         place = {label: number for number, label in enumerate(self.design.labels)}
         return np.array([place.get(label, -1) for label in design.labels], np.int64)
 
@@ -197,12 +197,15 @@ class AdditiveModel:
         design = self.design
         own = self.design.columns_of_pair(number)
         pair = self.pairs[number]
+        # Singular values of the tensor between orthonormal margins: their squares are parts of the variance of the
+        # surface.
         first, second = (symmetric_roots(margin.covariance)[0] for margin in design.pairs[number].margins)
         found = []
         for fit in self.fits:
             u, s, vt = np.linalg.svd(first @ fit.coef[own].reshape(len(first), len(second)) @ second)
             u = u[:, : len(s)]
             vt = vt[: len(s)]
+            # Truncation: the cut part is rounding, or small beside the variance of the estimate.
             variance = fit.dispersion * fit.edf[design.groups_of(pair)].sum() / design.rows
             rest = np.append(np.cumsum((s**2)[::-1])[::-1], 0.0)  # what is cut after the first r terms
             enough = rest <= max(design.policy.rank_rounding**2 * rest[0], share * variance)

@@ -59,6 +59,7 @@ def normal_matrix(design: Design, x: Array, weight: Array, response: Array, rows
     gram = np.zeros((p, p))
     moment = np.zeros((p, m))
     square = np.zeros(m)
+    # One pass over the rows, in parts that fit into memory.
     for part in design.chunks(len(x)):
         columns = design.columns(x[part])
         w = weight[part, None]

@@ -70,7 +70,7 @@ def _quadrants(table: NDArray[Any]) -> Array:
 
 
 def least_worth(tests: int, policy: AdditivePolicy) -> float:
-    """Return what a pair must win in twice the log restricted likelihood, to stay among so many pairs."""
+    """Return what a pair must win in twice the log restricted likelihood, to stay among the other pairs."""
     # A pair has four variances. Without an effect the likelihood ratio is zero for each with probability one half, so
     # it is distributed as a mixture of chi-square variables with 0 to 4 degrees of freedom and binomial weights [1].
     # The level of `AdditivePolicy.pair_level` is divided by the number of tests (Bonferroni).

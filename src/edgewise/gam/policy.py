@@ -105,7 +105,7 @@ class InequalityPolicy:
     auxiliary: float = 1e-3
     corrections: int = 6  # most corrections of what rounding left violated: two or three leave nothing
     # Least share of the target that the least-distance problem leaves over. Below it the unit of length grows, by what
-    # the share asks for, or its smallest value where it is rounding, at most so many times: half of all digits stay.
+    # the share asks for, or its smallest value where it is rounding, at most this often: half of all digits stay.
     least_left: float = 1e-3
     smallest_left: float = 1e-9
     lengths: int = 8
@@ -170,7 +170,7 @@ class AdditivePolicy:
         The margins of a pair are constant beyond this quantile and its mirror image. Measured with an earlier version:
         products of straight continuations are quadratic where there are no rows, and cost up to nine points of R2.
     margin_intervals : tuple of (int, int)
-        Rows from which the margins of pairs have so many intervals. A measurement on Friedman's first function: at 300,
+        Rows from which the margins of pairs have this number of intervals. On Friedman's first function: at 300,
         1,000 and 3,000 rows three or four leave the smallest error, for all products of wiggly functions share one
         strength; more are for tables that can see them.
     used : float
@@ -210,7 +210,7 @@ class AdditivePolicy:
         Inputs that get a curve; a wider table is screened: a step of REML takes the cube of 14 columns for each, 0.2 s
         for 100, and few tables have more inputs that matter.
     most_straight : int
-        Inputs of a linear model; with more, those that have a curve: a step of REML takes the cube of them.
+        Inputs of a linear model; with more, inputs with a curve: a step of REML takes the cube of them.
     pair_inputs : int
         Inputs of which all pairs are ranked; with more inputs those with the largest main effects: 100 inputs have
         4,950 pairs, which take a second at 10,000 rows.
@@ -223,7 +223,7 @@ class AdditivePolicy:
         row far out made a long continuation, which cost 1.5 points of R2 on a table with a heavy tail; on ten others
         nothing changed.
     fence : float
-        Even knots end at so many distances of the quartiles beyond the quartiles: Tukey's fences.
+        Even knots end at this multiple of the distance of the quartiles beyond the quartiles: Tukey's fences.
     narrowest : float
         Knots nearer to each other, as a share of the largest number, would coincide in rounding: 2^-52 times 45.
     least_left : float
@@ -299,15 +299,15 @@ class AdditivePolicy:
     inference: InferencePolicy = InferencePolicy()
 
     def intervals(self, rows: float) -> int:
-        """Return the number of knot intervals of every input for so many rows."""
+        """Return the number of knot intervals of every input for this number of rows."""
         return int(min(max(round(self.intervals_factor * rows ** (1 / 3)), self.fewest_intervals), self.most_intervals))
 
     def wiggly(self, inputs: int, rows: float) -> int:
-        """Return the most wiggly columns of each of so many inputs: together no more than rows."""
+        """Return the most wiggly columns of each input: together no more than rows."""
         return max(int(min(self.wiggly_columns, rows)) // max(inputs, 1), self.fewest_wiggly)
 
     def margin(self, rows: float) -> int:
-        """Return the number of intervals of the margins of pairs for so many rows."""
+        """Return the number of intervals of the margins of pairs for this number of rows."""
         return max(size for least, size in self.margin_intervals if rows >= least)
 
     def most_products(self, rows: float) -> int:

@@ -43,7 +43,7 @@ class RemlFit:
     iterations: int  # Newton steps
     converged: bool  # whether the tolerance was reached
     _state: _Criterion = field(repr=False)
-    # positions, among all columns, of those that were estimated; None for all
+    # positions, among all columns, of the estimated ones; None for all
     columns: NDArray[np.intp] | None = field(default=None, repr=False)
 
     def ridge(self, groups: NDArray[np.intp]) -> Array:
@@ -83,6 +83,7 @@ class RemlFit:
         likelihood = self._state
         point = self._optimum
         inverse = point.inverse()
+        # The Schur complement of each vanished group: its own information and score once the other groups have adapted.
         on = np.flatnonzero(point.on)
         extra = np.zeros((len(point.on), len(point.on)))
         gone = ~np.isfinite(self.strength) & (likelihood.first > 0) & (not likelihood.is_crowded)
@@ -94,7 +95,9 @@ class RemlFit:
             carry = np.zeros((len(extra), len(own)))
             carry[own] = np.eye(len(own))
             carry[on] = -inverse @ cross  # what the others do when this one moves
+            # Its prior variance is integrated over its likelihood, and the spread carried on to all coefficients.
             extra += carry @ vanished_moment(left, score, point.dispersion, likelihood.policy.shrinkage_nodes) @ carry.T
+        # In the columns that were estimated, and in units of the dispersion of the fit.
         columns = self._estimated
         covariance = self.corrected_covariance.copy()
         covariance[np.ix_(columns, columns)] += extra * (self.dispersion / point.dispersion)
@@ -245,6 +248,7 @@ def _result(criterion: _Criterion, point: _Point, iterations: int, converged: bo
     """Return the coefficients at a point, of all columns."""
     if not point.is_differentiated:
         criterion.derivatives(point)
+    # From the columns of this point to all columns; coefficients of a vanished group are zero.
     p = len(criterion.groups)
     coef = np.zeros((p, point.coef.shape[1]))
     covariance = np.zeros((p, p))
@@ -252,6 +256,7 @@ def _result(criterion: _Criterion, point: _Point, iterations: int, converged: bo
     if coef.shape[1] == 1:
         coef = coef[:, 0]
     covariance[np.ix_(point.on, point.on)] = point.dispersion * point.inverse()
+    # Effective degrees of freedom: the size of a group less the trace that its penalty takes.
     edf = np.where(np.isfinite(point.strength), criterion.sizes - point.trace, 0.0)
     criterion.forget()
     return RemlFit(
@@ -373,12 +378,15 @@ class _Criterion:
         self.groups = groups
         self.scale = scale
         self._last: tuple[NDArray[np.bool_], Array] | None = None  # columns of the last point, and their matrix
+        # Number and size of the groups; columns of group -1 have no penalty.
         count = int(groups.max(initial=-1)) + 1
         self.free = int((groups < 0).sum())
         self.sizes = np.bincount(groups + 1, minlength=count + 1)[1:].astype(float)
+        # Rivals for the rows: many groups beside few rows overfit their strengths.
         self.rivals = max(int((self.sizes > 0).sum()), rivals)
         self.is_crowded = self.rivals > policy.crowded * normal.rows
         self.degrees = max(normal.rows - self.free, 1.0)
+        # The mean information of a column of each group sets the scale of its strength.
         power = _by_group(groups, np.diag(self.gram), count)
         self.first = power / np.maximum(self.sizes, 1)
         self.faintest = np.maximum(policy.faintest * self.first, 1e-250)
@@ -452,6 +460,7 @@ class _Criterion:
         With P = (X'WX + S)^-1, b_j the part of S b in group j: the first derivatives are b_j'b / scale +
         strength_j tr(P_jj) - size_j, the second ones follow from dP = -P dS P.
         """
+        # Rows of (X'WX + S)^-1 and of the coefficients, times the strength of their group.
         count = len(self.sizes)
         group = self.groups[point.on]
         inverse = point.inverse()
@@ -460,8 +469,10 @@ class _Criterion:
         pulled = strength[:, None] * point.coef
         point.is_differentiated = True
         point.trace = _by_group(group, share, count)
+        # First derivatives: the power of the penalty, and what the determinants add.
         power = _by_group(group, (pulled * point.coef).sum(1), count) / point.dispersion
         slope = np.where(np.isfinite(point.strength), power + self.copies * (point.trace - self.sizes), 0.0)
+        # Second derivatives, summed by pairs of groups; an estimated scale adds its own curvature.
         both = inverse * (self.copies * strength[:, None] * strength) * inverse
         both += (2 / point.dispersion) * (inverse * (pulled @ pulled.T))
         curvature = np.diag(power + self.copies * point.trace) - _sum_groups(both, group, count)

@@ -118,16 +118,19 @@ def solve_gaussian(design: Design, x: Array, y: Array, weight: Array, before: Ad
     shift = (weight @ y) / weight.sum()  # squares of centred numbers keep their digits
     centred = y - shift
     normal = _extended(before, design, x, weight, centred)
+    # A start for the strengths, from the estimate of an earlier design.
     if before is not None:
         starts = before.starts(design)
     else:
         starts = (None,) * y.shape[1]
+    # Restricted likelihood of each output by itself: they share the normal matrix alone.
     fits = []
     for output, start in enumerate(starts):
         fit = estimate(normal.output(output), design, start, offset=float(shift[output]))
         coef = fit.coef.copy()
         coef[0] += shift[output]
         fits.append(replace(fit, coef=coef))
+    # What is left of the responses.
     residual = y - design.link(np.stack([fit.coef for fit in fits], 1), x)
     steps = max((fit.iterations for fit in fits), default=0)
     converged = all(fit.converged for fit in fits)
@@ -140,6 +143,7 @@ def _extended(before: AdditiveModel | None, design: Design, x: Array, weight: Ar
     """Return the normal matrix of a design; of what an earlier one holds, nothing is summed again."""
     if before is None or before.design.curves is not design.curves:
         return normal_matrix(design, x, weight, response, design.rows)
+    # Columns that both designs have.
     old = [np.arange(design.mains)]
     new = [np.arange(design.mains)]
     for number, pair in enumerate(design.pairs):
@@ -149,11 +153,13 @@ def _extended(before: AdditiveModel | None, design: Design, x: Array, weight: Ar
             new.append(np.r_[design.columns_of_pair(number)])
     taken = np.concatenate(old)
     place = np.concatenate(new)
+    # Their cross products are copied.
     p = len(design.groups)
     gram = np.zeros((p, p))
     moment = np.zeros((p, response.shape[1]))
     gram[np.ix_(place, place)] = before.normal.gram[np.ix_(taken, taken)]
     moment[place] = before.normal.moment[taken]
+    # Those of new columns with all columns are summed in one pass over the rows.
     fresh = np.setdiff1d(np.arange(p), place)
     if len(fresh):
         for part in design.chunks(len(x)):

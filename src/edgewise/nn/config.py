@@ -32,8 +32,8 @@ class KANConfig:
     Parameters
     ----------
     width : sequence of int
-        Number of nodes of each layer, inputs first. After the inputs an entry may be a pair (sums, products): so many
-        plain nodes, and so many nodes that multiply two sums.
+        Number of nodes of each layer, inputs first. After the inputs an entry may be a pair (sums, products): the
+        number of plain nodes, and of nodes that multiply two sums.
     grid_size : int or sequence of int
         Number of knot intervals in the domain, for all layers or for each. 0 for a layer without splines.
     degree : int or sequence of int
@@ -41,7 +41,7 @@ class KANConfig:
         torch, without the compiled kernel.
     base : str or callable
         Fixed function that is added to each spline with a weight: "silu", "identity", "tanh", "relu", "gelu",
-        "softplus", "sin", or "zero" for none; or any function that torch applies to each number of a tensor, as
+        "softplus", "sin", or "zero", no function; or any function that torch applies to each number of a tensor, as
         torch.erf, nn.Mish() or ``lambda x: x * torch.exp(-x * x)``. Functions of torch become their names, as "mish";
         a network with another function can't be saved, and exports write the eight names above alone. Only "silu" and
         "identity" are in the compiled kernel.
@@ -245,7 +245,7 @@ def _without_pairs(
 
 
 def _check_products(products: Sequence[Sequence[int]], width: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-    """Return `products` as tuples of int, () if there are none. Raises InputError."""
+    """Return `products` as tuples of int, () without products. Raises InputError."""
     if not isinstance(products, list | tuple) or not all(isinstance(arities, list | tuple) for arities in products):
         raise InputError(f"products must give the arities of each layer's product nodes, got {products!r}")
     if not any(products):
@@ -272,6 +272,7 @@ def _check_functions(
         return ()
     result: list[Names | None] = []
     for number, rows in enumerate(functions):
+        # Names of each layer: a row for each input, with one name for each sum or factor of the next layer.
         if rows is None:
             result.append(None)
             continue

@@ -91,6 +91,7 @@ class Elementary:
 
     def jet_derivatives(self, x: Tensor, order: int) -> list[Tensor]:
         """Compute f, f', ..., f^(order) at x; each has the shape of x and is differentiable."""
+        # The function's own derivatives, else repeated automatic differentiation.
         if self.derivatives is not None:
             return self.derivatives(x, order)
         results = [self.function(x)]

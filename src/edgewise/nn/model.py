@@ -67,7 +67,7 @@ class KAN(Chain):
     degree : int or sequence of int
         Polynomial degree of the splines, for all layers or for each: 0 to 10, with the fast kernel to 5.
     base : {"silu", "identity", "zero", "tanh", "relu", "gelu", "softplus", "sin"} or callable
-        Fixed function, added to each spline with a weight; "zero" for none. Any elementwise function, as torch.erf.
+        Fixed function, added to each spline with a weight; "zero", no function. Any elementwise function, as torch.erf.
     domain : (float, float) or Tensor, optional
         Interval (low, high) that the knots of the first layer cover, or one such row per input, (in, 2). Without it the
         first `fit` sets it from the data; it always sets the domains of the later layers.
@@ -112,6 +112,7 @@ class KAN(Chain):
         **options: Unpack[ModelOptions],
     ) -> None:
         super().__init__()
+        # Configuration and the generator of the first coefficients.
         check_options(KAN, options, ModelOptions)
         config = KANConfig(width, grid_size, degree, base, options.get("products", ()), options.get("functions", ()))
         table = options.get("table", ELEMENTARY)
@@ -119,6 +120,7 @@ class KAN(Chain):
         dtype = options.get("dtype")
         device = checked_device(options.get("device"))
         generator = seeded_generator(seed)
+        # For each layer the edges with their sums, then the products of groups of sums.
         layers: list[KANLayer | ProductLayer] = []
         for number, (inputs, size) in enumerate(zip(config.width, config.grid_size, strict=False)):
             layers.append(

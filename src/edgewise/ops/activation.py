@@ -94,11 +94,13 @@ def activation_derivatives(x: Tensor, base: str | Function, order: int) -> list[
     in the function itself; silu(x) = x s(x) has the derivatives x s^(k) + k s^(k-1), and so has gelu(x) = x P(x) with
     the normal distribution function P. Functions that have no formula here are differentiated by torch.
     """
+    # Repeated automatic differentiation.
     if order == 0 or base not in _WRITTEN:
         functions = [activation_of(base)]
         for _ in range(order):
             functions.append(_slope_of(functions[-1]))
         return [function(x) for function in functions]
+    # Closed forms.
     if base == "tanh":
         return _of_polynomial_slope(torch.tanh(x), (1.0, 0.0, -1.0), order)
     if base == "sin":

@@ -105,6 +105,7 @@ def kernel_for(x: Tensor, degree: int = 3) -> str:
 
 def choose(degree: int, *tensors: Tensor | None) -> ModuleType:
     """Return the kernel for these tensors. Raises InputError if the requested one cannot take them."""
+    # The quickest kernel that takes the tensors.
     requested = requested_kernel()
     if requested is None:
         if cpu.refuses(degree, *tensors) is None:
@@ -114,6 +115,7 @@ def choose(degree: int, *tensors: Tensor | None) -> ModuleType:
         if is_reference or dense.refuses(degree, *tensors) is not None:
             return reference
         return dense
+    # The one that was requested.
     if requested == "reference":
         return reference
     if requested == "triton":

@@ -123,6 +123,7 @@ def _computed(kernel: ModuleType, open_slot: int, *inputs: Any) -> Tensor:
 def _as_one_batch(size: int, dims: Sequence[int | None], inputs: Sequence[Any]) -> tuple[Tensor, int]:
     """Do all `size` calls of vmap as one with size * batch rows; a tensor whose dim is None is the same in each."""
     open_slot, u, v, x, *shared = inputs
+    # Rows of all calls below each other.
     rows = 0
     flat: list[Any] = []  # tensors, None for the open slot
     for tensor, dim in zip((u, v, x), dims[1:4], strict=True):
@@ -278,6 +279,7 @@ def spline_sum(
     >>> spline_sum(torch.tensor([[0.3]]), torch.ones(1, 7, 1), knots, degree=3).round(decimals=6).tolist()
     [[1.0]]
     """
+    # Shapes, dtypes, degree and order.
     if degree not in range(MAX_EDGE_DEGREE + 1):
         raise InputError(f"degree must be an integer from 0 to {MAX_EDGE_DEGREE}, got {degree!r}")
     if not isinstance(order, int) or order < 0:

@@ -53,7 +53,7 @@ class _LayerSum(Function):
         x, coef, base, mask, knots = ctx.saved_tensors
         wanted = ctx.needs_input_grad[:3]
         call = LayerCall(x, coef, knots, ctx.degree, base, mask, ctx.base_function)
-        # The other tensors are those that the kernel took in the forward pass.
+        # The other tensors are the kernel's in the forward pass.
         if torch.is_grad_enabled() or backend.choose(ctx.degree, u, x) is not cpu:
             gradients = _differentiable_gradients(u, call, wanted)
         else:
@@ -121,7 +121,7 @@ def layer_sum(
     degree : int
         Degree of the splines.
     base_function : str or callable
-        The base function or its name, "zero" for none; the kernel has "identity" and "silu".
+        The base function or its name, "zero", no function; the kernel has "identity" and "silu".
 
     Returns
     -------

@@ -184,8 +184,10 @@ class Team:
         Ctrl-C that ends the body ends the others too, as does SystemExit, which handlers of other signals raise. While
         the body works, a thread sends signs of life to the others; a process that was stopped or hangs sends none.
         """
+        # Signs of life from a thread of its own.
         if self.count > 1:
             threading.Thread(target=self._live, daemon=True).start()
+        # The end is sent to the others, whatever it is.
         try:
             yield
         except ProcessError:  # no process is left to receive it
@@ -204,6 +206,7 @@ class Team:
 
     def serve(self) -> Any:
         """Answer the requests of the leading process until its work ends; return the result."""
+        # Requests for sums and samples, until the end is sent.
         try:
             with self._whole_exchange():
                 while True:
@@ -217,6 +220,7 @@ class Team:
                     self._is_stopped = False
         finally:
             self._leave()
+        # The end as the leading process has sent it.
         if kind == "fail":
             raise InputError(content)
         if kind == "stop":
@@ -234,6 +238,7 @@ class Team:
             with self._exchanges:
                 yield
             return
+        # Each signal is noted, and its handler waits.
         former = {
             number: handler
             for name in ("SIGINT", "SIGTERM", "SIGHUP")
@@ -249,6 +254,7 @@ class Team:
 
         for number in former:
             signal.signal(number, note)
+        # The exchange, then the handlers of the signals that came.
         try:
             with self._exchanges:
                 yield

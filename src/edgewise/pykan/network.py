@@ -39,7 +39,7 @@ def from_pykan(
         Path of a checkpoint without the endings "_config.yml" and "_state", a folder of checkpoints, whose newest
         version is read, or a network of pykan in memory.
     table : mapping of str to Elementary
-        Elementary functions by name; those that `add_symbolic` gave to pykan must be in it.
+        Elementary functions by name; functions that `add_symbolic` gave to pykan must be in it.
     dtype : torch.dtype
         Of the network.
     beyond : {"zero", "line"}

@@ -1,4 +1,4 @@
-"""Models compared on the same held-out rows (`Comparison`), with the one sentence that says which of them to use."""
+"""Models compared on the same held-out rows (`Comparison`), with one sentence about which of them to use."""
 
 import math
 from collections.abc import Sequence
@@ -121,7 +121,7 @@ class Comparison:
 
     @property
     def better(self) -> str:
-        """Name of the best model that is ahead of the KAN beyond chance, "" for none."""
+        """Name of the best model that is ahead of the KAN beyond chance, "" if no model is."""
         if self.decided_by is not None:
             return self.decided_by.better
         behind = self._places()[2]

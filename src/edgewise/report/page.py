@@ -136,7 +136,7 @@ def tabs(content: ReportContent) -> str:
     drawn = _Figures(content)
     effects = ReportContent(content.title, figures=[one for one in content.figures if one.kind == "effects"])
     pairs = ReportContent(content.title, figures=[one for one in content.figures if one.kind == "pair"])
-    # The parts, or a sentence that says why one is empty or how to fill it.
+    # The parts, or a sentence why one is empty or how to fill it.
     joint = _list(content.joint) or _paragraph(
         ["The model is a sum of curves of single inputs, or what pairs add to it is too small to be told from chance."]
     )

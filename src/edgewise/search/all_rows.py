@@ -150,6 +150,7 @@ class AllRows:
         self, chosen: Fitted, network: TrainedShape, samples: Samples, budget: Budget
     ) -> tuple[Fitted, str, bool]:
         """Train the network of the sample further on all rows, see `fitted`."""
+        # The penalty of the sample's strength counts as often as there are rows.
         shape = network.shape
         budget.stage = f"{shape.describe()}, all {counted(self.count, 'row')}"
         share = 1.0
@@ -160,6 +161,7 @@ class AllRows:
             budget.report(share=event.share, loss=event.loss)
             return budget.is_over
 
+        # Steps that read all rows in batches, from the network of the sample.
         loader = self.loader()
         whole: Problem = Regression(loader)
         if chosen.family.is_classes:

@@ -252,6 +252,7 @@ def _checked(
     starts: int | None,
 ) -> Regression:
     """Check the arguments; return the problem with validation data."""
+    # The problem and the numbers that limit the work.
     if not isinstance(problem, Regression) or problem.train_loader is not None:
         raise InputError(f"problem must be a Regression with tensors, got {type(problem).__name__}")
     check_count(seed, "seed", 0)
@@ -260,6 +261,7 @@ def _checked(
     check_number(budget, "budget", positive=True)
     if time_limit is not None and not (is_number(time_limit) and time_limit > 0):
         raise InputError(f"time_limit must be a positive number of seconds or None, got {time_limit!r}")
+    # The shape must fit the data.
     data = problem.train
     inputs = data.x.shape[1]
     outputs = data.y.shape[1]
@@ -267,6 +269,7 @@ def _checked(
         width = tuple(width)
         if len(width) < 2 or (width[0], width[-1]) != (inputs, outputs):
             raise InputError(f"width must begin with {inputs} and end with {outputs} like the data, got {width}")
+    # Samples that are held out, unless the caller has some.
     if problem.validation is None:
         if len(data) < 20:
             raise InputError(f"problem must have at least 20 samples, got {len(data)}")

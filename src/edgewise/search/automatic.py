@@ -218,6 +218,7 @@ def _fit_report(fitted: Fitted, samples: Samples, stopped: StopReason, budget: B
 
 def _of_two_classes(model: KAN) -> KAN:
     """The network with the logits (-eta / 2, eta / 2) for one with the log odds eta."""
+    # A network with one output more; layers before the last are copied.
     config = model.config
     both = KAN(
         (*config.width[:-1], 2),
@@ -231,6 +232,7 @@ def _of_two_classes(model: KAN) -> KAN:
     with torch.no_grad():
         for number in range(len(model.layers) - 1):
             both.layers[number].load_state_dict(model.layers[number].state_dict())
+        # The log odds eta are the difference of the logits, half of it each.
         new = edge_layers(both)[-1]
         old = edge_layers(model)[-1]
         new.knots.copy_(old.knots)

@@ -47,12 +47,14 @@ class HeldOutRows:
     @classmethod
     def of(cls, samples: Samples, search: Search, fitted: Fitted) -> HeldOutRows | None:
         """Return the rows of a search that has ended; None for few rows, and for classes and survival times."""
+        # Predictions of rows whose own value no model had seen.
         known = search.held_out()
         family = fitted.family
         if known is None or len(known[0]) < FEWEST_ROWS or samples.y.ndim == 1:
             return None
         rows, links, by_folds = known
         seen = samples.select(rows)
+        # Residuals on the scale on which their spread is even: of logarithms for a log-normal target, else of values.
         y = seen.y
         predicted = links
         if family.log_link and family.is_normal:

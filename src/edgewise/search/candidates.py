@@ -132,12 +132,14 @@ class Candidate:
 
     def describe(self) -> str:
         """Return the candidate in a few words."""
+        # What the candidate is built of.
         if self.shape is not None:
             return self.shape.describe()
         if self.smooth:
             return "smooth function of all inputs"
         if not self.additive:
             return "constant"
+        # Parts of an additive model.
         if self.linear:
             words = "linear"
         elif self.pairs:
@@ -148,6 +150,7 @@ class Candidate:
             words += " with steps"
         elif self.steps:
             words += " and steps"
+        # Link, hidden nodes, strength of the penalty, and the mean of several models.
         if self.family.is_normal and self.family.log_link:
             words += " for the logarithm of y"
         if self.nodes and self.pairs:
@@ -259,6 +262,7 @@ class FitCache:
         constraints: Constraints | None = None,
         whole: FitCache | None = None,
     ) -> None:
+        # The design: given, or of these rows.
         self.samples = samples
         self.policy = policy
         self.seed = seed
@@ -270,6 +274,7 @@ class FitCache:
             if inputs is not None:
                 design = with_curves(design, inputs, samples.x, samples.weight)
         self.design = replace(design, rows=samples.total)
+        # Straight lines are decided on all rows, also for caches of folds.
         self.whole = whole
         if whole is None:
             straight = straight_lines(design, samples.x, samples.weight)
@@ -315,6 +320,7 @@ class FitCache:
             outputs = max(candidate.family.predictors, 2)
         else:
             outputs = self.samples.y.shape[1]
+        # All rows: several starts of many steps. A fold: a few steps, from the network of the grid before.
         if self.whole is None:
             starts = self.policy.final_starts
             threads: AbstractContextManager[object] = nullcontext()
@@ -377,7 +383,7 @@ class FitCache:
         return self._solved[candidate]
 
     def parts(self, count: int, family: Family) -> list[FitCache]:
-        """Return the caches of so many parts of the rows, each without a fold of a division."""
+        """Return the caches of `count` parts of the rows, each without a fold of a division."""
         size = round(1 / (1 - self.policy.bag_share))
         repeats = -(-count // size)
         divided = self.samples.folds(family, self.seed, size, repeats)
@@ -533,7 +539,7 @@ def finer(estimate: AdditiveModel, samples: Samples) -> AdditiveModel:
 
 
 def with_doubled_margins(estimate: AdditiveModel, samples: Samples, rows: float) -> AdditiveModel:
-    """Return an estimate of a sample of so many rows whose pairs have margins of twice as many intervals.
+    """Return an estimate of a sample of `rows` rows whose pairs have margins of twice as many intervals.
 
     A sample may not see what finer margins are for; all rows do, and their strengths keep smooth what does not need
     them.

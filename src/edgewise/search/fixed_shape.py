@@ -85,6 +85,7 @@ class FixedShape:
 
     def describe(self) -> str:
         """Return the shape in words."""
+        # Hidden layers, if there are any.
         shape = "additive"
         if self.hidden:
             if len(self.hidden) == 1:
@@ -96,6 +97,7 @@ class FixedShape:
             else:
                 nodes = f"{', '.join(map(str, self.hidden))} nodes"
             shape = f"{layers} of {nodes}"
+        # Strength of the penalty.
         if self.strength:
             strength = f"regularisation {self.strength:.0e}"
         else:
@@ -121,7 +123,7 @@ def train_shape(
     final: bool = False,
     listener: Listener | None = None,
 ) -> Iterator[TrainedShape]:
-    """Train a network of a given shape with so many outputs, on one grid after another; yield it after each phase."""
+    """Train a network of a given shape and number of outputs, on one grid after another; yield it after each phase."""
     # The training data of the problem are tensors. Training continues from a copy of `warm`, a model of the same shape
     # whose grid size divides that of `shape`, and makes more steps for a `final` model. When the listener has ended a
     # training no further step is made: finer grids then keep the function. The network is there before the first step
@@ -173,7 +175,7 @@ def train_shape(
 def best_of_starts(
     problem: Problem, shape: FixedShape, *, outputs: int, seed: int, starts: int, listener: Listener | None = None
 ) -> Iterator[TrainedShape]:
-    """Train a network from at most so many initial weights; yield that of the lowest penalised loss so far.
+    """Train a network from at most `starts` initial weights; yield that of the lowest penalised loss so far.
 
     A network without hidden layers is linear in its coefficients and has one start, a large one too.
     """
@@ -181,11 +183,13 @@ def best_of_starts(
     lowest = math.inf
     if not shape.hidden:
         starts = 1
+    # One training from each start; the first start shows its progress.
     for start in range(starts):
         other = seed_of_start(seed, start)
         for trained in train_shape(problem, shape, outputs=outputs, seed=other, final=True, listener=listener):
             if best is None:
                 yield trained
+        # The penalised loss decides, without held-out rows.
         score = math.inf
         if trained.report.history:
             record = trained.report.history[-1]
@@ -193,6 +197,7 @@ def best_of_starts(
         if best is None or score < lowest:
             best = trained
             lowest = score
+        # The end: time is over, or further starts would cost too much.
         if trained.report.stopped == StopReason.TIME_LIMIT:
             best = best._replace(report=replace(best.report, stopped=trained.report.stopped))
         yield best

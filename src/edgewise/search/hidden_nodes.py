@@ -100,7 +100,7 @@ def find_nodes(
 
 
 def too_large(inputs: int, outputs: int, nodes: int, policy: SearchPolicy) -> str:
-    """Return a sentence why so many nodes are not tried, "" where the limit of parameters allows them."""
+    """Return a sentence why this number of nodes is not tried, "" where the limit of parameters allows them."""
     fewest = _parameters(inputs, outputs, nodes, SETTINGS.inner_grids[-1])
     if fewest <= policy.growth_parameters:
         return ""
@@ -114,7 +114,7 @@ def too_large(inputs: int, outputs: int, nodes: int, policy: SearchPolicy) -> st
 
 
 def _parameters(inputs: int, outputs: int, nodes: int, grid: int) -> int:
-    """Parameters of nodes in training, whose inner functions have so many intervals."""
+    """Parameters of nodes in training, whose inner functions have this number of intervals."""
     return inputs * nodes * (grid + SETTINGS.degree) + nodes * outputs * (SETTINGS.outer_grid + SETTINGS.degree)
 
 
@@ -159,6 +159,7 @@ def _pursued(
     u: np.ndarray, residual: np.ndarray, weight: np.ndarray, starts: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The direction (n,) and the polynomial (SETTINGS.test_degree, m) of it that explain most of a residual."""
+    # First directions: the eigenvectors of the residual's averaged Hessian, and random ones.
     rng = np.random.default_rng(seed)
     few = min(starts // 2 + 1, u.shape[1])
     first = np.concatenate(
@@ -181,6 +182,8 @@ def _pursued(
         slope = root * (slopes @ coef) / length
         return error.T.ravel(), (-slope.T[:, :, None] * u).reshape(-1, u.shape[1])
 
+    # Projection pursuit (Friedman and Stuetzle, 1981) by Levenberg-Marquardt: for each direction the best polynomial is
+    # known (variable projection in Kaufman's approximation), so only the direction is searched.
     rule = DampingRule(SETTINGS.test_damping)
     limits = LeastSquaresLimits(evaluations=SETTINGS.test_steps)
     best = first[:, 0]
@@ -370,7 +373,7 @@ def smooth_residual(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, err
 
     The ratio of half the mean square of the differences between neighbours to the variance is 1 for noise (von Neumann,
     Annals of Mathematical Statistics 12 (1941) 367; with nearest neighbours, the Gamma test of Stefansson et al.,
-    Neural Computing and Applications 5 (1997) 131). It must lie below 1 by so many standard errors.
+    Neural Computing and Applications 5 (1997) 131). It must lie below 1 by this number of standard errors.
     """
     from scipy.spatial import KDTree
 

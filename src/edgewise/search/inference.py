@@ -219,6 +219,7 @@ def _fill_curves(parts: dict[str, np.ndarray], design: Design, root: np.ndarray,
 
 def _fill_pairs(parts: dict[str, np.ndarray], fitted: Fitted, root: np.ndarray, output: int) -> None:
     """Write the changes of the factors of product nodes, in the order of `AdditiveModel.to_kan`."""
+    # Product nodes lie behind the outputs and the hidden nodes.
     model = fitted.model
     if fitted.nodes is None:
         hidden = 0
@@ -226,6 +227,8 @@ def _fill_pairs(parts: dict[str, np.ndarray], fitted: Fitted, root: np.ndarray, 
         hidden = fitted.nodes.coef.shape[2]
     place = len(model.fits) + hidden
     for number, pair in enumerate(model.pairs):
+        # The change of the tensor of coefficients between orthonormal margins, and by it that of its two singular
+        # factors.
         own = model.design.columns_of_pair(number)
         margins = model.design.pairs[number].margins
         roots = [symmetric_roots(margin.covariance) for margin in margins]

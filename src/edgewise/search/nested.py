@@ -82,6 +82,7 @@ class Search:
 
     def run(self) -> SearchReport:
         """Try the candidates in order of richness; `best` is then the chosen one, after Ctrl-C that of a first look."""
+        # The search, unless there is nothing to divide; Ctrl-C and limits end it with the best so far.
         with self._ends(), self.stage.holds():
             if len(self.samples) < 2 and not self.settings.is_fixed:
                 self.best = Candidate(self.family, additive=False)
@@ -93,6 +94,7 @@ class Search:
                 if not self.budget.is_interrupted:
                     self._begin_stage(self.policy.search_share)
                     self._run()
+        # Why it ended, in words where a limit did.
         stopped = self.budget.ended_by or StopReason.CONVERGED
         limits = {
             StopReason.TIME_LIMIT: Budget(self.settings.time_limit or self.budget.time_limit).limit_words,
@@ -114,11 +116,13 @@ class Search:
         """Fit a constant and an additive model to few rows, for a search that is ended before it has a model."""
         if self.settings.time_limit is None and not self.settings.keep_interrupted:
             return
+        # A few rows, evenly through the table.
         count = len(self.samples)
         most = self.policy.first_rows
         rows = self.samples
         if count > most:
             rows = rows.select(np.linspace(0, count - 1, most).astype(int))
+        # A constant, and an additive model where it is quick.
         rules = self.settings.constraints
         seed = self.settings.seed
         cache = FitCache(rows, policy=self.policy, seed=seed, inputs=[], constraints=rules)
@@ -319,7 +323,7 @@ class Search:
         return smooth_residual(self.samples.x, residual, weight, self.policy.smooth_errors)
 
     def check_time(self, candidate: Candidate, times: float, fitted: float | None = None) -> None:
-        """End the search if so many further fits of a candidate do not fit into the time that it may take."""
+        """End the search if this number of further fits of a candidate does not fit into the time that it may take."""
         if self.budget.time_limit is None:
             return
         seconds = self.fit_seconds.get(candidate, self.fit_seconds.get(candidate.base, 0.0))
@@ -365,11 +369,13 @@ class Search:
 
         If time or memory are over before its end, or Ctrl-C came, the best model of the search is returned.
         """
+        # The best candidate on all rows.
         self._begin_stage(self.policy.final_share)
         if self.best is not None and not self.budget.is_interrupted:
             with self._ends():
                 return self._fit_best()
             self.stage.time_limit = None  # strengths that the folds changed may need one short fit more
+        # Time or memory was over: the best model that there is.
         if (best := self.fallback) is None:  # the budget is not checked before there is a model, memory may be over
             if self.budget.is_interrupted:
                 raise KeyboardInterrupt
@@ -384,11 +390,13 @@ class Search:
     def _fit_best(self) -> Fitted:
         """Fit the chosen candidate to as many rows as the time limit allows."""
         assert self.best is not None
+        # The models of the search, where it saw all rows.
         self.budget.report(f"final fit: {self.best.describe()}", 0.95)
         same_rows = self.samples is self.all_rows
         if self.cache is not None and same_rows:
             cache = self.cache
         else:
+            # Else as many rows as the time allows, by the seconds of the search's own fit.
             samples = self.all_rows
             seconds = self.fit_seconds.get(self.best.base, 0.0)
             affordable = len(samples)
@@ -402,6 +410,7 @@ class Search:
             cache = self._cache_of(samples)
             cache.sample = self.cache
         self._final_cache = cache
+        # The mean of a division's models is there already; any other candidate is fitted.
         with self.stage.holds():
             if self.best.models == self.policy.bags and len(self._fold_caches) == self.policy.bags:
                 fitted = cache.mean(self.best, [part for _, part in self._fold_caches])

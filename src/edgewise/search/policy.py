@@ -21,7 +21,7 @@ class SearchPolicy:
 
     # Losses refer to targets of variance 1, so that a loss of 1 is that of predicting the mean.
 
-    # (rows, parts, repeats): tables of at least so many rows are divided into so many parts, so many times. Five parts,
+    # (rows, parts, repeats): tables of at least `rows` rows are divided `repeats` times into `parts`. Five parts,
     # Breiman and Spector, Int. Stat. Rev. 60 (1992) 291, are as good as ten for choosing models. A small table is
     # divided twice, since the luck of one division is a good part of the error; a large one into three parts, which
     # saves time
@@ -43,7 +43,7 @@ class SearchPolicy:
     # share of the time that the first additive model may take, see `first_rows`: it is all there is if the search does
     # not come to one
     first_share: float = 0.3
-    # the final fit takes so many rows that it should take its share of the time divided by this number: on a busy
+    # the final fit takes as many rows as should take its share of the time divided by this number: on a busy
     # machine the same work takes half as long again
     busy: float = 1.5
     # rows of the first model, which is there if the time limit or Ctrl-C ends a search early, and least rows of a
@@ -56,9 +56,9 @@ class SearchPolicy:
     beyond: float = 0.5
     # the same for samples without noise, whose inputs are followed a whole range beyond the samples
     noise_free_beyond: float = 1.0
-    # polynomials of all inputs, hidden nodes and approximations must lower the held-out loss by so many standard errors
-    # of the difference (the one-standard-error rule of Breiman et al., "Classification and Regression Trees", 1984,
-    # section 3.4.3)
+    # polynomials of all inputs, hidden nodes and approximations must lower the held-out loss by this many standard
+    # errors of the difference (the one-standard-error rule of Breiman et al., "Classification and Regression Trees",
+    # 1984, section 3.4.3)
     margin: float = 1.0
     # the same for the additive model against a constant, for pairs, links and bags. 0, so that the lower held-out loss
     # decides: restricted likelihood has required evidence before, and a rule that wants a standard error more loses
@@ -67,18 +67,18 @@ class SearchPolicy:
     # pairs that lower the variance of the noise below this share of it are taken without cross-validation: such a fall
     # is no chance, and on all tables where pairs did harm the variance fell far less
     settled_noise: float = 0.5
-    # A candidate that is worse by so many standard errors is not developed further (a race, as in Maron and Moore,
+    # A candidate that is worse by this many standard errors is not developed further (a race, as in Maron and Moore,
     # "Hoeffding races", 1994)
     race_margin: float = 2.0
     # rows from which parts of a table with several linear predictors keep the strengths, and the pairs, of the whole
-    # table, and estimate coefficients alone: so many rows determine strengths well
+    # table, and estimate coefficients alone: the rows of a sample determine strengths well
     held_rows: int = 1000
     # strengths for classes are raised, or else lowered, by this factor as long as that lowers the held-out loss, and at
     # most to this multiple: a held-out loss is flat within a factor of two of its best strength, and 64 times the
     # penalty leave little of a model
     shrinkage: float = 4.0
     most_shrinkage: float = 64.0
-    # A logarithmic link is tried where the largest target is over so many times the mean: less skewed targets gained
+    # A logarithmic link is tried where the largest target is over this multiple of the mean: less skewed targets gained
     # nothing where it was tried
     link_skew: float = 3.0
     # share by which a logarithmic link, or a mean, must lower the loss: less is worth neither leaving the scale of y
@@ -141,7 +141,7 @@ class SearchPolicy:
     left_out: tuple[str, ...] = ()  # names of stages that an ablation leaves out
 
     def division(self, rows: int) -> tuple[int, int]:
-        """Return the parts and repeats of cross-validation for so many rows, each counted once a linear predictor."""
+        """Return the parts and repeats of cross-validation for a number of rows, counted once a linear predictor."""
         return next((parts, repeats) for least, parts, repeats in reversed(self.divisions) if rows >= least)
 
     def may_be_smooth(self, rows: int, inputs: int) -> bool:
@@ -172,6 +172,7 @@ class SearchPolicy:
         """Return the policy for an effort: "high" divides twice as often and allows more nodes and more models."""
         if effort != "high":
             return self
+        # Twice the divisions, models and folds, and more rows and work for what a search of normal effort leaves out.
         return replace(
             self,
             divisions=tuple((rows, parts, 2 * repeats) for rows, parts, repeats in self.divisions),

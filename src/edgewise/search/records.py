@@ -144,6 +144,7 @@ class SearchReport:
         return f"<SearchReport: {self.chosen}, chosen of {tried}, {self.stopped}>"
 
     def __str__(self) -> str:
+        # A line for each candidate that was tried.
         names = ("candidate", "held-out loss", "standard error", "parameters", "seconds", "taken")
         rows = [
             (

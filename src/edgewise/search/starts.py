@@ -47,7 +47,7 @@ class RaceSettings:
     most_starts: int = 8
     least_starts: int = 3
     # Samples, and the degree of the polynomials of one input, with which inputs that act together are found; starts
-    # for each group, and rounds: a tenth of a second, and what is left of a curve by then is small beside a product.
+    # for each group, and rounds: a tenth of a second, and the rest of a curve by then is small beside a product.
     group_samples: int = 2000
     group_degree: int = 7
     group_starts: int = 8
@@ -61,7 +61,7 @@ class RaceSettings:
     # A slope of the error below this means that the shape is wrong (the right one has slope degree + 1).
     least_slope: float = 1.5
     resolved: float = 1e-4  # mean squared error, relative to the target's, below which slopes are informative
-    # Quadratic splines are tried for shapes with up to so many hidden nodes, and for at most this share of the
+    # Quadratic splines are tried for shapes with up to this number of hidden nodes, and for at most this share of the
     # budget. Sums and products are compositions of squares: with quadratic splines x*y was exact after a few steps,
     # with quintic ones, among which the exact one is hard to find, the error was still 1e-5 after 400.
     low_degree: int = 2
@@ -358,6 +358,7 @@ def _race(few: Regression, starts: list[Start], budget: Budget) -> tuple[Start, 
     began = len(starts)
     width = starts[0].width
     grid = starts[0].model.config.grid_size[0]
+    # Successive halving: all starts train for a stage, and the worse half goes.
     for number, (steps, margin) in enumerate(SETTINGS.stages):
         starts = [_train_stage(start, few, steps, margin, budget) for start in starts]
         starts.sort(key=lambda start: start.loss)
@@ -365,12 +366,14 @@ def _race(few: Regression, starts: list[Start], budget: Budget) -> tuple[Start, 
             starts = starts[: max(min(2, len(starts)), (len(starts) + 1) // 2)]
         budget.keep_best(starts[0].loss)
         budget.report(f"starts of {list(width)}", loss=starts[0].loss)
+    # The last starts train to the end.
     starts = [_train_stage(start, few, SETTINGS.coarse_steps, None, budget) for start in starts]
     starts.sort(key=lambda start: start.loss)
     best = starts[0]
     which = "one start"
     if began > 1:
         which = f"best of {began} starts"
+    # The landscape: whether the two best starts ended in one minimum.
     message = f"{list(width)}, {which}: held-out error {number_text(math.sqrt(best.loss), 2)} at grid {grid}"
     if len(starts) > 1:
         same = math.sqrt(starts[1].loss) <= SETTINGS.same_minimum * math.sqrt(best.loss)
@@ -431,6 +434,7 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: Budget) -
 
     def extrapolated(entry: tuple[Start, float]) -> float:
         """The error extrapolated with the slope to the finest grid that samples and budget allow."""
+        # The finest grid for which there are samples, different values and budget.
         start, slope = entry
         if not math.isfinite(start.loss):
             return math.inf
@@ -445,6 +449,7 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: Budget) -
         ):
             finest *= 2
             spent += halving_work(start, finest)
+        # The error falls with the power of the grid that the race has measured.
         return math.sqrt(start.loss) * (grid / finest) ** slope
 
     # Rounds of halving: the best by error and the best by extrapolated error go on.

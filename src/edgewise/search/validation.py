@@ -17,8 +17,8 @@ from edgewise.errors import InputError
 # Largest squared error that counts in a comparison of candidates, in variances of the target (the targets are
 # standardised): so large an error is a miss, and the size of a miss must not decide the comparison.
 LARGEST_ERROR = 10.0
-# Rows up to which copies of rows are told apart one by one, five times as many as a search takes; tables of counts may
-# have many more.
+# Rows up to which copies of rows are distinguished one by one, five times as many as a search takes; tables of counts
+# may have many more.
 MOST_TOLD_APART = 100_000
 
 
@@ -54,12 +54,14 @@ def folds(
 
     Shapes: labels (rows,), blocks (rows,).
     """
+    # Blocks are divided as wholes.
     if rows < 2:
         return []
     if blocks is not None:
         if labels is None:
             labels = np.zeros(rows)
         return _folds_of_blocks(blocks, labels, seed, parts, repeats)
+    # A class with one row is in no held-out part.
     parts = min(parts, rows)
     generator = np.random.default_rng(seed)
     found = []
@@ -67,6 +69,7 @@ def folds(
     if labels is not None:
         _, place, count = np.unique(labels, return_inverse=True, return_counts=True)
         alone = count[place] < 2
+    # The rows, shuffled, are dealt out to the parts in turn.
     for _ in range(repeats):
         order = generator.permutation(rows)
         if labels is not None:  # a stable sort: each class stays shuffled and is dealt out in turn
@@ -154,12 +157,14 @@ def mean_and_error(values: np.ndarray, weight: np.ndarray, blocks: np.ndarray | 
     are summed before they are squared, since they may be correlated (the cluster-robust variance of Liang and Zeger,
     Biometrika 73 (1986) 13).
     """
+    # Samples that have a value.
     seen = np.isfinite(values)
     if not seen.all():
         values = values[seen]
         weight = weight[seen]
         if blocks is not None:
             blocks = blocks[seen]
+    # The weighted mean, and its variance by the squares of weighted deviations, of blocks by those of their sums.
     total = float(weight.sum())
     mean = float(weight @ values) / total
     sums = weight * (values - mean)
@@ -182,7 +187,7 @@ def canonical_rows(
     A row of weight 2 and the same row twice become equal, bit for bit, and the order of the rows is lost. Results that
     are computed from the returned rows therefore depend on neither. Weights are nonnegative, ones if left out; rows of
     weight 0 are dropped. Copies, which are equal in x, y and block, are rows of their own where they are repeated
-    measurements, and elsewhere one row, whose weight says how much it counts and nothing of the noise: the weights
+    measurements, and elsewhere one row, whose weight is how much it counts and tells nothing of the noise: the weights
     that are returned sum to the number of independent rows.
     """
     # The rows of positive weight in lexicographic order, with their blocks as a last column.
@@ -214,7 +219,7 @@ def canonical_rows(
         copies = np.ones(len(distinct))
     independent = copies.sum()
     mass = mass * (independent / mass.sum())
-    # Copies are told apart one by one, or in lots where they are very many.
+    # Copies are distinguished one by one, or in lots where they are very many.
     lots = np.ceil(copies * min(1.0, MOST_TOLD_APART / independent)).astype(np.int64)
     place = np.repeat(np.arange(len(distinct)), lots)
     if blocks is not None:
@@ -242,6 +247,7 @@ def block_codes(groups: ArrayLike | None, rows: int) -> np.ndarray | None:
     """Return each row's place among the sorted labels of groups, (N,); None without. Raises InputError."""
     if groups is None:
         return None
+    # One label for each row, none missing.
     labels = np.asarray(groups)
     if labels.shape != (rows,):
         raise InputError(f"groups must hold one label for each of the {rows} rows, got shape {labels.shape}")
@@ -250,6 +256,7 @@ def block_codes(groups: ArrayLike | None, rows: int) -> np.ndarray | None:
         raise InputError(f"groups must hold a label for each row, got {missing} missing ones")
     if labels.dtype == object:
         labels = labels.astype(str)
+    # At least two groups.
     names, codes = np.unique(labels, return_inverse=True)
     if len(names) < 2:
         raise InputError(f"groups must hold at least two different labels, got {str(names[0])!r} alone")
@@ -272,6 +279,7 @@ def split_rows(
         raise InputError(
             f"the table must have at least 3 rows with a known target, to train on 2 and test on 1, got {rows}"
         )
+    # About the wanted share of rows for the test: whole groups, rows of each class in proportion, or any rows.
     generator = np.random.default_rng(seed)
     wanted = int(np.clip(round(share * rows), 1, rows - 2))
     if groups is not None:
@@ -286,6 +294,7 @@ def split_rows(
     else:
         test = np.zeros(rows, dtype=bool)
         test[generator.permutation(rows)[:wanted]] = True
+    # Both sides need rows.
     if not test.any() or (~test).sum() < 2:
         if groups is not None:
             what = "groups"
@@ -346,7 +355,7 @@ def held_out_rows(held_out: float | Sequence[int], rows: int, seed: int) -> tupl
 
 
 def sampled(rows: int, most: int, seed: int) -> np.ndarray:
-    """Return ascending positions of so many rows at random; of all if they are no more."""
+    """Return ascending positions of `most` rows at random; of all if there are no more."""
     return np.sort(np.random.default_rng(seed).permutation(rows)[:most])
 
 
@@ -355,7 +364,7 @@ def sampled(rows: int, most: int, seed: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class RowPart:
-    """All rows of a stream but one of so many parts, to which the random numbers of a seed assign them."""
+    """All rows of a stream but one of `parts` parts, to which the random numbers of a seed assign them."""
 
     number: int  # the part that is left out
     parts: int  # number of parts

@@ -246,7 +246,7 @@ class ResidualBlock:
             The residuals need derivatives, and the network has no method `jet`.
         """
         if self.places is not None:
-            # Values at the other places: of each sample alone, and of those that all samples share, computed once.
+            # Values at the other places: of each sample alone, and of points that all samples share, computed once.
             others = self.places(x)
             shared, own = split_places(others)
             count = len(x) * len(own)

@@ -58,7 +58,7 @@ class ScoreQuantiles:
 
 
 def check_level(level: float, most: float, rows: int) -> None:
-    """Raise InputError unless a level is a number in (0, 1) for which so many rows, good for `most`, are enough."""
+    """Raise InputError unless a level is a number in (0, 1) for which these rows, good for `most`, are enough."""
     if not is_number(level) or not 0 < level < 1:
         raise InputError(f"level must be a number in (0, 1), got {level!r}")
     if level > most:

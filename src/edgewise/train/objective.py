@@ -112,6 +112,7 @@ class Objective:
         count = 0
         if order is None:
             return None
+        # A weighted power mean: of order 1 for shares, of order 2 for root mean squares.
         for part in parts:
             found = self.problem.metric(self.predict(part.x), part)
             assert found is not None

@@ -714,6 +714,7 @@ class BlockProblem(Problem):
     by_blocks = True
 
     def __init__(self, blocks: Sequence[ResidualBlock], unknowns: Unknowns | None = None) -> None:
+        # Blocks with different names and points of one kind.
         self._blocks = tuple(blocks)
         if not self._blocks:
             raise InputError("blocks must hold at least one ResidualBlock, got none")
@@ -724,10 +725,12 @@ class BlockProblem(Problem):
         if len(kinds) > 1 or self._blocks[0].data.x.ndim != 2:
             came = [f"{tuple(block.data.x.shape)} {block.data.x.dtype}" for block in self._blocks]
             raise InputError(f"blocks must have x of shape (N, in) with one `in` and one dtype, got {came}")
+        # Unknown coefficients are scalars that are trained beside the network.
         self.unknowns = dict(unknowns or {})
         for name, value in self.unknowns.items():
             if not isinstance(value, nn.Parameter) or value.ndim != 0:
                 raise InputError(f"unknowns must be parameters of shape (), got {name!r}: {type(value).__name__}")
+        # The points of all blocks are what the network's domain must hold.
         points = torch.cat([block.data.x for block in self._blocks])
         self.train_tensors = Data(points, points.new_zeros(len(points), 0))
 

@@ -47,6 +47,7 @@ class Remembered(Penalty):
 
     def bind(self, model: nn.Module) -> Term:
         """Term that computes the penalty for a model with the same trainable parameters."""
+        # The parameters must be the remembered ones.
         parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
         if {name: p.shape for name, p in parameters.items()} != {name: p.shape for name, p in self.centre.items()}:
             raise InputError(
@@ -54,6 +55,7 @@ class Remembered(Penalty):
                 f"{', '.join(self.centre)} of {len(self.factor):,} numbers, got {', '.join(parameters)} of "
                 f"{sum(p.numel() for p in parameters.values()):,}"
             )
+        # Distance from the remembered parameters in the metric of the earlier loss.
         present = list(parameters.values())
         like = present[0]
         factor = self.factor.to(like)
@@ -65,6 +67,7 @@ class Remembered(Penalty):
             moved = factor @ (torch.cat([p.reshape(-1) for p in present]) - centre) + residuals
             return (weight * moved).square().sum() / 2
 
+        # Its Gauss-Newton matrix is constant.
         def curvature(magnitudes: Magnitudes, grams: Grams) -> list[Curvature]:
             rows = weight * factor
             return [Curvature(ALL_PARAMETERS, rows.mT @ rows)]

@@ -57,6 +57,7 @@ class Shard:
     """The samples of one process: the leading one asks all processes for functions of them, which sum or collect."""
 
     def __init__(self, network: nn.Module, problem: Problem, penalty: Penalty | None) -> None:
+        # Losses that are no sums over samples, and weights, which every process would scale by itself, are refused.
         if problem.by_blocks:
             raise InputError(f"problem must be a loss of samples in several processes, got {type(problem).__name__}")
         is_weighted = problem.train.weight is not None and not problem.train.is_batched
@@ -67,6 +68,7 @@ class Shard:
             )
         if problem.validation_loader is not None:
             raise InputError("validation must be tensors in several processes, got a DataLoader")
+        # Each process trains a copy of its own; matrices are made when a method first asks.
         self._network = copy.deepcopy(network)
         self._objective = Objective(self._network, problem.with_copied_unknowns(), penalty)
         self._exact: Objective | None = None
@@ -113,6 +115,7 @@ class Shard:
     def facts(self, rows: int) -> dict[str, Any]:
         """Return the number of samples, some of them, and what must be the same in all processes."""
         problem = self._objective.problem
+        # Samples evenly through the data, by which processes compare what they were given.
         penalty = self._objective.penalty
         data = problem.train
         held = len(data.x)  # of a loader, the first ones

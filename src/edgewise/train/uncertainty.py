@@ -365,6 +365,7 @@ def _calibrated(factor: Tensor, noise: Tensor, spread: Tensor, residuals: Data, 
 
 def edge_parameters(layer: Layer, output: int) -> list[Tensor]:
     """For each input of a layer the positions, among its trainable parameters, of those of the edge to one output."""
+    # Parameters lie one after another; those of an edge are a slice along the last coordinate.
     start = 0
     positions: list[list[Tensor]] = [[] for _ in range(layer.in_features)]
     for name, parameter in layer.named_parameters():

@@ -185,17 +185,23 @@ class RiskSetMeans:
         """Add the columns (n, p) of the next n rows in the order of the risk sets."""
         sets = self.sets
         rows = slice(self._place, self._place + len(columns))
+        # Running sums down the risk sets: of all rows at risk, and of the rows that die.
         at_risk = self._at_risk + np.cumsum(self._risk[rows, None] * columns, axis=0)
         dying = self._dying + np.cumsum((self._risk * self._event)[rows, None] * columns, axis=0)
+        # The sums at the ends of those risk sets that these rows complete.
         groups = slice(*np.searchsorted(sets.ends, (rows.start, rows.stop)))
         ends = sets.ends[groups] - self._place
         risk_sums = at_risk[ends]
         dying_ends = np.concatenate([np.broadcast_to(self._dying_before, (1, columns.shape[1])), dying[ends]])
+        # The weighted mean of the columns over each event's risk set; by Efron's rule each of several deaths at one
+        # moment has lost a share of the dying rows.
         events = slice(*np.searchsorted(sets.at, (groups.start, groups.stop)))
         at = sets.at[events] - groups.start
         mean = risk_sums[at] - sets.share[events, None] * np.diff(dying_ends, axis=0)[at]
         mean *= (np.sqrt(sets.mass[events]) / self._total[events])[:, None]
+        # Their cross products are what the information loses to the conditioning on risk sets.
         self.matrix = self.matrix + mean.T @ mean
+        # What the next rows go on from.
         self._at_risk = at_risk[-1]
         self._dying = dying[-1]
         self._dying_before = dying_ends[-1]

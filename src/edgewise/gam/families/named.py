@@ -51,6 +51,7 @@ def family_of(loss: str) -> Family:
         return FAMILIES["squared"]()
     if loss == "absolute":
         return Quantile(0.5)
+    # A share after a colon.
     name, _, share = loss.partition(":")
     if name == "quantile":
         try:
@@ -64,7 +65,7 @@ def family_of(loss: str) -> Family:
 
 
 def family_of_classes(count: int) -> Family:
-    """Return the family of so many classes."""
+    """Return the family of this number of classes."""
     if count == 2:
         return Bernoulli()
     return Multinomial(count)

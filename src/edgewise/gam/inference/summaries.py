@@ -112,10 +112,12 @@ class AdditiveSummary:
         return sorted(self.terms, key=lambda t: (t.predictor, t.kind != "constant", t.p_value, -abs(t.statistic)))
 
     def __str__(self) -> str:
+        # Width of the column of names, and the names of the statistics.
         lines = [f"Family: {self.family}   Link: {self.link}"]
         width = max([10, *(len(term.name) for term in self.terms)])
         several = len({term.predictor for term in self.terms}) > 1
         statistics = ("z", "chi-sq") if self.scale_known else ("t", "F")
+        # For each predictor the terms of one coefficient with their standard errors, then the smooth terms.
         for predictor in sorted({term.predictor for term in self.terms}):
             own = [term for term in self.strongest_first if term.predictor == predictor]
             if several:
@@ -133,6 +135,7 @@ class AdditiveSummary:
             for term in smooth:
                 cells = f"{term.edf:12.3f}{term.reference:12.3f}{_statistic(term):>10}{p_value_text(term.p_value):>10}"
                 lines.append(f"{term.name:{width}}{cells}")
+        # What the whole model explains.
         if self.r2_adjusted is None:
             adjusted = ""
         else:

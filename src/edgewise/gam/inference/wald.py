@@ -93,8 +93,11 @@ def _tail(statistic: float, weights: np.ndarray, residual_df: float | None, coun
     k = len(weights)
     if statistic <= 0:
         return 1.0
+    # The mean weight and its probability: 1 where all weights are.
     mean = np.ones((1, 1))
     mass = np.ones((1, 1))
+    # Gauss-Legendre nodes of the share of the last two squares, by the inverse of its distribution function, and of
+    # their angle.
     if k >= 2 and not (weights == 1).all():
         nodes, shares = _gauss_legendre(count)
         nodes = (nodes + 1) / 2
@@ -107,6 +110,7 @@ def _tail(statistic: float, weights: np.ndarray, residual_df: float | None, coun
         pull = (weights[-2] - 1) * angle + (weights[-1] - 1) * (1 - angle)
         mean = 1 + np.outer(two, pull)
         mass = np.outer(shares, shares)
+    # The mixture of chi-square tails, or of F tails where the scale is estimated.
     if residual_df is None:
         tail = chdtrc(k, statistic / mean)
     else:

@@ -96,7 +96,7 @@ class KANLayer(Layer):
     affine : Parameter or None
         The numbers a, b, c, d of the functions, (4, in, out).
     function_names : tuple of tuples of str or None
-        Names of the functions, "0" for the edges without one; `functions` also says which edges have splines.
+        Names of the functions, "0" for the edges without one; `functions` also decides which edges have splines.
 
     Raises
     ------
@@ -281,7 +281,7 @@ class KANLayer(Layer):
     def set_functions_(
         self, names: Sequence[Sequence[str]], affine: Tensor, table: Mapping[str, Elementary] | None = None
     ) -> None:
-        """Give the edges other functions, by name ("0" for none) with affine (4, in, out), trained as before.
+        """Give the edges other functions, by name ("0", no function) with affine (4, in, out), trained as before.
 
         The table adds to the functions that the layer has.
         """
@@ -394,12 +394,15 @@ class KANLayer(Layer):
         "base" has one run of all its numbers, and so has "affine".
         """
         rows: list[Segments] = []
+        # Splines are linear in their coefficients: each input has a run of active B-splines. The factor of the base
+        # function multiplies one number for each edge.
         if self.has_splines:
             pulled = sensitivity[:, :, None, :] * self.spline_mask  # (C, batch, in, out), zero for a masked edge
             rows.append(active_spline_segments(x, pulled, self.knots, self.degree, order))
             if self.base is not None:
                 jet = compose(x, activation_derivatives(x[0], self.base_function, order), order)
                 rows.append(one_run("base", contracted(jet[..., None], pulled).flatten(1)))
+        # Affine constants of elementary functions, by automatic differentiation.
         if self.has_functions:
             with torch.enable_grad():  # each sample gets numbers of its own, so that one backward pass keeps them apart
                 affine = self.affine.detach().flatten(1)[:, None, :].repeat(1, x.shape[1], 1).requires_grad_()

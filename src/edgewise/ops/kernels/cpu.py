@@ -64,6 +64,7 @@ class _Results(NamedTuple):
 
 def _load() -> tuple[ctypes.CDLL | None, str]:
     """Return the library and "", or None and the reason why there is none."""
+    # The library beside this module, or another build.
     suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
     named = os.environ.get("EDGEWISE_CPU_LIBRARY")  # path of another build, for tests with sanitizers or compilers
     path: Any = named or resources.files("edgewise.ops.kernels").joinpath(f"libedgewise_cpu{suffix}")
@@ -73,11 +74,13 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
         library = ctypes.CDLL(str(path))
     except OSError as error:
         return None, f"the CPU kernel does not load: {error}"
+    # Types of its functions.
     for function in (library.edgewise_forward, library.edgewise_backward, library.edgewise_basis):
         function.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_int, ctypes.c_char_p]
         function.restype = ctypes.c_int
     library.edgewise_variant.argtypes = [ctypes.c_int]
     library.edgewise_variant.restype = library.edgewise_built_from.restype = ctypes.c_char_p
+    # An editable install may be older than its sources.
     if _sources() not in ("", library.edgewise_built_from().decode()):
         return None, "the CPU kernel is older than its sources in csrc: install Edgewise again"
     library.edgewise_lend_threads.argtypes, library.edgewise_lend_threads.restype = [ctypes.c_void_p], None
@@ -154,6 +157,7 @@ def refuses(degree: int, *tensors: Tensor | None) -> str | None:
         return _MISSING
     if degree > MAX_DEGREE:
         return f"the CPU kernel has degrees up to {MAX_DEGREE}, got {degree}"
+    # Plain tensors on the CPU, of one dtype.
     dtype = None
     for tensor in tensors:
         if tensor is None:
@@ -168,6 +172,7 @@ def refuses(degree: int, *tensors: Tensor | None) -> str | None:
                 return f"the CPU kernel takes float32 and float64, got {dtype}"
         elif tensor.dtype != dtype:
             return f"the CPU kernel takes tensors of one dtype, got {dtype} and {tensor.dtype}"
+        # Memory of their own, with sizes that its indices can count.
         count = tensor.numel()
         try:
             absent = tensor.data_ptr() == 0 and count > 0
@@ -223,6 +228,7 @@ def layer_gradients(
     which leaves v out; `variant` is an instruction set of `variants()`, the best by default.
     """
     want_x, want_coef, want_base = wanted
+    # Memory for the wanted gradients; those by coefficients and base are made together.
     u = u if u.stride(1) == 1 else u.contiguous()
     x = call.x
     n = call.knots.shape[1] - call.degree - 1

@@ -85,6 +85,7 @@ def _basis(v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) 
     The recursion is that of `splines.bspline.local_basis`, with the functions of a level in one tensor, since on a GPU
     a small operation costs as much as a large one.
     """
+    # Points within the knots; outside a spline goes on as a straight line.
     x, knots = x.to(basis_dtype(x)), knots.to(basis_dtype(x))
     n = knots.shape[1] - degree - 1
     grid_size = knots.shape[1] - 2 * degree - 1
@@ -93,10 +94,12 @@ def _basis(v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) 
     if order > degree:
         return dense + inside[..., None] * 0  # a NaN must come out as NaN
     beyond = x - inside
+    # The knot interval of each point, and the knots around it.
     inner = knots[:, degree + 1 : degree + grid_size].contiguous()
     interval = torch.searchsorted(inner, inside.mT.contiguous(), right=True).mT.contiguous()
     around = torch.arange(1, 2 * degree + 1, device=x.device)[:, None, None]
     window = knots[torch.arange(x.shape[1], device=x.device), interval + around]  # (2 degree, batch, in)
+    # The recursion of de Boor and Cox, by differences for the levels that are differentiated.
     values = (inside * 0 + 1)[None]
     slope = values * 0
     for level in range(1, degree + 1):
@@ -109,12 +112,14 @@ def _basis(v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) 
             values = slope
         else:
             values = _above(share * (inside - left)) + _below(share * (right - inside))
+    # The straight line outside; higher derivatives vanish there.
     if order == 0:
         values = values + beyond * slope
     elif order >= 2:
         values = values.masked_fill(beyond.abs() > 0, 0)
     if v is not None:
         values = values * v
+    # The active functions at their places among all functions.
     active = torch.arange(degree + 1, device=x.device)
     return dense.scatter_(2, interval[..., None] + active, values.permute(1, 2, 0))
 

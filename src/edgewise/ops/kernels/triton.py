@@ -54,9 +54,11 @@ def _next_level(values, window, inside, level: tl.constexpr, degree: tl.constexp
 @triton.jit
 def _active(x, knots, grid_size, degree: tl.constexpr, order: tl.constexpr, halvings: tl.constexpr):
     """Return the knot intervals of x [samples, inputs] and a tuple of its active functions; knots are [1, inputs]."""
+    # Points within the knots; outside a spline goes on as a straight line.
     low = tl.load(knots + degree).to(x.dtype)
     high = tl.load(knots + degree + grid_size).to(x.dtype)
     inside = tl.where(x < low, low, tl.where(x > high, high, x))  # a NaN stays
+    # The knot interval by bisection, and the knots around it.
     interval = tl.zeros(x.shape, tl.int32)
     for halving in tl.static_range(halvings):
         middle = interval + (1 << (halvings - 1 - halving))
@@ -65,6 +67,7 @@ def _active(x, knots, grid_size, degree: tl.constexpr, order: tl.constexpr, halv
     window = ()
     for j in tl.static_range(2 * degree):
         window = window + (tl.load(knots + interval + (1 + j)).to(x.dtype),)
+    # The recursion of de Boor and Cox, by differences for the levels that are differentiated.
     values = (inside * 0 + 1,)
     for level in tl.static_range(1, degree + 1):
         if order == 0 and level == degree:  # the slope of the straight line outside
@@ -75,6 +78,7 @@ def _active(x, knots, grid_size, degree: tl.constexpr, order: tl.constexpr, halv
                 values = values + (level_values[j] + (x - inside) * slope[j],)
         else:
             values = _next_level(values, window, inside, level, degree, level > degree - order)
+    # Derivatives that vanish: above the degree, and of second order or higher on the straight line outside.
     if order > degree:
         zeros = ()
         for _ in tl.static_range(degree + 1):
@@ -114,15 +118,18 @@ def _to_output(
     samples: tl.constexpr, group: tl.constexpr, width: tl.constexpr, block: tl.constexpr,
     basis_type: tl.constexpr, product_type: tl.constexpr, precision: tl.constexpr,
 ):  # fmt: skip
+    # A tile of the output: samples by outputs.
     rows = tl.program_id(0) * samples + tl.arange(0, samples)
     ends = tl.program_id(1) * block + tl.arange(0, block)
     columns: tl.constexpr = group * width
     total = tl.zeros((samples, block), basis_type)
+    # Sums over groups of inputs, and for each over tiles of their functions.
     for first_input in range(0, inputs, group):
         of = first_input + tl.arange(0, group)
         x = _points(x_ptr, x_row, x_column, rows, of, batch, inputs, basis_type)
         knots = knots_ptr + (tl.minimum(of, inputs - 1).to(tl.int64) * knots_row)[None, :]
         interval, values = _active(x, knots, grid_size, degree, order, halvings)
+        # The tile of B-splines, dense, times its coefficients.
         for first in range(0, functions, width):
             tile = _spread(interval, values, first, degree, width)
             if weighted:
@@ -154,6 +161,7 @@ def _to_input(
     samples: tl.constexpr, group: tl.constexpr, width: tl.constexpr, block: tl.constexpr,
     basis_type: tl.constexpr, product_type: tl.constexpr, precision: tl.constexpr,
 ):  # fmt: skip
+    # A tile of the gradient: samples by inputs.
     rows = tl.program_id(0) * samples + tl.arange(0, samples)
     first_input = tl.program_id(1) * group
     of = first_input + tl.arange(0, group)
@@ -161,6 +169,8 @@ def _to_input(
     x = _points(x_ptr, x_row, x_column, rows, of, batch, inputs, basis_type)
     knots = knots_ptr + (tl.minimum(of, inputs - 1).to(tl.int64) * knots_row)[None, :]
     interval, values = _active(x, knots, grid_size, degree, order, halvings)
+    # Sums over tiles of functions: the cotangents pulled back through the coefficients, times the derivatives of the
+    # B-splines.
     total = tl.zeros((samples, group), basis_type)
     for first in range(0, functions, width):
         k = tl.arange(0, columns)
@@ -194,6 +204,7 @@ def _to_coef(
     samples: tl.constexpr, group: tl.constexpr, width: tl.constexpr, block: tl.constexpr,
     basis_type: tl.constexpr, product_type: tl.constexpr, precision: tl.constexpr,
 ):  # fmt: skip
+    # A tile of the gradient: the functions of some inputs by outputs.
     tiles = tl.cdiv(functions, width)
     first_input = (tl.program_id(0) // tiles) * group
     first = (tl.program_id(0) % tiles) * width
@@ -201,6 +212,7 @@ def _to_coef(
     ends = tl.program_id(1) * block + tl.arange(0, block)
     columns: tl.constexpr = group * width
     knots = knots_ptr + (tl.minimum(of, inputs - 1).to(tl.int64) * knots_row)[None, :]
+    # Sums over a part of the samples of B-splines times cotangents.
     total = tl.zeros((columns, block), basis_type)
     begin = tl.program_id(2) * part
     for first_row in range(begin, tl.minimum(begin + part, batch), samples):
@@ -216,6 +228,7 @@ def _to_coef(
         total = tl.dot(
             matrix.to(product_type), u.to(product_type), total, input_precision=precision, out_dtype=basis_type
         )
+    # Each part is stored apart, and added up afterwards.
     k = tl.arange(0, columns)
     at = first_input + k // width
     function = first + k % width
@@ -266,6 +279,7 @@ def to_input(u: Tensor, x: Tensor, coef: Tensor, knots: Tensor, degree: int, ord
 
 def to_coef(u: Tensor, v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
     """Compute sum_b u[b,o] v[b,i] B_g^(order)(x[b,i]), (in, n, out); v None means ones."""
+    # The tiles of the result, and parts of the samples where tiles alone would leave the GPU idle.
     (batch, inputs), outputs, n = x.shape, u.shape[1], knots.shape[1] - degree - 1
     if 0 in (batch, inputs, outputs):
         return x.new_zeros(inputs, n, outputs)
@@ -275,6 +289,7 @@ def to_coef(u: Tensor, v: Tensor | None, x: Tensor, knots: Tensor, degree: int, 
     count = max(1, min(PROGRAMS // (tiles * blocks), batch // LEAST_PART_SAMPLES))
     part = triton.cdiv(triton.cdiv(batch, count), shape["samples"]) * shape["samples"]
     count = triton.cdiv(batch, part)
+    # Each part has a result of its own; their sum is the gradient.
     parts = torch.empty(count, inputs, n, outputs, dtype=dense.basis_dtype(x), device=x.device)
     tensors = (parts, u, x if v is None else v, x)
     sizes = (batch, inputs, n, outputs, _grid_size(knots, degree), part)
@@ -306,6 +321,7 @@ def _shape(batch: int, functions: int, outputs: int, dtype: torch.dtype) -> dict
 
 
 def _constants(knots: Tensor, degree: int, order: int) -> dict[str, object]:
+    # Types: the basis in the dtype of the knots, products in the dtype that the GPU multiplies.
     """Return what a kernel is compiled for; the precision of products follows `set_float32_matmul_precision`."""
     basis_type = tl.float64 if knots.dtype == torch.float64 else tl.float32
     product_type = {torch.bfloat16: tl.bfloat16, torch.float16: tl.float16}.get(knots.dtype, basis_type)

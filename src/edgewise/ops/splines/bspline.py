@@ -59,7 +59,7 @@ def local_basis(x: Tensor, knots: Tensor, degree: int, orders: int = 0) -> tuple
         grid_size = knots.shape[-1] - 2 * degree - 1
         windows = torch.stack([knots[:, 1 + j : 1 + j + grid_size] for j in range(2 * degree)])
         window = windows[:, torch.arange(knots.shape[0], device=knots.device), interval]
-    # Levels of the scheme, of which the last ones are those that differences begin with.
+    # Levels of the scheme, the last of which differences begin with.
     order = min(max(orders, 1), degree)  # of the highest difference: the first one is the slope of the line outside
     values = (inside * 0 + 1)[None]  # not ones_like: a NaN must come out as NaN at every order
     levels = [values]

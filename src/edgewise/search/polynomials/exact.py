@@ -36,7 +36,7 @@ class ExactSettings:
     orderings: int = 3  # orders of the products, each with the rates of decay of the fit before: they settle in two
     largest_rate_ratio: float = 30.0  # of rates of decay: an input beyond has hardly any effect
     # 1 - leverage of a sample below which rounding has taken most of its digits: the fit interpolates the sample,
-    # whose leave-one-out error then says nothing
+    # whose leave-one-out error then means nothing
     least_remainder: float = 1e-10
     # leave-one-out error, relative to the deviation of the target, at which nothing is left to gain
     at_rounding: float = 1e-13
@@ -103,7 +103,7 @@ def fit_exact(
     """Fit polynomials inside several links to samples without noise; return the one with the least error.
 
     Rows are x (N, n), targets y (N,) of order 1, (y + shift) * unit in their own units, and positive weights (N,).
-    `goes_on` says whether a fit on few products with this loss, and these leave-one-out residuals at these rows, is
+    `goes_on` decides whether a fit on few products with this loss, and these leave-one-out residuals at these rows, is
     worth more. None where the rows are too few, or `goes_on` returns False.
     """
     # One QR factorisation gives all least-squares fits on the first k products and the residuals of each row by the fit
@@ -191,6 +191,8 @@ def _ordered(data: _Data, link: Link, most: int, rounds: int, start: _Nested | N
 
 def _rates(fit: _Nested, by_pairs: bool) -> tuple[np.ndarray, float, np.ndarray] | None:
     """The rates of decay of the coefficients by degree, by crossing and by pair, in units of the smallest."""
+    # Geometric decay: the logarithm of the size of a Legendre coefficient falls linearly with its degrees (Trefethen,
+    # Approximation Theory and Approximation Practice, chapter 8); least squares gives the rates.
     size = np.abs(fit.coef)
     features = decay(fit.basis.indices, by_pairs)
     inputs = fit.basis.indices.shape[1]
@@ -199,6 +201,7 @@ def _rates(fit: _Nested, by_pairs: bool) -> tuple[np.ndarray, float, np.ndarray]
     if used.sum() <= features.shape[1]:
         return None
     slopes = np.linalg.lstsq(features[used], np.log(size[used]), rcond=None)[0][1:]
+    # An input of nearly no decay would take all degrees, so rates are bounded from below.
     largest = slopes[:inputs].max()
     if not largest > 0:
         return None

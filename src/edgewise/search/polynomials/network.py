@@ -125,6 +125,7 @@ class Polynomial:
 
     def changes(self, root: np.ndarray) -> list[dict[int, np.ndarray]]:
         """Return the changes of the factors of all product nodes for changes of the coefficients, (p, K)."""
+        # More than two inputs: a term is a product of several curves, of which one takes up the change.
         if self.basis.indices.shape[1] > 2:
             last = self._last
             found = []
@@ -135,6 +136,7 @@ class Polynomial:
                     moved = last
                 found.append({moved: factors[moved]})
             return found
+        # Two inputs: the change of the table of coefficients moves both factors of its singular value decomposition.
         nodes = self.terms()
         if not nodes:
             return []
@@ -231,11 +233,13 @@ class Polynomial:
         """
         from scipy.interpolate import make_interp_spline
 
+        # Legendre polynomials as splines, by interpolation at the sites; exact up to the degree of the edges.
         inner = _breakpoints(intervals)
         sites = _sites(inner)
         degree = int(self.basis.indices.max())
         splines = make_interp_spline(sites, legendre(sites, degree), SETTINGS.edge_degree, _with_ends(inner)).c
         nodes = sum(len(term) for term in terms)
+        # The curve of each input, then its factor in each product node.
         coef = np.zeros((len(curves), len(sites), 1 + nodes, *curves[0].shape[1:]))
         for j, curve in enumerate(curves):
             coef[j, :, 0] = np.tensordot(splines[:, : len(curve)], curve, 1)

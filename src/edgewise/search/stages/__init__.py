@@ -1,6 +1,6 @@
 """The stages of a search, from straight lines to hidden nodes; `STAGES` lists them for each effort.
 
-A stage says whether it applies, fits richer candidates, lets `Search.validate` compare them with the best so far on
+A stage knows whether it applies, fits richer candidates, lets `Search.validate` compare them with the best so far on
 held-out rows, and returns the better one. The constant, with which a search begins, is no stage. `GIVEN` are those of a
 network whose shape, grid or regularisation the user has fixed.
 """

@@ -21,6 +21,7 @@ class GivenNetwork(Stage):
 
     def propose(self, search: Search, best: Candidate) -> Candidate:
         """Return the network, whatever its held-out loss, which is needed where something was left open."""
+        # The shape as given, with first values for what was left open.
         settings = search.settings
         has_strength = settings.strength is not None
         strength = settings.strength
@@ -29,6 +30,7 @@ class GivenNetwork(Stage):
         grid_size = settings.grid_size or SETTINGS.first_grid
         shape = FixedShape(settings.hidden or (), grid_size, strength, has_given_strength=has_strength)
         network = Candidate(search.family, shape=shape)
+        # With something left open, the held-out loss of this network is what the others have to beat.
         if settings.hidden is not None and settings.grid_size is not None and has_strength:
             search.sentences.append("Shape, grid and regularisation were given.")
         elif search.divided():

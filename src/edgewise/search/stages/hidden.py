@@ -35,6 +35,8 @@ class HiddenNodes(Stage):
 
     def propose(self, search: Search, best: Candidate) -> Candidate:
         """Add nodes while they lower the held-out loss, after a test of the residual."""
+        # Hidden nodes are tried beside the single model, not beside a mean of models, and only if residuals have
+        # structure.
         base = best
         policy = search.policy
         single = Candidate(base.family, pairs=base.pairs, steps=base.steps)
@@ -45,6 +47,7 @@ class HiddenNodes(Stage):
         predictors = search.family.predictors
         if search.samples.y.ndim == 2:
             predictors = search.samples.y.shape[1]
+        # Sizes from small to large, each on held-out folds, as long as the larger one wins.
         for number, size in enumerate(policy.hidden_sizes):
             if reason := too_large(inputs, predictors, size, policy):
                 search.sentences.append(reason)
@@ -63,6 +66,7 @@ class HiddenNodes(Stage):
 
     def _has_structure(self, search: Search, base: Candidate, single: Candidate) -> bool:
         """Return whether two ridge functions predict residuals of rows that they did not see."""
+        # Residuals of the single model, at inputs within their training range.
         policy = search.policy
         search.budget.report("test of the residual", self.share)
         search.check_time(base, 1)
@@ -73,6 +77,7 @@ class HiddenNodes(Stage):
             search.sentences.append(reason)
             return False
         blocks = search.samples.blocks
+        # What two ridge functions explain on rows that they did not see, with its standard error.
         gain, error = residual_gain(x, residual, weight, policy=policy, seed=search.settings.seed, blocks=blocks)
         if not gain > policy.margin * error:
             search.sentences.append(

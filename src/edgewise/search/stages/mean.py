@@ -36,6 +36,7 @@ class Mean(Stage):
         has a loss that is lower by half of what resampling adds to the loss of one, so the loss of a mean of many
         follows without fitting means in folds.
         """
+        # The losses of one model of a part of the rows, and by two divisions that of a mean.
         single = best
         policy = search.policy
         table = search.table
@@ -43,6 +44,7 @@ class Mean(Stage):
             search.cross_validate((single,), self.share)
         rich = replace(single, models=policy.bags)
         losses, mean, gain, error = table.record_mean(rich, single)
+        # The mean is taken where its gain is clear, and not only by chance.
         loss = mean + gain
         is_better = gain > max(policy.least_gain * loss, policy.nested_margin * error)
         words = f"The mean of {rich.models} models, each fitted to {percent_text(policy.bag_share)} of the rows"

@@ -18,7 +18,7 @@ class Pairs(Stage):
     share = 0.2
 
     def applies(self, search: Search, best: Candidate) -> bool:
-        """Return whether nothing was said of hidden nodes, without which a model is a sum of curves."""
+        """Return whether hidden nodes were left open, without which a model is a sum of curves."""
         return search.settings.hidden is None
 
     def propose(self, search: Search, best: Candidate) -> Candidate:

@@ -34,12 +34,14 @@ def output_rows(model: nn.Module, x: Tensor) -> Tensor:
 
     The model is a float64 chain of layers, as KAN and MLP are.
     """
+    # Forward through the layers, then back from one unit vector for each output.
     inputs, outputs = forward_by_layer(model, x.clone() if x.is_inference() else x, None, 0)
     last = outputs[-1]
     columns = [torch.zeros_like(last) for _ in range(last.shape[2])]
     for o, column in enumerate(columns):
         column[..., o] = 1.0
     sensitivities = zip(*backward_by_layer(inputs, outputs, columns), strict=True)
+    # The derivatives of all layers' parameters side by side.
     return torch.stack(
         [
             torch.cat(

@@ -69,6 +69,8 @@ class ImplicitMatrix:
         """2 J'J v of some samples, times their share."""
         derivatives = part.derivatives
         total = torch.zeros_like(v)
+        # Forward: J v, the change of each residual when the parameters move along v. Layers that are linear in their
+        # parameters are evaluated at v itself.
         columns = len(derivatives.local.rows)
         with torch.enable_grad():
             along = v.new_zeros(columns, derivatives.inputs[0].shape[1])  # J v, column by column of the residuals
@@ -81,8 +83,10 @@ class ImplicitMatrix:
                         y = layer.jet(x, derivatives.order)
                     sensitivities = derivatives.sensitivities[number][:columns]
                     along = along + torch.stack([(one * y).sum((0, 2)) for one in sensitivities])
+        # Parameters outside of these layers have explicit rows.
         others = normal.times(part.others, v).view_as(along) if part.others else 0
         weights = 2 * part.factor * (along.detach() + others)
+        # Backward: J' of the weighted change, by the derivative of J v with respect to v.
         if along.requires_grad:
             pulled = torch.autograd.grad(along, self._tangents, weights, allow_unused=True)
             parts = [torch.zeros_like(p) if g is None else g for p, g in zip(self._tangents, pulled, strict=True)]
@@ -196,20 +200,24 @@ class _LayerBlocks:
         inputs, count, outputs = self._shape
         coef = runs[self._coef_slot.start]
         active = self._degree + 1
+        # Many rows are summed in parts.
         parts = list(chunks(len(coef.values), inputs * outputs * (count + 1), ROW_CHUNK_NUMBERS))
         if len(parts) > 1:  # rows are filled with zeros below
             for part in parts:
                 self.add({k: Runs(k, run.starts[part], run.values[part]) for k, run in runs.items()}, scale)
             return
+        # Each edge's rows: few B-splines are active at a point, at places that its grid interval gives.
         batch = len(coef.values)
         values = coef.values.view(batch, inputs, active, outputs).permute(1, 3, 0, 2).flatten(0, 1)  # (edges, b, K)
         starts = (coef.starts // outputs - torch.arange(inputs, device=coef.starts.device) * count).mT  # (in, b)
         rows = values.new_zeros(inputs * outputs, batch, self.blocks.shape[2])
         index = starts[:, None, :, None] + torch.arange(active, device=starts.device)
         rows.scatter_(2, index.expand(inputs, outputs, batch, active).flatten(0, 1), values)
+        # A column more for the factor of the base function.
         if self._base_slot is not None:
             base = runs[self._base_slot.start].values.view(batch, inputs, outputs)
             rows[:, :, count] = base.permute(1, 2, 0).flatten(0, 1)
+        # One block of J'J for each edge.
         self.blocks += scale * (rows.mT @ rows).view_as(self.blocks)
 
     def add_curvature(self, entry: Curvature) -> None:

@@ -101,7 +101,7 @@ class RowSource:
         Parameters
         ----------
         most : int, optional
-            Most samples of a block; of more samples so many evenly spaced ones are used, of a loader the first ones.
+            Most samples of a block; of more samples this number, evenly spaced, is used, of a loader the first ones.
         place : (int, int), optional
             Of several processes, which take `most` samples together: the number of samples in those before this one,
             and in all.
@@ -126,12 +126,14 @@ class RowSource:
         The rows are kept for `pull` if all of them fit into one chunk, and computed again otherwise. Of a loader
         neither they nor the residuals are kept.
         """
+        # Whether residuals can be kept, and whether all rows fit into memory.
         is_square = self.count() is not None and not any(block.data.is_batched for block in self._blocks)
         numbers = sum(n * len(block.data) for (n, _), block in zip(self._sizes, self._blocks, strict=True))
         kept: list[tuple[BlockRows, float]] | None = [] if numbers <= self._chunk_numbers else None
         matrix = self._blocks[0].data.x.new_zeros(self.slots.size, self.slots.size)
         gradient = matrix.new_zeros(self.slots.size)
         residuals: list[Tensor] = []
+        # Sums over chunks of J'J, and of J'r or of the gradient where the loss is no sum of squares.
         for rows, factor in self.chunks():
             normal.gram_(matrix, rows.runs, 2 * factor)
             if rows.residuals is None:

@@ -154,6 +154,7 @@ class NetworkRows:
 
     def _rows_by_transforms(self, block: Block, part: Data, unknowns: Unknowns) -> BlockRows:
         """Dense rows by torch.func, for networks that are no chain of layers."""
+        # The network as a function of its trainable parameters, with everything else held.
         module = JetModule(self._network, block)
         everything = {**dict(self._network.named_parameters()), **dict(self._network.named_buffers())}
         trainable = {name: everything.pop(name).detach() for name in self._slots.slots if name in everything}
@@ -163,7 +164,9 @@ class NetworkRows:
             value = functional_call(module, named, (x[None],))[:, 0]
             return value, value
 
+        # Reverse mode by the parameters, one sample at a time.
         jacobian, values = vmap(jacrev(jet, has_aux=True), in_dims=(None, 0))(trainable, part.x)
+        # The chain rule: derivatives of the residuals by the jets, times those of the jets by the parameters.
         local = block.local_model(values.detach().transpose(0, 1), part, unknowns)
         full = torch.cat([jacobian[name].detach().flatten(3) for name in trainable], 3)  # (b, C, out, P)
         sensitivities = local.rows
@@ -225,6 +228,7 @@ def forward_by_layer(
         jet = x[None]
     else:
         jet = seed_jet(x, directions, order)
+    # Each layer is a graph of its own, so that no derivative runs through several layers.
     for number, layer in enumerate(layers_of(network)):
         with torch.set_grad_enabled(number > 0):  # no derivatives by the points are needed
             jet = jet.detach().requires_grad_(number > 0)
@@ -268,13 +272,16 @@ def edge_grams(network: nn.Module, data: Data, numbers: int) -> list[dict[str, T
     """Mean over samples of the squared derivatives of every edge by its own parameters, layer by layer.
 
     For each parameter that belongs to edges: blocks (in, out, n, n) for spline coefficients, (in, out) for weights. The
-    network is a chain of layers with a `trace`; the derivatives of a sample are so many numbers.
+    network is a chain of layers with a `trace`; the derivatives of a sample are `numbers` numbers.
     """
     grams: list[dict[str, Tensor]] = [{} for _ in layers_of(network)]
+    # The Jacobian of a layer's outputs by its parameters, in parts of the samples.
     for part, share in data.chunks(numbers, ROW_CHUNK_NUMBERS):
         trace = network.trace(part.x)  # type: ignore[operator]  # the penalty has checked the model
         weight = part.weights() * (share / len(part))
         for total, layer, x in zip(grams, layers_of(network), trace.inputs, strict=True):
+            # Squares of each edge's derivatives: full blocks for coefficients of splines, which overlap, and numbers
+            # for weights.
             for segment in layer.jacobian_segments(x[None], x.new_ones(1, len(x), layer.out_features)):
                 name = segment.parameter
                 shape = layer.get_parameter(segment.parameter).shape

@@ -202,7 +202,7 @@ def peek(problem: Problem, rows: int = 10_000) -> Data:
 
 
 def samplers_of(loader: DataLoader[Any]) -> tuple[Any, ...]:
-    """The objects from which a DataLoader has its order; None in place of those that it does without."""
+    """The objects from which a DataLoader has its order; None in place of an object that it lacks."""
     return loader.sampler, loader.batch_sampler, getattr(loader.batch_sampler, "sampler", None)
 
 

@@ -237,10 +237,12 @@ def fit(
             state = _state_of(resume)
             _load_(state_tensors(network, problem), state["model"])
             prepare(model, problem, False)
+        # The objective: here, or with the sums of a team of processes.
         if team is None:
             objective = Objective(model, problem, penalty)
         else:
             objective = begun(model, problem, penalty, team)
+        # The loop itself, from the start or from the state of an earlier fit.
         training = _Training(objective, method, batches, settings, functions, metrics)
         if state is not None:
             training.restore(state)
@@ -356,11 +358,13 @@ class _Training:
 
     def restore(self, state: TrainingState) -> None:
         """Go on from what `state` gave, after a check that the settings which decide the next step are the same."""
+        # Settings that decide the next step must be those of the earlier fit.
         for key in ("method", "penalty", "batch_size", "seed"):
             now = self.settings[key]
             earlier = state["plan"].get(key)
             if _as_lists(now) != _as_lists(earlier):
                 raise InputError(f"resume must come from a fit with {key} = {now!r}, got {earlier!r}")
+        # State of the method and of the order of batches, then the record of the training so far.
         self.method_run.restore(state["method"])
         self.batches.restore(state["batches"])
         self.step, self.best_step = int(state["step"]), int(state["best_step"])
@@ -468,6 +472,7 @@ class _Training:
         parts = self._judging_parts()
         if parts is None:
             return values
+        # Metrics see the predictions of the samples that judge the training.
         with evaluation_mode(self.model), torch.no_grad():
             prediction, y = self.objective.predictions(parts)
             for name, metric in self.metrics.items():

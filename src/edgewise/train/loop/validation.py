@@ -28,6 +28,7 @@ def check_kinds(
     model: nn.Module, problem: Problem, method: Method, penalty: Penalty | None, batch_size: int | None
 ) -> None:
     """Check that each argument of `fit` is of the right kind and that they go together."""
+    # Kinds of the arguments; a class in place of an object is the usual slip.
     for value, kind, form in (
         (model, nn.Module, "model must be a network, as KAN([2, 5, 1])"),
         (problem, Problem, "problem must be a Problem, as Regression(x, y)"),
@@ -38,6 +39,7 @@ def check_kinds(
             raise InputError(f"{form}, got the class {value.__name__}; write {value.__name__}(...)")
         if not isinstance(value, kind):
             raise InputError(f"{form}, got {type(value).__name__}")
+    # Methods of second order need all samples at once.
     if not method.full_batch:
         return
     name = type(method).__name__

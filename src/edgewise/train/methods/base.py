@@ -153,7 +153,7 @@ class Adam(Method):
     betas : (float, float)
         Decay of the two moments.
     weight_decay : float
-        Factor of the decoupled weight decay, 0 for none.
+        Factor of the decoupled weight decay, 0 without decay.
     schedule : {"cosine", None}
         "cosine" lowers the rate from `lr` to 0 over the planned steps; None keeps it.
 

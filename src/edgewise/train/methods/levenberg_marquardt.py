@@ -115,6 +115,8 @@ class LevenbergMarquardt(Method):
 
     def start(self, objective: Objective, *, steps: int) -> LevenbergMarquardtRun:
         """Start from the present parameters; see `Method.start`."""
+        # The loss must have a Gauss-Newton matrix, of a size that can be stored; above that products with it must be
+        # cheap.
         if not objective.problem.second_order_blocks():
             raise InputError(
                 "LevenbergMarquardt needs a sum of squares or a cross-entropy on tensors, "
