@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from edgewise.plot.network.pairs import pair_map
     from edgewise.plot.pde.animation import animate
     from edgewise.plot.pde.fields import solution_figure
+    from edgewise.plot.pde.histories import solution_history
     from edgewise.plot.pde.modes import modes_figure
     from edgewise.plot.results.explanations import share_bars, share_dots
     from edgewise.plot.results.formulas import formula_front
-    from edgewise.plot.results.histories import solution_history, training_history
+    from edgewise.plot.results.histories import training_history
     from edgewise.plot.results.predictions import confusion, parity
     from edgewise.plot.style import save
 

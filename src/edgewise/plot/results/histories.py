@@ -1,40 +1,18 @@
-"""Figures of the course of a training run (`training_history`) and of `edgewise.pde.solve` (`solution_history`)."""
+"""Figure of the course of a training run (`training_history`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
-from edgewise.checks import typed
 from edgewise.errors import InputError
-from edgewise.pde.solver.solution import Solution, Stage
-from edgewise.plot.style import (
-    BLUE,
-    COLORS,
-    GREY,
-    INK,
-    MARKERS,
-    ORANGE,
-    SIZES,
-    Figure,
-    decade_ticks,
-    display_text,
-    fix_layout,
-    styled,
-)
+from edgewise.plot.style import BLUE, GREY, INK, ORANGE, SIZES, Figure, display_text, fix_layout, styled
 from edgewise.presentation import number_text
 
 _STEPS = 2000  # most steps that are drawn: more than a line shows, and megabytes of vector graphics
-# The curves of `solution_history`: label and value of a stage.
-_STAGE_CURVES: dict[str, Callable[[Stage], float]] = {
-    "root of the loss": lambda stage: stage.loss**0.5,
-    "residual on fresh points": lambda stage: stage.residual,
-    "change from the stage before": lambda stage: stage.change,
-}
 
 
 def training_history(report: Any, *, best_step: int | None = None, loss_name: str = "loss") -> Figure:
@@ -121,59 +99,3 @@ def training_history(report: Any, *, best_step: int | None = None, loss_name: st
         axes.locator_params(axis="x", integer=True)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3)
         return fix_layout(figure)
-
-
-@typed
-def solution_history(solution: Solution) -> Figure:
-    """Draw the errors of each stage of `edgewise.pde.solve` against its parameters and against the seconds.
-
-    Parameters
-    ----------
-    solution : edgewise.pde.Solution
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        On logarithmic axes the root of the loss, the residual at fresh points, both in units of the field (see `PDE`),
-        and the change from the stage before, relative to the solution.
-
-    Raises
-    ------
-    InputError
-        If no stage has a positive finite number.
-
-    Examples
-    --------
-    >>> from edgewise.pde import PDE, Initial, Time, solve
-    >>> solution = solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-6)
-    >>> [axes.get_xlabel() for axes in solution_history(solution).axes]
-    ['parameters', 'seconds']
-    """
-    curves = {
-        label: np.array([value(stage) for stage in solution.stages], dtype=float)
-        for label, value in _STAGE_CURVES.items()
-    }
-    shown = {label: np.where(np.isfinite(v) & (v > 0), v, np.nan) for label, v in curves.items()}
-    if all(np.isnan(values).all() for values in shown.values()):
-        raise InputError(f"solution must have a stage with a positive loss, got {len(solution.stages)} stages")
-    with styled():
-        figure = Figure(figsize=(SIZES.page, 2.5), layout="constrained")
-        left, right = figure.subplots(1, 2, sharey=True)
-        _draw_stages(left, [stage.parameters for stage in solution.stages], shown, "parameters")
-        _draw_stages(right, [stage.seconds for stage in solution.stages], shown, "seconds")
-        left.set_xscale("log")
-        left.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        left.xaxis.set_minor_locator(NullLocator())
-        left.xaxis.set_major_formatter("{x:,.0f}")
-        right.set_xlim(left=0)
-        figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=len(shown))
-        return fix_layout(figure)
-
-
-def _draw_stages(panel: Axes, x: Sequence[float], shown: Mapping[str, np.ndarray], label: str) -> None:
-    panel.set_yscale("log")
-    for color, marker, (name, values) in zip(COLORS, MARKERS, shown.items(), strict=False):
-        panel.plot(x, values, color=color, marker=marker, markersize=4, linewidth=1.1, label=name)
-    panel.set_xlabel(label)
-    decade_ticks(panel.yaxis)
-    panel.grid(axis="y")
