@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure as MatplotlibFigure
 
 from edgewise.plot import parity, save
 from edgewise.plot.style import display_text, draw_density, panels, render, styled
@@ -32,6 +33,14 @@ def test_text_in_svg_is_text_and_there_is_no_date(figure):
     assert "observed (km)</text>" in svg
     assert "<dc:date>" not in svg
     assert "STIXGeneral, 'STIX Two Text', 'Times New Roman', Times, serif" in svg
+
+
+def test_a_figure_whose_layout_is_known_is_drawn_once(figure, monkeypatch):
+    drawings = []
+    draw = MatplotlibFigure.draw
+    monkeypatch.setattr(MatplotlibFigure, "draw", lambda one, renderer: drawings.append(draw(one, renderer)))
+    render(figure, ".svg")
+    assert len(drawings) == 1
 
 
 def in_a_fresh_interpreter(code):

@@ -325,7 +325,9 @@ def fix_layout(figure: Figure) -> Figure:
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
-    figure.set_layout_engine("none")
+    # No engine at all: for the placeholder that "none" leaves, matplotlib draws a figure twice whenever it is saved.
+    with mpl.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+        figure.set_layout_engine(None)
     return figure
 
 
