@@ -90,20 +90,24 @@ def loaded():
 
 
 @pytest.mark.slow
-def test_the_estimators_load_few_modules_and_a_fit_no_other_room(tmp_path):
+def test_the_estimators_load_few_modules_and_a_fit_or_a_report_no_other_room(tmp_path):
     program = f"""
 import sys
 {LOADED}
 from edgewise import KANRegressor
 print(len(loaded()), *{WALLED} & set(loaded()))
 x = [[number / 20] for number in range(40)]
-KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(x, [row[0] ** 2 for row in x]).predict(x)
+model = KANRegressor(hidden=(), grid_size=3, regularization=1e-3).fit(x, [row[0] ** 2 for row in x])
+model.predict(x)
 print("fit", *{WALLED} & set(loaded()))
+model.report().html
+print("report", *({WALLED} | {{"formulas"}}) & set(loaded()))
 """
-    imported, fitted = in_a_new_process(program, cwd=tmp_path).splitlines()
+    imported, fitted, reported = in_a_new_process(program, cwd=tmp_path).splitlines()
     count, *walled = imported.split()
     assert int(count) <= 150 and not walled
     assert fitted.split() == ["fit"]
+    assert sorted(reported.split()) == ["plot", "report", "report"]  # of no formulas and no equations
 
 
 @pytest.mark.slow

@@ -17,8 +17,6 @@ from numpy.typing import ArrayLike
 
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator.display import TESTS_TEXT
-from edgewise.formulas.expression import Add, used_variables
-from edgewise.formulas.rewriting import expanded
 from edgewise.interpret.attribution.explanations import (
     MENTIONED_SHARE,
     NOTABLE_SHARE,
@@ -32,7 +30,6 @@ from edgewise.plot import (
     confusion,
     edge_curves,
     effect_curves,
-    formula_front,
     network_diagram,
     pair_map,
     parity,
@@ -109,8 +106,13 @@ def model_report(model: EstimatorDisplay, X: ArrayLike | None, y: ArrayLike | No
     InputError where only one of X and y is given, or there are not as many targets as rows.
     """
     codes, judged, explanation = _read(model, X, y)
-    fronts = model._fronts().items()
-    formulas = [ReportFigure("formulas", formula_front(front, target=name, max_formulas=0)) for name, front in fronts]
+    formulas = []
+    fronts = model._fronts()
+    if fronts:
+        from edgewise.plot import formula_front  # it loads what formulas are written by
+
+        for name, front in fronts.items():
+            formulas.append(ReportFigure("formulas", formula_front(front, target=name, max_formulas=0)))
     figures = with_formulas(model_figures(model, X, codes, judged, explanation), formulas)
     return Report(page_content(model, codes, judged, explanation, figures=figures, title=title or model._title()))
 
@@ -257,7 +259,12 @@ def is_sum_of_curves(model: EstimatorDisplay) -> bool:
 
 def formula_pairs(model: EstimatorDisplay, fronts: Iterable[Front]) -> list[str]:
     """Return a sentence on a formula that joins inputs in one term, beside a model that is a sum of curves."""
-    for front in fronts if is_sum_of_curves(model) else ():
+    if not is_sum_of_curves(model):
+        return []
+    for front in fronts:
+        from edgewise.formulas.expression import Add, used_variables
+        from edgewise.formulas.rewriting import expanded
+
         formula = front.best.formula
         terms = expanded(formula.expression)
         for term in terms.terms if isinstance(terms, Add) else (terms,):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,14 +13,13 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from edgewise.checks import check_count, check_labels, check_number, is_integer, numbered, typed
-from edgewise.discovery.reduction.chain import change_of
-from edgewise.discovery.reduction.steps import sentence_of
-from edgewise.discovery.reduction.symmetries import Symmetry as GradientSymmetry
-from edgewise.discovery.reduction.symmetries import symmetries_of_gradients
 from edgewise.errors import InputError
 from edgewise.interpret.black_box import BlackBox, TensorFunction, check_points, input_gradient, tensor_function
 from edgewise.presentation import number_text
 from edgewise.settings import ABOVE_ZERO
+
+if TYPE_CHECKING:
+    from edgewise.discovery.reduction.symmetries import Symmetry as GradientSymmetry
 
 
 @dataclass(frozen=True)
@@ -474,6 +474,11 @@ def _fewer_inputs(slopes: _Slopes, used: list[int], names: Sequence[str]) -> Ite
     """
     if not used:
         return
+    # Loaded here, since a report measures `interactions` and no symmetry.
+    from edgewise.discovery.reduction.chain import change_of
+    from edgewise.discovery.reduction.steps import sentence_of
+    from edgewise.discovery.reduction.symmetries import symmetries_of_gradients
+
     x, gradient, value = (part.numpy() for part in (slopes.pairs.a[:, used], slopes.a[:, used], slopes.pairs.value()))
 
     def holds(found: GradientSymmetry) -> bool:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from edgewise.checks import numbered
-from edgewise.formulas.constants import closed_forms
-from edgewise.formulas.expression import Expression, Number
-from edgewise.formulas.printing import as_latex
-from edgewise.formulas.rewriting import simplify
-from edgewise.interpret.symbolic.extraction import edge_expression
 from edgewise.nn.layers.base import Chain
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.plot.network.layout import FRAME_SHARE, Edge, Layout
 from edgewise.plot.style import SIZES, text_width
+
+if TYPE_CHECKING:
+    from edgewise.formulas.expression import Expression
 
 ROUNDING = 1e-12  # relative difference up to which a number counts as a closed form such as pi
 
@@ -28,6 +27,11 @@ def formula_texts(model: Chain, layout: Layout, names: Sequence[str] | None) -> 
         function = layer.function_alone(i, o)
         if function is None:  # a spline, alone or beside a function, is drawn and not written
             continue
+        # The room of formulas is loaded for the first function that is written: most networks have splines alone.
+        from edgewise.formulas.printing import as_latex
+        from edgewise.formulas.rewriting import simplify
+        from edgewise.interpret.symbolic.extraction import edge_expression
+
         # A text may take nearly all of the width between two edges.
         width = layout.cell[number][0] / FRAME_SHARE * 0.97
         # From the most to the least informative: the formula with shorter names and numbers, the name of the function.
@@ -51,6 +55,9 @@ def formula_texts(model: Chain, layout: Layout, names: Sequence[str] | None) -> 
 
 def _with_closed_forms(node: Expression) -> Expression:
     """Replace numbers that equal a closed form to rounding by that form, such as 3.14159... by pi."""
+    from edgewise.formulas.constants import closed_forms
+    from edgewise.formulas.expression import Number
+
     if isinstance(node, Number) and node.exact is None:
         if float(f"{node.value:.3g}") == node.value:
             return node
