@@ -21,10 +21,8 @@ from edgewise_experiments.accuracy.mlp_baseline import (
     final_plans,
     first_plans,
     measure_mlp,
-    mlp_job,
     parameter_count,
     step_work,
-    training_samples,
 )
 from edgewise_experiments.data.target import TargetFunction
 
@@ -94,28 +92,3 @@ def test_errors_are_in_the_units_of_the_target(method, steps):
     assert 0.1 < row["rmse"] / row["train_rmse"] < 10
     assert row["parameters"] == 17
     assert 0 < row["steps_made"] <= steps
-
-
-def test_the_same_seed_gives_the_same_error_and_says_how_far_it_is():
-    shares = []
-    job = mlp_job(RIDGE, 1, EFFORT, MLPPlan((3,), "silu", "L-BFGS", 15))
-    first = job.work(lambda at: shares.append(at.share))
-    assert first["rmse"] == job.work(nothing)["rmse"]
-    assert shares[-1] == 1.0
-    assert job.key["samples"] == 300
-    assert job.key["hidden"] == (3,)
-
-
-def test_training_samples_are_enough_for_the_dimension():
-    assert training_samples(RIDGE, Effort(samples=5000)) == 2000
-    assert training_samples(RIDGE, Effort(samples=500)) == 500
-    wide = TargetFunction("wide", "x1", lambda x: x[:, 0], tuple("abc"), (0,) * 3, (1,) * 3)
-    assert training_samples(wide, Effort(samples=5000)) == 5000
-
-
-def test_ctrl_c_leaves_no_row():
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        measure_mlp(RIDGE, 0, EFFORT, MLPPlan((3,), "tanh", "L-BFGS", 5), interrupt)

@@ -1,8 +1,5 @@
 """The toy functions, and that every target is smooth on its box."""
 
-import subprocess
-import sys
-
 import mpmath
 import numpy as np
 import pytest
@@ -34,10 +31,6 @@ def test_one_hundred_inputs():
     assert y[1] == pytest.approx(np.exp(sum(np.sin(np.pi * each / 2) ** 2 for each in x[1]) / 100))
 
 
-def test_the_paper_prints_no_errors_for_them():
-    assert all(target.paper_best() is None for target in TOY_FUNCTIONS.values())
-
-
 @pytest.mark.parametrize("name", ALL)
 def test_smooth_on_the_whole_box(name):
     """Finite at the corners, not constant, and no kink: third differences shrink like the cube of the step."""
@@ -57,12 +50,3 @@ def test_smooth_on_the_whole_box(name):
     coarse, fine = np.array(jumps)
     assert np.isfinite(coarse).all()
     assert (fine <= 0.2 * coarse + 1e-11 * np.abs(y).max()).all()  # 1/8 where smooth, 1/2 at a kink, 1 at a jump
-
-
-@pytest.mark.slow
-def test_without_scipy():
-    program = (
-        "import sys; sys.modules['scipy'] = None; import edgewise.datasets; import edgewise_experiments.data.functions"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
-    assert "A special function needs scipy, which is not installed: pip install 'edgewise[experiments]'" in done.stderr

@@ -1,7 +1,5 @@
 """A target: samples, refusals, and that nobody changes it."""
 
-from dataclasses import FrozenInstanceError
-
 import numpy as np
 import pytest
 
@@ -26,19 +24,6 @@ def test_refusals():
         TARGET.sample(0, 0)
     with pytest.raises(InputError, match=r"x must have shape \(batch, 2\), got \(5, 3\)"):
         TARGET(np.zeros((5, 3)))
-
-
-def test_the_best_of_the_paper():
-    assert TARGET.paper_best() == 0.1
-
-
-def test_nobody_changes_it():
-    with pytest.raises(FrozenInstanceError):
-        TARGET.name = "x"
-    with pytest.raises(TypeError):
-        TARGET.paper["mlp"] = 1.0
-    with pytest.raises(TypeError):
-        by_name(TARGET)["mine"] = TARGET
 
 
 @pytest.mark.parametrize("change", [{"low": (0,)}, {"low": (1, 5)}, {"high": (1, np.inf)}, {"shape": (3, 1)}])
@@ -66,9 +51,3 @@ def test_a_share_of_the_samples_has_the_arcsine_density():
         assert np.mean(np.abs(x[:, 0] - 2) < 1) == pytest.approx(expected, abs=0.015)
     changed = (mixed != uniform).all(1)
     assert np.mean(changed) == pytest.approx(0.5, abs=0.02)
-
-
-def test_a_share_that_is_none_is_refused():
-    target = TargetFunction("f", "x", lambda x: x[:, 0], ("x",), (0.0,), (1.0,))
-    with pytest.raises(InputError, match=r"edges must be a share in \[0, 1\], got 2"):
-        target.sample(10, 0, edges=2)

@@ -29,17 +29,3 @@ def test_a_stage_that_is_left_out_yields_nothing():
         row = formula_stages.measure(law, 0.0, formula_stages.VARIANTS[variant], 0, 5.0, lambda at: None)
         assert row["exact"] and row["source"] == source
         assert ("short laws" in row["yielded"]) == (variant == formula_stages.ALL)
-
-
-def test_the_summary_counts_laws_and_sources():
-    def row(law, variant, exact, source):
-        key = {"suite": "AI Feynman", "law": law, "noise": 0.0, "variant": variant, "seed": 0, "quick": False}
-        return {**key, "exact": exact, "nearest_exact": False, "source": source, "cpu_seconds": 1.5}
-
-    rows = [row("a", formula_stages.ALL, True, "short laws"), row("b", formula_stages.ALL, False, "search")]
-    rows += [row("a", "without curves", True, "enumerated"), row("b", "without curves", False, "search")]
-    without, sources, figures = formula_stages.summary(rows).tables
-    assert without.rows[:2] == (("all stages", "1 of 2", "3"), ("without curves", "1 of 2", "3"))
-    assert without.rows[2] == (formula_stages.NO_DECISION, "0 of 2", "-")
-    assert sources.rows == (("short laws", "1"),)
-    assert figures.rows == (("exact, all stages", "1 of 2"), ("exact, without curves", "1 of 2"))

@@ -1,11 +1,9 @@
 """The table of formulas: 36 problems with parsable truths, the test of exactness, a quick run that goes on."""
 
 import numpy as np
-import pytest
 
-from edgewise.formulas.expression import complexity, evaluate, parse_expression
+from edgewise.formulas.expression import evaluate, parse_expression
 from edgewise_experiments.formulas import formulas
-from edgewise_experiments.runner.store import Store
 
 
 def test_there_are_36_problems_and_each_truth_is_its_function():
@@ -26,18 +24,3 @@ def test_the_same_form_with_noise():
     assert not formulas.has_same_form(
         parse_expression("1.9*sin(3*x + 0.1) + 0.1*sin(x)"), x, noisy, clean, x, 1.001 * clean
     )
-
-
-@pytest.mark.slow
-def test_a_quick_run_goes_on_where_it_stood(tmp_path):
-    store = Store.open(tmp_path, "formulas-quick")
-    outcome = formulas.run(quick=True, store=store, seeds=None, progress=lambda update: None)
-    table, _ = outcome.tables
-    assert [row[0] for row in table.rows] == list(formulas.QUICK)
-    assert all(row[1] == "1/1" for row in table.rows)
-    rows = list(store.rows)
-    again = formulas.run(quick=True, store=Store.open(tmp_path, "formulas-quick"), seeds=None, progress=lambda u: None)
-    assert again.tables == outcome.tables
-    assert len(rows) == 3 * len(formulas.QUICK)
-    assert len(outcome.figures["seconds"]().axes) == 1
-    assert complexity(formulas.truth("toy 3")) == 3

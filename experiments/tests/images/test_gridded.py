@@ -62,7 +62,3 @@ def test_few_products_are_the_best_ones_of_the_better_kind():
 def test_what_is_refused(axes, values, most, message):
     with pytest.raises(InputError, match=message):
         sparse_on_grid(axes, values, most)
-
-
-def test_equal_values():
-    assert np.allclose(at(sparse_on_grid([np.arange(9.0)], np.ones(9), 5).layer, np.arange(9.0)), 1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise_experiments.images.quality import FIELDS, decibels, packed, psnr, ssim, unpacked
+from edgewise_experiments.images.quality import decibels, packed, psnr, ssim, unpacked
 
 CLEAN = np.random.default_rng(0).random((32, 32))
 
@@ -21,9 +21,3 @@ def test_a_picture_comes_back_in_256_shades():
     back = unpacked(packed(CLEAN))
     assert back.shape == CLEAN.shape and np.abs(back - CLEAN).max() <= 0.5 / 255 + 1e-12
     assert unpacked(packed(np.array([[-1.0, 2.0], [0.2, 1.0]]))).tolist() == [[0, 1], [0.2, 1]]
-
-
-def test_the_pictures_fill_their_range():
-    for field in FIELDS.values():
-        picture = field()
-        assert picture.shape == (128, 128) and 0 <= picture.min() < 0.1 < 0.9 < picture.max() <= 1

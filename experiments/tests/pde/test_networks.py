@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from edgewise_experiments.pde.networks import listed_networks, network_numbers, network_tables, train_kan, train_mlp
+from edgewise_experiments.pde.networks import train_kan, train_mlp
 from edgewise_experiments.problems.named_equations import named_equation
 
 
@@ -21,12 +21,3 @@ def test_a_kan_ends_on_the_last_grid_and_reports():
     problem, events = named_equation("heat").make().resampled(60), []
     network = train_kan(problem, (2,), (4, 8), 4, [events.append])
     assert network.config.grid_size == (8, 8) and events
-
-
-def test_what_is_run():
-    assert len(listed_networks(False)) == len(set(listed_networks(False))) == 16
-    assert {name for name, _, _ in listed_networks(True)} == {"heat"}
-    assert network_tables([]) == () and network_numbers([]) == {}
-    made = [("heat", "KAN", 1e-6), ("heat", "MLP", 1e-5), ("heat", "MLP", 2e-6), ("poisson", "KAN", 1e-3)]
-    rows = [{"problem": name, "model": model, "error": error} for name, model, error in made]
-    assert network_numbers(rows) == {"problems with the KAN below the best MLP": "1 of 1"}

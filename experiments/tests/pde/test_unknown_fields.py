@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from edgewise_experiments.pde import unknown_fields
-from edgewise_experiments.pde.unknown_fields import conductivity_of_rod, exact_square, rod_temperatures, square, summary
+from edgewise_experiments.pde.unknown_fields import conductivity_of_rod, exact_square, rod_temperatures, square
 
 
 def test_the_exact_fields_solve_the_square():
@@ -29,11 +29,3 @@ def test_the_rod_is_in_balance():
     flux = conductivity_of_rod(torch.from_numpy(middle)).numpy() * (u[1:] - u[:-1]) / (x[1] - x[0])
     assert abs(u[-1]) < 1e-12
     assert flux[0] - flux[-1] == pytest.approx(10 * (middle[-1] - middle[0]), rel=1e-6)
-
-
-def test_summary():
-    row = {"problem": "rod", "errors": [[0.1, 0.2], [0.3, 0.4]], "covered": [[0.9, 1.0], [1.0, 0.9]], "seconds": 0.5}
-    outcome = summary([row])
-    assert outcome.tables[0].rows == (("rod", "2", "2.0e-01", "3.0e-01", "95.0 ± 3.5", "95.0 ± 3.5", "0.5"),)
-    assert outcome.key_figures["fields whose coverage is within 3 points of 95 %"] == "2 of 2"
-    assert summary([]).notes == ("There are no rows yet.",)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgewise_experiments.pde.unseen import CLOSED, OPEN, summary, verdict
+from edgewise_experiments.pde.unseen import CLOSED, OPEN, verdict
 from edgewise_experiments.problems.unseen_cases import UNSEEN
 from edgewise_experiments.problems.unseen_classical import CLASSICAL
 
@@ -53,15 +53,3 @@ def test_a_statement_without_a_solution_must_be_named():
     assert row("free beam", None, None, stopped="refused", is_doubted=True)["verdict"] == "named"
     assert row("flame", None, None, stopped="refused", is_doubted=True)["verdict"] == "refused"
     assert row("flame", None, None, stopped="crash")["verdict"] == "crash"
-
-
-def test_summary_counts_halves_and_ratios():
-    assert summary([]).tables == ()
-    beside = {"method": "Radau", "error": 1e-8, "cpu_seconds": 0.5}
-    rows = [row("flame", 1e-8, 1e-9, classical=beside), row("HIRES", 1e-3, 1e-6)]
-    outcome = summary(rows)
-    figures = outcome.key_figures
-    assert figures["open half: solved to 1e-6, wrong silently, false alarms"] == "1, 0, 0 of 1"
-    assert figures["closed half: solved to 1e-6, wrong silently, false alarms"] == "0, 1, 0 of 1"
-    assert figures["CPU seconds over those of a classical program, median and largest"] == "4, 4 of 1"
-    assert [cells[-1] for cells in outcome.tables[2].rows] == ["4", "-"]

@@ -8,9 +8,9 @@ import torch
 from tests.pde.problem.test_collocation import Known
 
 from edgewise_experiments.pde.reach import SHARPER
-from edgewise_experiments.problems.cases import BY_NAME, PUBLISHED, bilinear, random_field
+from edgewise_experiments.problems.cases import BY_NAME, bilinear, random_field
 from edgewise_experiments.problems.named_equations import EQUATIONS
-from edgewise_experiments.problems.references import distance, references
+from edgewise_experiments.problems.references import references
 
 ALL = {**{equation.name: equation for equation in EQUATIONS}, SHARPER.name: SHARPER, **BY_NAME}
 
@@ -35,10 +35,6 @@ def test_closed_solutions_solve_their_equations(case):
             assert math.sqrt(float(block.loss(Known(sampled), block.data, {}))) < 1e-12, block.name
 
 
-def test_published_errors_belong_to_cases():
-    assert len(PUBLISHED) == 15 and set(PUBLISHED) <= set(BY_NAME)
-
-
 def test_the_random_field_has_the_sizes_of_pinnacles_pictures():
     field = random_field()
     assert abs(field.mean()) < 1e-12 and abs(field.std() - 1) < 1e-12
@@ -51,7 +47,3 @@ def test_bilinear_values():
     grid = np.linspace(-1, 3, 9)
     plane = 2 + 3 * grid[None, :] - grid[:, None]
     assert torch.allclose(bilinear(plane, -1, 3)(x, y), 2 + 3 * x - y)
-
-
-def test_distance_is_relative():
-    assert distance(np.array([3.0, 4.0]), np.array([3.0, 0.0])) == pytest.approx(4 / 3)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from edgewise.outcomes import Progress
-from edgewise_experiments.runner.jobs import Job, latest, repeats, run_jobs, working_seconds
+from edgewise_experiments.runner.jobs import Job, latest, run_jobs, working_seconds
 from edgewise_experiments.runner.store import Store
 
 
@@ -80,8 +80,3 @@ def test_the_latest_of_several():
 def test_seconds_of_a_shared_machine_are_those_of_the_processor():
     assert working_seconds({"seconds": 10.0, "cpu_seconds": 4.0}) == 4.0
     assert working_seconds({"seconds": 10.0, "cpu_seconds": 18.0}) == 10.0  # two threads
-
-
-def test_repeats_are_together_in_the_order_of_the_first():
-    rows = [{"a": [1], "v": 1}, {"a": 2, "v": 2}, {"a": [1], "v": 3}, {"v": 4}]
-    assert [[row["v"] for row in alike] for alike in repeats(rows, "a")] == [[1, 3], [2], [4]]

@@ -36,17 +36,3 @@ def test_a_variant_is_fitted_where_its_stage_was_taken():
     found = row["variants"]
     assert "no logarithm" not in found and "no parabola" in found
     assert found["no pairs"]["gain"] > 2 * found["no pairs"]["error"] > 0
-
-
-def test_the_summary_compares_with_the_default():
-    def row(table, seconds, **variants):
-        found = {
-            name.replace("_", " "): {"gain": gain, "error": 0.005, "gain_in_log_loss": loss, "cpu_seconds": seconds / 2}
-            for name, (gain, loss) in variants.items()
-        }
-        return {"table": table, "plain_seconds": seconds, "variants": found}
-
-    rows = [row("a", 2.0, no_pairs=(0.02, None)), row("b", 2.0, no_pairs=(-0.006, 0.03)), row("c", 9.0)]
-    line = next(cells for cells in ablation.summary(rows).tables[0].rows if cells[0] == "no pairs")
-    assert line[1:3] == ("2 of 3", "+0.47") and line[4:] == ("1", "0", "+3.00", "0.50")
-    assert float(line[3]) == pytest.approx(0.79)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from edgewise.errors import InputError
 from edgewise_experiments.tables.collection import COLLECTION, MOST_ROWS, Entry, entries
 
 pandas = pytest.importorskip("pandas")
@@ -64,8 +63,3 @@ def test_large_tables_are_reduced_alike_each_time():
     assert first.X.shape == (MOST_ROWS, 1)
     assert np.array_equal(first.X, again.X) and np.array_equal(first.X[:, 0], first.y)
     assert (np.diff(first.y) > 0).all()
-
-
-def test_an_unknown_half_is_refused():
-    with pytest.raises(InputError, match="half must be 'open', 'unopened' or 'both', got 'all'"):
-        list(entries("all"))

@@ -9,12 +9,10 @@ from edgewise import KAN, fit
 from edgewise_experiments.theory import approximation_theory
 from edgewise_experiments.theory.approximation_theory import (
     FULL,
-    ROUNDING,
     best_splines,
     derivatives,
     exponent,
     sobolev_problem,
-    summary,
 )
 
 
@@ -43,52 +41,11 @@ def test_samples_lie_on_the_faces_and_in_the_corners():
     assert 4 < int((x.abs() == 1).any(1).sum()) < 100
 
 
-def row_of(kind, degree, power=None, seed=0):
-    grids = [8, 16, 32, 64]
-    errors = [[grid ** -(power or degree + 1.0 - m) for m in range(degree + 1)] for grid in grids]
-    return {"kind": kind, "degree": degree, "seed": seed, "grids": grids, "errors": errors, "l2": [1.0], "bound": [2.0]}
-
-
-def test_summary_counts_what_is_within():
-    rows = [row_of("projection", 2), *(row_of("training", 2, power, seed) for seed, power in enumerate((3, 1, 2.1)))]
-    sobolev = row_of("sobolev", 2, 3.1)
-    rows += [{**sobolev, "best": [[error / 2 for error in errors] for errors in sobolev["errors"]]}]
-    stale = {**rows[0], "errors": [[1.0] * 3] * 4}
-    outcome = summary([stale, *rows])
-    assert outcome.tables[0].rows == (
-        ("2", "0", "3", "3.00", "2.10", "3.10", "2.00"),
-        ("2", "1", "2", "2.00", "2.10", "3.10", "2.00"),
-        ("2", "2", "1", "1.00", "2.10", "3.10", "2.00"),
-    )
-    figures = outcome.key_figures
-    assert figures["exponents of the best spline within 0.2 of the theory"] == "3 of 3"
-    assert figures["training on values: exponents within 0.2 of the theory"] == "1 of 3"
-    assert figures["training on values: exponents at least the theory's less 0.2"] == "2 of 3"
-    assert figures["training on values and derivatives: exponents at least the theory's less 0.2"] == "3 of 3"
-    assert figures["training on values and derivatives: largest error over the best splines'"] == "2"
-    assert figures["L2 error of the best spline over its bound, largest"] == "0.5"
-
-
 def test_the_best_splines_of_the_edges_compose_the_target():
     x = torch.tensor([[0.3, -0.2], [1.0, 1.0], [-1.0, 0.5]], dtype=torch.float64)
     exact = [math.exp(math.sin(math.pi * p) + q * q) for p, q in x.tolist()]
     errors = [(best_splines(3, grid)(x)[:, 0] - torch.tensor(exact)).abs().max() for grid in (8, 32)]
     assert errors[1] < 2e-5 and errors[0] / errors[1] > 4**3
-
-
-def test_the_figure_has_medians():
-    rows = [row_of("training", 1, power, seed) for seed, power in enumerate((3, 1, 2.1))]
-    (axes,) = summary(rows).figures["slopes"]().axes
-    drawn = [list(line.get_ydata()) for line in axes.lines]
-    assert [grid**-2.1 for grid in (8, 16, 32, 64)] in drawn and [1 / grid for grid in (8, 16, 32, 64)] not in drawn
-
-
-def test_what_rounding_made_is_left_out():
-    row = row_of("projection", 1)
-    row["errors"][-1] = [ROUNDING, ROUNDING * 64]
-    row["grids"][-2] = 33  # or only one would be left
-    assert exponent({**row, "grids": [16, 32, 64, 128]}, 0) is not None
-    assert exponent({**row, "errors": [[None, None]] * 4}, 0) is None
 
 
 def test_a_sobolev_loss_is_the_mean_of_weighted_squares():
