@@ -65,6 +65,6 @@ def test_density_counts_the_data():
         _, (axes,) = panels(1, 1, 2.0)
         axes.set_xlim(0, 40)
         values = np.repeat(np.arange(20) + 0.5, np.arange(20))
-        draw_density(axes, values, 1.0)
+        draw_density(axes, values)
     (patch,) = axes.patches
-    np.testing.assert_allclose(patch.get_data().values[:20], np.arange(20) / 19)
+    np.testing.assert_allclose(patch.get_data().values[:20], 0.13 * np.arange(20) / 19)

@@ -15,6 +15,7 @@ from edgewise.report import Report
 from edgewise.report.comparison import Comparison, ModelResult
 from edgewise.report.content import ClassResult, FormulaRow, ReportContent, ReportFigure, TestTable
 from edgewise.report.page import page
+from edgewise.train import StepRecord
 
 EVIL = "<script>alert('x')</script>"
 VOID = {"meta", "br", "link", "img", "wbr", "input"}
@@ -55,7 +56,7 @@ def read(text):
 def full_report():
     model = KAN([2, 2, 1], seed=0)
     trace = model.trace(torch.randn(30, 2, generator=torch.Generator().manual_seed(0)))
-    history = [{"step": k, "loss": 1 / (k + 1), "validation_loss": None} for k in range(5)]
+    history = [StepRecord(k, 1 / (k + 1), None, penalty=0.0, seconds=0.0) for k in range(5)]
     return ReportContent(
         title=f"Fit of {EVIL}",
         summary=[f"The column {EVIL} & others."],

@@ -83,7 +83,6 @@ class Sizes:
 
 SIZES = Sizes()
 POINTS_PER_INCH = 72  # definition of the point in PostScript, PDF and CSS
-DENSITY_HEIGHT = 0.13  # share of a panel that the histogram takes
 
 FORMATS = (".svg", ".pdf", ".png")
 # STIX comes with matplotlib, so that the layout is the same on every machine; DejaVu Sans has letters that STIX lacks.
@@ -135,7 +134,6 @@ _STYLE: dict[RcKeyType, Any] = {
     "path.simplify": False,
     "text.usetex": False,
 }
-NOTEBOOK_DPI = 160.0  # pixels an inch of a picture in a notebook, shown at 80: sharp on screens of high resolution
 # No date, so that equal figures are equal files; the name of the writer lets a later command replace its own file.
 _WRITER = "Edgewise with Matplotlib, https://matplotlib.org"
 _METADATA: dict[str, dict[str, str | None]] = {
@@ -168,8 +166,9 @@ class Figure(MatplotlibFigure):
         return f"<Figure of {number_text(width, 2)} x {number_text(height, 2)} inches; {how}>"
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
-        width, height = (round(size * NOTEBOOK_DPI / 2) for size in self.get_size_inches())
-        return render(self, ".png", theme=self.theme, dpi=NOTEBOOK_DPI), {"width": width, "height": height}
+        # 160 pixels an inch, shown at 80: sharp on screens of high resolution.
+        width, height = (round(size * 80) for size in self.get_size_inches())
+        return render(self, ".png", theme=self.theme, dpi=160.0), {"width": width, "height": height}
 
     def _repr_svg_(self) -> str | None:
         drawing = render(self, ".svg", theme=self.theme, page=True, text_as_paths=True)
@@ -355,8 +354,9 @@ def panels(
     return figure, list(axes[:count])
 
 
-def draw_density(axes: Axes, values: np.ndarray, height: float = DENSITY_HEIGHT) -> None:
-    """Draw a histogram of the data along x in the bottom share `height` of a panel, scaled to its fullest bar."""
+def draw_density(axes: Axes, values: np.ndarray) -> None:
+    """Draw a histogram of the data along x at the bottom of a panel, scaled to its fullest bar."""
+    height = 0.13  # share of the panel that the fullest bar takes
     values = values[np.isfinite(values)]
     levels = np.unique(values)
     across = axes.get_xaxis_transform()

@@ -21,18 +21,18 @@ def titles(figure):
     return [axes.get_title(loc="left") for axes in figure.axes]
 
 
-def test_the_function_of_an_additive_model_in_the_units_of_the_user():
+def test_the_function_of_an_additive_model_over_the_range_of_its_data():
     model = KAN([2, 1], seed=1, dtype=torch.float64)
     x = torch.from_numpy(normal(300, 2))
     trace = model.trace(x)
-    figure = edge_curves(model, trace, names=["a", "b"], scaling=([100.0, 0.0], [10.0, 1.0]))
+    figure = edge_curves(model, trace, names=["a", "b"])
     order = np.argsort(-mean_contributions(model, x.numpy()))
     assert titles(figure) == [["a", "b"][i] for i in order]
     axes = figure.axes[list(order).index(0)]
     seen = axes.lines[0].get_xdata()
-    np.testing.assert_allclose(seen[[0, -1]], 100 + 10 * np.quantile(x[:, 0].numpy(), [0.005, 0.995]))
+    np.testing.assert_allclose(seen[[0, -1]], np.quantile(x[:, 0].numpy(), [0.005, 0.995]))
     points = torch.zeros(len(seen), 2, dtype=torch.float64)
-    points[:, 0] = torch.from_numpy((seen - 100) / 10)
+    points[:, 0] = torch.from_numpy(seen)
     expected = model.layers[0].edges(points)[:, 0, 0] - trace.edges[0][:, 0, 0].mean()
     np.testing.assert_allclose(axes.lines[0].get_ydata(), expected.detach().numpy(), atol=1e-12)
 

@@ -67,11 +67,11 @@ def test_a_curve_is_the_edge_over_the_range_of_its_data_stretched_to_its_frame()
 
 def test_ink_follows_the_contributions_to_the_prediction():
     model, trace = traced((3, 1))
-    ink = drawn(network_diagram(model, trace, beta=2.0), "functions").get_colors()[:, 3]
+    ink = drawn(network_diagram(model, trace), "functions").get_colors()[:, 3]
     edges = trace.edges[0][:, :, 0].detach().numpy()  # of an additive model: its contributions up to a constant
     score = mean_contributions(model, trace.inputs[0].double().numpy())
     assert np.argsort(score).tolist() == np.argsort(np.abs(edges - edges.mean(0)).mean(0)).tolist()
-    np.testing.assert_allclose(ink, np.maximum(np.tanh(2 * score / score.max()), 0.12), rtol=1e-6)
+    np.testing.assert_allclose(ink, np.maximum(np.tanh(3 * score / score.max()), 0.12), rtol=1e-6)
 
 
 def test_an_input_whose_edges_cancel_is_faint():

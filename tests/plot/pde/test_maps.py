@@ -81,11 +81,10 @@ def test_where_colours_end(values, signed, expected):
 def test_gaps_beside_known_values_are_filled():
     values = np.full((5, 5), np.nan)
     values[2, 2] = 7.0
-    assert np.isfinite(filled(values, 1)).sum() == 9
     assert (filled(values) == 7.0).all()
     assert np.isnan(values).sum() == 24
     values[2, 4] = 9.0
-    assert filled(values, 1)[2, 3] == 8.0 and filled(values, 1)[2, 2] == 7.0
+    assert filled(values)[2, 3] == 8.0 and filled(values)[2, 2] == 7.0
 
 
 def test_interfaces_are_drawn_and_break_curves():

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from tests.plot.solutions import PLANE, flow, heat, heat_solution, oscillation, untrained
+from tests.plot.solutions import PLANE, flow, heat, heat_solution, untrained
 
-from edgewise.errors import InputError
 from edgewise.plot.pde.slices import residuals_at, slice_of
 
 
@@ -36,12 +35,3 @@ def test_the_residuals_are_those_of_the_equation_in_one_unit():
     for column, written in zip(found.T, (u.xx + v.y, v.yy - u.x, u.x + v.y), strict=True):
         unit = written / column
         torch.testing.assert_close(unit, unit.median().expand(300), rtol=1e-6, atol=0)
-
-
-def test_a_reference_takes_the_place_of_the_exact_solution():
-    solution = untrained(oscillation())
-    shown = slice_of(solution, ["t"], {}, [7], lambda x: torch.ones(len(x), 2), residual=False)
-    np.testing.assert_allclose(shown.exact, 1.0)
-    assert shown.residual.shape == (0, 7)
-    with pytest.raises(InputError, match=r"^exact must give shape \(b, 2\) = \(7, 2\), got \(7, 1\)$"):
-        slice_of(solution, ["t"], {}, [7], lambda x: torch.ones(len(x), 1))

@@ -8,10 +8,12 @@ import pytest
 from edgewise.errors import InputError
 from edgewise.plot import training_history
 from edgewise.plot.style import render
+from edgewise.train import StepRecord
 
 
 def records(loss, validation):
-    return [{"step": k, "loss": a, "validation_loss": b} for k, (a, b) in enumerate(zip(loss, validation, strict=True))]
+    pairs = enumerate(zip(loss, validation, strict=True))
+    return [StepRecord(k, a, b, penalty=0.0, seconds=0.0) for k, (a, b) in pairs]
 
 
 def lines(figure):
@@ -19,7 +21,7 @@ def lines(figure):
 
 
 def test_both_losses_and_the_kept_step():
-    report = SimpleNamespace(history=[SimpleNamespace(**r) for r in records([3.0, 2.0, 1.0], [3, 1.5, 2])], best_step=1)
+    report = SimpleNamespace(history=records([3.0, 2.0, 1.0], [3, 1.5, 2]), best_step=1)
     figure = training_history(report)
     assert figure.axes[0].get_yscale() == "log"
     drawn = lines(figure)

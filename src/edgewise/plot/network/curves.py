@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from edgewise.checks import check_options, is_function, typed
+from edgewise.checks import check_options, typed
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import evaluation_points
 from edgewise.interpret.attribution.scores import edge_scores, node_scores
@@ -50,8 +50,6 @@ def edge_curves(
     layer: int = 0,
     names: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
-    scaling: tuple[Sequence[float], Sequence[float]] | None = None,
-    std: Callable[[np.ndarray], ArrayLike] | None = None,
     **limits: Unpack[EdgeCurveLimits],
 ) -> Figure:
     """Draw the functions on the strongest edges of a layer, one panel for each of the strongest inputs.
@@ -67,11 +65,6 @@ def edge_curves(
         Number of the layer; the edges of layer 0 start in the inputs of the model.
     names, outputs : sequence of str, optional
         Names of the layer's inputs and of its outputs; x1, x2, ..., y and for hidden nodes h1, h2, ... by default.
-    scaling : pair of sequences of float, optional
-        (shift, scale), one number for each input of the layer: x_user = shift + scale * x_model.
-    std : callable, optional
-        From points (p, in) of the layer's inputs to the standard deviation (p, in, out) of each function, as from
-        `EdgeErrors.std` of error bars; bands of two standard deviations are drawn.
     **limits
         `max_inputs` and `max_curves`, see `EdgeCurveLimits`.
 
@@ -102,8 +95,6 @@ def edge_curves(
     (1, 'contribution to $y$')
     """
     check_options(edge_curves, limits, EdgeCurveLimits)
-    if std is not None and not is_function(std):
-        raise InputError(f"std must be a function of values of an input, got {std!r:.60}")
     view = as_network_view(model, trace, outputs=outputs)
     depth = len(view.trace.edges)
     if layer not in range(depth):
@@ -115,10 +106,6 @@ def edge_curves(
         view = replace(view, outputs=outputs)
     if names is not None:
         view = replace(view, names=names)
-    if scaling is not None:
-        view = replace(view, scaling=scaling)
-    if std is not None:
-        view = replace(view, std=std, group_std=None)
     return _draw(view, layer, limits.get("max_inputs", 9), limits.get("max_curves", 3))
 
 
@@ -131,14 +118,10 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
     count = inputs.shape[1]
     ends = labels(view.outputs, trace.edges[layer].shape[2], "y" if last else "h", "outputs", NAME)
     titles = labels(view.names, count, "h" if layer else "x", "names")
-    pair = [np.zeros(count), np.ones(count)]
+    shift = np.zeros(count)
+    scale = np.ones(count)
     if view.scaling is not None:
-        pair = [as_numpy(part, "scaling") for part in view.scaling]
-    shapes = [part.shape for part in pair]
-    if shapes != [(count,), (count,)]:
-        came = " and ".join(map(str, shapes))
-        raise InputError(f"scaling must be (shift, scale) of {count} numbers each, got {came:.80}")
-    shift, scale = pair
+        shift, scale = map(np.asarray, view.scaling)
     columns = view.columns if layer == 0 else None
     # Strength of edges and inputs, those of one column together; the strongest inputs get a panel.
     score = as_numpy(edge_scores(trace)[layer], "scores")
@@ -182,10 +165,7 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
             if view.group_std is not None:
                 width = 2 * view.group_std(grid, used) * unit
             elif view.std is not None and len(used) == 1:
-                widths = as_numpy(view.std(grid), "the result of std")
-                if widths.shape != grid.shape:
-                    raise InputError(f"std must return an array of shape {grid.shape}, got {widths.shape}")
-                width = 2 * widths[:, used[0]] * unit
+                width = 2 * as_numpy(view.std(grid), "std")[:, used[0]] * unit
             if column is not None and column.levels:
                 strongest = [o for o in _strongest(score[i], max_curves) if mask[i, o]]
                 _draw_levels(panel, column, (values, width), strongest, ends)

@@ -48,7 +48,6 @@ def network_diagram(
     *,
     names: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
-    beta: float = 3.0,
     max_nodes: int = 24,
     max_curves: int = 300,
     order: str = "number",
@@ -64,10 +63,6 @@ def network_diagram(
         has rows of its own.
     names, outputs : sequence of str, optional
         Names of the inputs and outputs; x1, x2, ... and y1, y2, ... by default.
-    beta : float
-        Growth of the opacity with the score B (see `edge_scores`): tanh(beta B / B_max), where B_max is the largest
-        score of the same layer. In the first layer the scores of the edges of an input are scaled so that inputs are
-        ranked by their contributions to the prediction (`edgewise.interpret.shapley_shares`).
     max_nodes : int
         Largest number of nodes shown in each layer.
     max_curves : int
@@ -79,10 +74,13 @@ def network_diagram(
     Returns
     -------
     matplotlib.figure.Figure
-        Sized for its content. Each curve fills its frame, so that it shows the shape of the function and not its
-        size. Masked edges are absent. Networks with at most 24 edges in each layer are drawn as a graph with the
-        inputs at the bottom, where the formula of an elementary edge stands below its frame (u is the input of the
-        edge). Larger networks are drawn as grids of functions with the strongest nodes first. The weakest nodes and
+        Sized for its content. The opacity of an edge grows with its score B (see `edge_scores`) as tanh(3 B / B_max),
+        where B_max is the largest score of the same layer. In the first layer the scores of the edges of an input are
+        scaled so that inputs are ranked by their contributions to the prediction
+        (`edgewise.interpret.shapley_shares`). Each curve fills its frame, so that it shows the shape of the function
+        and not its size. Masked edges are absent. Networks with at most 24 edges in each layer are drawn as a graph
+        with the inputs at the bottom, where the formula of an elementary edge stands below its frame (u is the input of
+        the edge). Larger networks are drawn as grids of functions with the strongest nodes first. The weakest nodes and
         functions above the limits are left out, which a note below the diagram states. Of an estimator, a category is
         one node, at most 20 inputs are shown, and functions below 1 % of what a layer does to the prediction are left
         out.
@@ -109,20 +107,19 @@ def network_diagram(
     """
     view = as_network_view(model, trace, names, outputs)
     width = [values.shape[1] for values in (*view.trace.inputs, view.trace.output)]
-    if not beta > 0 or max_nodes < 1 or max_curves < 1:
-        raise InputError(f"beta, max_nodes, max_curves must be positive, got {beta}, {max_nodes}, {max_curves}")
-    beta = float(beta)
+    if max_nodes < 1 or max_curves < 1:
+        raise InputError(f"max_nodes and max_curves must be positive, got {max_nodes} and {max_curves}")
     if order not in ("number", "modules"):
         raise InputError(f'order must be "number" or "modules", got {order!r}')
     input_labels = labels(view.names, width[0], "x", "names")
     if view.columns is not None:  # a column with several inputs, such as a category, is one node
         input_labels = labels([column.name for column in view.columns], len(view.columns), "x", "names")
     output_labels = labels(view.outputs, width[-1], "y", "outputs")
-    shown, notes = _shown_part(view, beta, max_nodes, max_curves, by_score=False)
+    shown, notes = _shown_part(view, max_nodes, max_curves, by_score=False)
     fits = max(width[view.columns is not None :]) <= max_nodes and len(input_labels) <= max_nodes
     as_graph = fits and max(len(edges) for edges in shown.edges) <= GRAPH_EDGES
     if not as_graph:
-        shown, notes = _shown_part(view, beta, max_nodes, max_curves, by_score=True)
+        shown, notes = _shown_part(view, max_nodes, max_curves, by_score=True)
     if order == "modules":
         shown = in_modules(shown)
     shown = replace(shown, names=input_labels, outputs=output_labels)
@@ -148,9 +145,7 @@ def edge_functions(layer: Layer, points: np.ndarray) -> np.ndarray:
     return layer.edges(torch.as_tensor(points, dtype=weight.dtype, device=weight.device)).double().cpu().numpy()
 
 
-def _shown_part(
-    view: NetworkView, beta: float, max_nodes: int, max_curves: int, *, by_score: bool
-) -> tuple[Shown, list[str]]:
+def _shown_part(view: NetworkView, max_nodes: int, max_curves: int, *, by_score: bool) -> tuple[Shown, list[str]]:
     """Return the strongest nodes and edges with their opacities, and a note for each kind of thing that is left out."""
     model = view.model
     # Scores of edges and nodes; those of inputs are their contributions to the prediction.
@@ -170,9 +165,7 @@ def _shown_part(
     estimator = view.importance is not None
     # Edges of an estimator's network are strong enough to be seen: the weak ones are left out.
     faintest = 0.35 if estimator else 0.0
-    opacities = tuple(
-        np.maximum(np.tanh(beta * score / max(score.max(initial=0), _TINY)), faintest) for score in scores
-    )
+    opacities = tuple(np.maximum(_strength(score), faintest) for score in scores)
     weak = 0
     if estimator:
         masks, weak = _without_weak(masks, scores, products)
@@ -224,11 +217,16 @@ def _shown_part(
     shown = Shown(
         nodes=tuple(nodes),
         edges=tuple(tuple(edge[1:] for edge in edges if edge[0] == n and edge in drawn) for n in range(last)),
-        node_strength=tuple(np.tanh(beta * rank / max(rank.max(), _TINY)) for rank in ranks),
+        node_strength=tuple(map(_strength, ranks)),
         edge_strength=opacities,
         products=products,
     )
     return shown, notes
+
+
+def _strength(score: np.ndarray) -> np.ndarray:
+    """Return opacities from 0 to 1 that grow with the scores of one layer; 3 is the factor of the KAN paper."""
+    return np.tanh(3.0 * score / max(score.max(initial=0), _TINY))
 
 
 def by_column(view: NetworkView, score: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

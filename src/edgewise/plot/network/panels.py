@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.ticker import Formatter
 
 from edgewise.interpret.attribution.effects import InputKind
 from edgewise.plot.style import (
@@ -68,20 +67,9 @@ def level_bars(
         panel.vlines(x[: len(band[0])], *band, color=INK, linewidth=0.9, zorder=5)
 
 
-class TextFormatter(Formatter):
-    """Labels of ticks that stand for something else than numbers, such as dates."""
-
-    def __init__(self, text: Callable[[float], str]) -> None:
-        self.text = text
-
-    def __call__(self, value: float, pos: int | None = None) -> str:
-        return self.text(value)
-
-
 def date_ticks(axis: Axis, kind: InputKind | None, points: np.ndarray) -> None:
     """Write the ticks of a column of dates as dates; other columns stay as they are."""
     if kind is not None and not kind.level_names and kind.text(0.0) not in ("0", "0.0"):  # days of a calendar
-        axis.set_major_formatter(TextFormatter(kind.text))
         axis.set_ticks(*_date_places(kind.text, float(points.min()), float(points.max())))
 
 

@@ -30,7 +30,7 @@ from edgewise.plot.pde.maps import (
     with_breaks,
     with_unit,
 )
-from edgewise.plot.pde.slices import ExactSolution, Slice, chosen_fields, chosen_times, middle, slice_of, time_of
+from edgewise.plot.pde.slices import Slice, chosen_fields, chosen_times, middle, slice_of, time_of
 from edgewise.plot.style import BLUE, ORANGE, Figure, styled
 
 # points along a curve, and along a side of a map
@@ -44,14 +44,14 @@ def animate(
     path: str | os.PathLike[str],
     *,
     fields: Sequence[str] | None = None,
-    exact: ExactSolution | None = None,
     units: Units | None = None,
     frames: int = 60,
     rate: float = 15.0,
 ) -> None:
     """Write a film of a solution over time: curves over one coordinate of space, maps over two.
 
-    In more dimensions of space it shows the plane of the first two coordinates through the middle of the domain.
+    Curves of an exact solution, where the problem has one, are drawn beside them. In more dimensions of space it shows
+    the plane of the first two coordinates through the middle of the domain.
 
     Parameters
     ----------
@@ -61,8 +61,6 @@ def animate(
         Ends in .gif, or in .mp4 where ffmpeg is installed; the file is written whole or not at all.
     fields : sequence of str, optional
         Names of the fields to show; all by default.
-    exact : callable, optional
-        Exact solution, points (b, n) -> (b, fields of the problem), drawn with curves; by default that of the problem.
     units : mapping of str to str, optional
         Units of fields and coordinates by name, such as {"x": "m", "t": "s"}.
     frames : int
@@ -108,7 +106,7 @@ def animate(
     times = chosen_times(solution.problem, None, np.linspace(0, 1, frames).tolist())
     counts = [_LINE] if len(names) == 1 else [_MAP, _MAP]
     fixed = middle(solution.problem)
-    slices = [slice_of(solution, names, {**fixed, time: t}, counts, exact, residual=False) for t in times]
+    slices = [slice_of(solution, names, {**fixed, time: t}, counts, residual=False) for t in times]
     program = mpl.rcParams["animation.ffmpeg_path"]  # the user's own, which the style would reset
     with styled(), mpl.rc_context({"animation.ffmpeg_path": program}), TemporaryDirectory() as folder:
         figure, title, redraw = (_curves if len(names) == 1 else _maps)(solution, slices, slots, units)

@@ -28,7 +28,7 @@ from edgewise.plot.pde.maps import (
     with_breaks,
     with_unit,
 )
-from edgewise.plot.pde.slices import ExactSolution, Slice, chosen_fields, chosen_times, middle, slice_of, time_of
+from edgewise.plot.pde.slices import Slice, chosen_fields, chosen_times, middle, slice_of, time_of
 from edgewise.plot.style import BLUE, COLORS, FAINT, INK, ORANGE, SIZES, Figure, fix_layout, styled
 
 MOMENTS = (0.0, 1 / 3, 2 / 3, 1.0)  # shares of the time at which a solution over two coordinates of space is shown
@@ -53,7 +53,6 @@ def solution_figure(
     solution: Solution,
     *,
     fields: Sequence[str] | None = None,
-    exact: ExactSolution | None = None,
     times: Sequence[float] | None = None,
     units: Units | None = None,
 ) -> Figure:
@@ -64,8 +63,6 @@ def solution_figure(
     solution : edgewise.pde.Solution
     fields : sequence of str, optional
         Names of the fields to show; all by default.
-    exact : callable, optional
-        Exact solution, points (b, n) -> (b, fields of the problem); by default that of the problem.
     times : sequence of float, optional
         Moments to show, in the unit of time, for problems over space and time.
     units : mapping of str to str, optional
@@ -101,14 +98,14 @@ def solution_figure(
         raise InputError("times must be left out for a problem without coordinates of space and time, as t")
     with styled():
         if problem.domain.dimension == 1:
-            figure = _curves(solution, slots, exact, units)
+            figure = _curves(solution, slots, units)
         elif time is None:
-            figure = _maps(solution, slots, exact, units)
+            figure = _maps(solution, slots, units)
         elif problem.domain.dimension == 2:
             # Three moments of a solution over one coordinate of space are shown as curves.
-            figure = _over_time(solution, time, slots, exact, units, chosen_times(problem, times, (0.25, 0.5, 0.75)))
+            figure = _over_time(solution, time, slots, units, chosen_times(problem, times, (0.25, 0.5, 0.75)))
         else:
-            figure = _moments(solution, time, slots, exact, units, chosen_times(problem, times, MOMENTS))
+            figure = _moments(solution, time, slots, units, chosen_times(problem, times, MOMENTS))
         return fix_layout(figure)
 
 
@@ -132,11 +129,11 @@ def _rows(shown: Slice, slots: Sequence[int], problem: Collocation, units: Units
     return rows
 
 
-def _curves(solution: Solution, slots: Sequence[int], exact: ExactSolution | None, units: Units) -> Figure:
+def _curves(solution: Solution, slots: Sequence[int], units: Units) -> Figure:
     """Draw all fields over the only coordinate, then their errors, then the residuals."""
     problem = solution.problem
     (name,) = problem.domain.coordinates
-    shown = slice_of(solution, [name], {}, [_LINE], exact)
+    shown = slice_of(solution, [name], {}, [_LINE])
     # A panel more, and a wider figure, where the error is known.
     count = 2
     width = 0.7 * SIZES.page
@@ -177,12 +174,12 @@ def _curves(solution: Solution, slots: Sequence[int], exact: ExactSolution | Non
     return figure
 
 
-def _maps(solution: Solution, slots: Sequence[int], exact: ExactSolution | None, units: Units) -> Figure:
+def _maps(solution: Solution, slots: Sequence[int], units: Units) -> Figure:
     """Draw maps over the first two coordinates, with all others in the middle of the domain."""
     problem = solution.problem
     names = problem.domain.coordinates[:2]
     fixed = middle(problem)
-    shown = slice_of(solution, names, fixed, [_MAP, _MAP], exact)
+    shown = slice_of(solution, names, fixed, [_MAP, _MAP])
     rows = _rows(shown, slots, problem, units)
     outline = outline_of(problem, names, fixed)
     columns = max(map(len, rows))
@@ -215,14 +212,13 @@ def _over_time(
     solution: Solution,
     time: str,
     slots: Sequence[int],
-    exact: ExactSolution | None,
     units: Units,
     times: Sequence[float],
 ) -> Figure:
     """Draw maps with time to the right, and below them curves at some moments, which lines in the map mark."""
     problem = solution.problem
     (name,) = (name for name in problem.domain.coordinates if name != time)
-    shown = slice_of(solution, [time, name], {}, [_MAP, _MAP], exact)
+    shown = slice_of(solution, [time, name], {}, [_MAP, _MAP])
     rows = _rows(shown, slots, problem, units)
     heights = [height for _ in rows for height in (SIZES.field, SIZES.panel)][: len(rows) + len(slots)]
     figure = Figure(figsize=(SIZES.page, sum(heights)), layout="constrained")
@@ -242,7 +238,7 @@ def _over_time(
                 panels[0].axvline(moment, color="white", linewidth=0.9, linestyle=(0, (2, 2)))
             curves = next(parts).subplots(1, len(times), sharey=True, squeeze=False)[0]
             for panel, moment in zip(curves, times, strict=True):
-                instant = slice_of(solution, [name], {time: moment}, [_LINE], exact, residual=False)
+                instant = slice_of(solution, [name], {time: moment}, [_LINE], residual=False)
                 panel.plot(*with_breaks(problem, instant, instant.values[slot]), color=BLUE, label="solution")
                 if instant.exact is not None:
                     panel.plot(
@@ -266,7 +262,6 @@ def _moments(
     solution: Solution,
     time: str,
     slots: Sequence[int],
-    exact: ExactSolution | None,
     units: Units,
     times: Sequence[float],
 ) -> Figure:
@@ -277,7 +272,7 @@ def _moments(
     others = shown[2:]
     fixed = middle(problem)
     outline = outline_of(problem, names, middle(problem))
-    slices = [slice_of(solution, names, {**fixed, time: t}, [_SMALL_MAP, _SMALL_MAP], exact) for t in times]
+    slices = [slice_of(solution, names, {**fixed, time: t}, [_SMALL_MAP, _SMALL_MAP]) for t in times]
     rows = [
         [one for row in _rows(shown, slots, problem, units) for one in sorted(row, key=lambda q: q.signed)]
         for shown in slices

@@ -23,7 +23,6 @@ from edgewise.presentation import number_text
 _FINE = 401  # points along a side on which a boundary is looked for (finer than a printed line)
 _MARGIN = 0.03  # share of each side that is free around domains with a curved boundary
 _RATIOS = (0.3, 2.0)  # least and largest height of a map over its width that a page can show
-_RINGS = 2  # rings of pixels that are filled around known values, more than interpolation reaches
 
 Extend = Literal["neither", "both"]
 Range = tuple[float, float]
@@ -190,10 +189,11 @@ def moment_text(time: float, name: str, units: Units, digits: str = ".3g") -> st
     return f"{with_unit(name, {})} = {time:{digits}}{unit}"
 
 
-def filled(values: np.ndarray, rings: int = _RINGS) -> np.ndarray:
+def filled(values: np.ndarray) -> np.ndarray:
     """Fill gaps (nan) beside known values with means of their neighbours, so that a clipped edge has no holes."""
     values = values.copy()
-    for _ in range(rings):
+    # Two rings of pixels are more than interpolation reaches.
+    for _ in range(2):
         padded = np.pad(values, 1, constant_values=np.nan)
         around = np.stack(
             [np.roll(padded, (i, j), (0, 1))[1:-1, 1:-1] for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]

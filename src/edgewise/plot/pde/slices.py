@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.checks import is_function
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import covers
 from edgewise.pde.problem.collocation import Collocation, points_with
@@ -17,9 +16,6 @@ from edgewise.pde.solver.gridded import grid_points
 from edgewise.pde.solver.solution import Solution
 from edgewise.presentation import number_text
 from edgewise.settings import chunks
-
-ExactSolution = Callable[[Tensor], Tensor]
-"""From points x (b, n) to the fields (b, fields)."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +42,10 @@ def slice_of(
     names: Sequence[str],
     fixed: Mapping[str, float],
     counts: Sequence[int],
-    exact: ExactSolution | None = None,
     *,
     residual: bool = True,
 ) -> Slice:
-    """Evaluate a solution on a grid along the coordinates `names`. Shapes: exact (b, n)."""
+    """Evaluate a solution on a grid along the coordinates `names`."""
     problem = solution.problem
     ticks, x = grid(problem, names, fixed, counts)
     inside = covers(problem.domain, x)
@@ -63,13 +58,15 @@ def slice_of(
         return whole.reshape(-1, *counts)
 
     values = solution(points)
-    known = exact_values(problem, points, exact)
+    exact = None
+    if problem.form.has_exact_solution:
+        exact = on_grid(torch.cat([problem.exact(points[part]) for part in chunks(len(points))]))
     return Slice(
         names=tuple(names),
         fixed=fixed,
         ticks=ticks,
         values=on_grid(values),
-        exact=None if known is None else on_grid(known),
+        exact=exact,
         residual=on_grid(residuals_at(solution, points) if residual else values[:, :0]),
     )
 
@@ -93,23 +90,6 @@ def grid(
 def middle(problem: Collocation) -> dict[str, float]:
     """Return the middle of the domain's bounding box by the names of the coordinates."""
     return dict(zip(problem.domain.coordinates, problem.domain.bounds.mean(1).tolist(), strict=True))
-
-
-def exact_values(problem: Collocation, x: Tensor, exact: ExactSolution | None) -> Tensor | None:
-    """Return the exact solution at points x (b, n) as (b, fields), or None if it is unknown."""
-    if exact is None:
-        if not problem.form.has_exact_solution:
-            return None
-        return torch.cat([problem.exact(x[part]) for part in chunks(len(x))])
-    if not is_function(exact):
-        raise InputError(f"exact must be a function of points (b, n), got {exact!r:.60}")
-    values = torch.as_tensor(exact(x)).detach().double()
-    if values.shape != (len(x), len(problem.fields)):
-        raise InputError(
-            f"exact must give shape (b, {len(problem.fields)}) = ({len(x)}, {len(problem.fields)}), "
-            f"got {tuple(values.shape)}"
-        )
-    return values
 
 
 @torch.no_grad()

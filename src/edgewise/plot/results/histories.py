@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,6 @@ from edgewise.errors import InputError
 from edgewise.plot.style import BLUE, GREY, INK, ORANGE, SIZES, Figure, display_text, fix_layout, styled
 from edgewise.presentation import number_text
 
-_STEPS = 2000  # most steps that are drawn: more than a line shows, and megabytes of vector graphics
-
 
 def training_history(report: Any, *, best_step: int | None = None, loss_name: str = "loss") -> Figure:
     """Draw the training and the validation loss against the step, and mark the step whose model was kept.
@@ -22,7 +20,7 @@ def training_history(report: Any, *, best_step: int | None = None, loss_name: st
     ----------
     report : FitReport or sequence
         A `FitReport`, or its `history`: records with `step`, `loss` and `validation_loss` (None or NaN where it was
-        not measured), as attributes or as keys.
+        not measured).
     best_step : int, optional
         Step whose model was kept; that of the report by default.
     loss_name : str
@@ -40,27 +38,21 @@ def training_history(report: Any, *, best_step: int | None = None, loss_name: st
 
     Examples
     --------
-    >>> history = [{"step": step, "loss": 0.5**step, "validation_loss": 0.6**step} for step in range(10)]
+    >>> from edgewise.train import StepRecord
+    >>> history = [StepRecord(step, 0.5**step, 0.6**step, penalty=0.0, seconds=0.0) for step in range(10)]
     >>> figure = training_history(history, best_step=9, loss_name="mean squared error")
     >>> [line.get_label() for line in figure.axes[0].lines if line.get_label()[0] != "_"]
     ['training', 'validation', 'kept: step 9']
     """
-
-    def number(record: Any, key: str) -> float:
-        value = record.get(key) if isinstance(record, Mapping) else getattr(record, key, None)
-        if value is None:
-            return np.nan
-        return float(value)
-
-    # At most so many steps, as arrays.
+    # At most 2,000 steps, as arrays: more than a line shows, and megabytes of vector graphics.
     records: Sequence[Any] = getattr(report, "history", report)
-    if len(records) > _STEPS:
-        records = [records[k] for k in np.linspace(0, len(records) - 1, _STEPS).astype(int)]
+    if len(records) > 2000:
+        records = [records[k] for k in np.linspace(0, len(records) - 1, 2000).astype(int)]
     if best_step is None:
         best_step = getattr(report, "best_step", None)
-    steps, loss, validation = (
-        np.array([number(record, key) for record in records]) for key in ("step", "loss", "validation_loss")
-    )
+    steps = np.array([record.step for record in records], dtype=float)
+    loss = np.array([record.loss for record in records], dtype=float)
+    validation = np.array([record.validation_loss for record in records], dtype=float)  # NaN for None
     if not np.isfinite(loss).any():
         raise InputError(f"report must hold at least one step with a finite loss, got {len(steps)} steps")
     measured = np.isfinite(validation)
