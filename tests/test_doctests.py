@@ -36,7 +36,6 @@ LONG_SIGNATURES = {
 UNDOCUMENTED = {
     "edgewise.compare.paired_error",
     "edgewise.compare.standard_error",
-    "edgewise.explore.checked_edit",
     "edgewise.tables.is_frame",
     "edgewise.nn.layers.LayerList",
 }

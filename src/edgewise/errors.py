@@ -114,12 +114,12 @@ class CancelledError(EdgewiseError):
     Examples
     --------
     >>> import torch
-    >>> from edgewise import KAN, Regression
-    >>> from edgewise.explore import CancelledError, apply_edit
+    >>> from edgewise import KAN
+    >>> from edgewise.explore import CancelledError, Session
     >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
-    >>> problem, edit = Regression(x, x[:, 0]), {"kind": "refit", "refit": 5, "train": "all"}
+    >>> session = Session(KAN([1, 1], dtype=torch.float64), x, x[:, 0])
     >>> try:
-    ...     apply_edit(KAN([1, 1], dtype=torch.float64), problem, edit, progress=lambda share: share > 0.5)
+    ...     session.preview({"kind": "refit", "refit": 5, "train": "all"}, lambda share: share > 0.5)
     ... except CancelledError:
     ...     print("as it was")
     as it was

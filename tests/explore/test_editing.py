@@ -11,8 +11,9 @@ from scipy.interpolate import BSpline
 
 from edgewise import KAN, Regression, explore
 from edgewise.errors import InputError
-from edgewise.explore import EDITS, apply_edit
+from edgewise.explore.editing import apply_edit
 from edgewise.interpret import edit
+from edgewise.interpret.edits import EDITS
 
 EDGE = [0, 0, 0]
 ROOT = Path(__file__).parents[2]

@@ -27,10 +27,10 @@ from edgewise.interpret import (
     from_formula,
     interactions,
     relations,
-    removal_costs,
     structure,
     widen,
 )
+from edgewise.interpret.attribution.removal import removal_costs
 from edgewise.train import LevenbergMarquardt, refine
 from tests.golden.comparison import Row
 from tests.golden.runner import bits, ordered

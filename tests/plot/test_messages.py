@@ -88,8 +88,6 @@ MISTAKES = [
         r"columns must be two different numbers from 0 to 1, got \(0, 1, 2\)",
     ),
     (lambda _: pair_dependence(first, X, 0), "columns must be two different numbers from 0 to 1, got 0"),
-    (lambda _: pair_dependence(first, X, (0, 1), points=0), "points must be"),
-    (lambda _: pair_dependence(first, X, (0, 1), rows=0), "rows must be"),
     (lambda _: pair_dependence(first, X, (0, 1), kinds=[None]), "kinds must be given for both columns, got 1"),
     (lambda _: pair_dependence(first, X * np.nan, (0, 1)), "X must have a row in which both columns 0 and 1 are known"),
     (film(heat, "film.avi"), "path must end in .gif or .mp4, got "),

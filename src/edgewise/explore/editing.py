@@ -26,76 +26,21 @@ TRAINED = ("functions", "all")  # what a refit trains: the constants of the elem
 
 @dataclass(frozen=True, eq=False)
 class Applied:
-    """A network after an edit.
+    """A network after an edit."""
 
-    Attributes
-    ----------
-    model : KAN
-        The new network.
-    edit : dict
-        The edit with all of its fields.
-    text : str
-        What was changed, as a sentence.
-    costs : dict of str to Cost
-        "training", and "held-out" if the problem has validation data.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from edgewise import Regression
-    >>> from edgewise.explore import apply_edit
-    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
-    >>> model, problem = KAN([1, 1], dtype=torch.float64), Regression(x, x[:, 0] ** 2)
-    >>> done = apply_edit(model, problem, {"kind": "shape", "edge": [0, 0, 0], "shape": "convex"})
-    >>> done.text, done.costs["training"].rows
-    ('Edge (0, 0, 0) is convex.', 60)
-    """
-
-    model: KAN
-    edit: dict[str, Any]
-    text: str
-    costs: dict[str, Cost]
+    model: KAN  # the new network
+    edit: dict[str, Any]  # the edit with all of its fields
+    text: str  # what was changed, as a sentence
+    costs: dict[str, Cost]  # of "training", and of "held-out" if the problem has validation data
 
 
 def apply_edit(
     model: KAN, problem: Problem, edit: Mapping[str, Any], *, progress: Callable[[float], bool] | None = None
 ) -> Applied:
-    """Make an edit and measure its cost.
-
-    Parameters
-    ----------
-    model : KAN
-        Left unchanged.
-    problem : Problem
-        The data, in tensors; its validation data are the held-out rows.
-    edit : mapping
-        Its kind and fields, see `EDITS`. `refit` is the number of training steps afterwards: 20 by default after
-        "fix", none after the others. `train` is what they train: "functions" for the constants of the elementary
-        functions alone, so that splines which a penalty made smooth stay so; or "all".
-    progress : callable, optional
-        Receives the share of the training steps that are made; what it returns is whether to cancel.
-
-    Returns
-    -------
-    Applied
-        The new network and the costs.
-
-    Raises
-    ------
-    InputError
-        The edit is not as above, or the network has no such part.
-    CancelledError
-        `progress` returned True.
-
-    Examples
-    --------
-    >>> from edgewise import Regression
-    >>> x = torch.linspace(-1, 1, 60, dtype=torch.float64)[:, None]
-    >>> edit = {"kind": "fix", "edge": [0, 0, 0], "function": "sin"}
-    >>> done = apply_edit(KAN([1, 1], dtype=torch.float64), Regression(x, torch.sin(2 * x[:, 0])), edit)
-    >>> done.costs["training"].after < 1e-12
-    True
-    """
+    """Make an edit of a copy of a network and measure its cost; CancelledError where `progress` returns True."""
+    # `refit` is the number of training steps afterwards: 20 by default after "fix", none after the others. `train` is
+    # what they train: "functions" for the constants of the elementary functions alone, so that splines which a penalty
+    # made smooth stay so; or "all". `progress` receives the share of these steps that are made.
     edit = checked_edit(edit)
     with one_thread():
         changed, text = made(model, problem, edit)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from edgewise.checks import numbered
 from edgewise.errors import InputError
@@ -36,6 +37,15 @@ class Subject:
     scale: np.ndarray
     held_out: tuple[int, ...]  # positions of the held-out rows among the rows
     note: str = ""  # a sentence on the target, "" where the rows have one
+
+    def in_order(self, training: Tensor, held_out: Tensor) -> Tensor:
+        """Join values of the training rows and of the held-out rows, (n, ...) each, in the order of the table."""
+        held = torch.zeros(len(training) + len(held_out), dtype=torch.bool)
+        held[list(self.held_out)] = True
+        whole = training.new_empty(len(held), *training.shape[1:])
+        whole[~held] = training
+        whole[held] = held_out
+        return whole
 
     @property
     def fingerprint(self) -> str:

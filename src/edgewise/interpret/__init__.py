@@ -23,8 +23,7 @@ if TYPE_CHECKING:
         explain_global,
         explain_local,
     )
-    from edgewise.interpret.attribution.removal import removal_costs
-    from edgewise.interpret.attribution.scores import edge_scores, input_scores, node_scores
+    from edgewise.interpret.attribution.scores import edge_scores, input_scores
     from edgewise.interpret.dependence.additive_relations import relations
     from edgewise.interpret.dependence.separability import Structure, interactions, structure
     from edgewise.interpret.pruning.input_selection import select_inputs
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from edgewise.interpret.symbolic.steering import edit, freeze, suggest_functions
     from edgewise.interpret.transform.distillation import distil
     from edgewise.interpret.transform.resize import deepen, widen
-    from edgewise.train.penalties import edge_magnitudes
 
 __all__ = [
     "GlobalExplanation",
@@ -44,7 +42,6 @@ __all__ = [
     "deepen",
     "distil",
     "edge_formula",
-    "edge_magnitudes",
     "edge_scores",
     "edit",
     "explain_global",
@@ -54,11 +51,9 @@ __all__ = [
     "from_formula",
     "input_scores",
     "interactions",
-    "node_scores",
     "partial_dependence",
     "prune",
     "relations",
-    "removal_costs",
     "select_inputs",
     "shapley_shares",
     "structure",

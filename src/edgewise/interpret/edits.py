@@ -356,18 +356,7 @@ EDITS: dict[str, EditKind] = {
 
 
 def checked_edit(edit: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an edit as a dictionary of plain values, with tuples as lists.
-
-    Raises
-    ------
-    InputError
-        There is no such kind of edit, or a field is missing, unknown, or not a plain value.
-
-    Examples
-    --------
-    >>> checked_edit({"kind": "remove_edge", "edge": (0, 1, 0)})
-    {'kind': 'remove_edge', 'edge': [0, 1, 0]}
-    """
+    """Return an edit as a dictionary of plain values, with tuples as lists; InputError for what is no edit."""
     if not isinstance(edit, Mapping) or edit.get("kind") not in tuple(EDITS):
         got = edit.get("kind") if isinstance(edit, Mapping) else type(edit).__name__
         raise InputError(f"edit must be a dictionary whose kind is one of {', '.join(EDITS)}, got {got!r:.80}")

@@ -43,29 +43,8 @@ class Curvature(NamedTuple):
 
 @typed
 def edge_magnitudes(trace: Trace, weight: Tensor | None = None) -> tuple[Tensor, ...]:
-    """Mean of |phi(x)| over the samples for every edge phi, (in, out) for each layer.
-
-    This is |phi|_1 of the KAN paper (Liu et al., arXiv 2404.19756), eq. (2.17).
-
-    Parameters
-    ----------
-    trace : Trace
-        Values of the edges at the samples.
-    weight : Tensor, optional
-        Weights of the samples, (b,), with the mean 1.
-
-    Returns
-    -------
-    tuple of Tensor
-        For each layer a tensor (in, out).
-
-    Examples
-    --------
-    >>> from edgewise import KAN
-    >>> model = KAN([2, 3, 1], seed=0)
-    >>> [tuple(layer.shape) for layer in edge_magnitudes(model.trace(torch.rand(10, 2)))]
-    [(2, 3), (3, 1)]
-    """
+    """Return the mean of |phi(x)| over samples of weights (b,) with mean 1 for every edge phi, (in, out) per layer."""
+    # This is |phi|_1 of the KAN paper (Liu et al., arXiv 2404.19756), eq. (2.17).
     if weight is None:
         return tuple(edges.abs().mean(0) for edges in trace.edges)
     rows = len(trace.edges[0])

@@ -46,7 +46,7 @@ def test_the_mean_is_that_of_scikit_learn():
     X = rows(100)
     model = linear_model.LinearRegression().fit(np.c_[X, X[:, 0] * X[:, 1]], X[:, 0] * X[:, 1])
     model.predict = lambda X: np.exp(X[:, 0] * X[:, 1]) + X[:, 2]
-    effect = partial_dependence(model, X, 0, points=7)
+    effect = partial_dependence(model, X, 0)
     grid = inspection.partial_dependence(
         model, X, [0], method="brute", custom_values={0: effect.points}, kind="average"
     )

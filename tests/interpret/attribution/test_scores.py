@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.interpret import edge_scores, input_scores, node_scores
+from edgewise.interpret.attribution.scores import edge_scores, input_scores, node_scores
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.nn.trace import Trace

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 
 from edgewise.errors import InputError
 from edgewise.escaping import printable_line
@@ -70,24 +69,19 @@ def subject_fields(subject: Subject) -> dict[str, Any]:
     # All rows in the order of the table, of which at most a thousand and the worst ones stand on the page.
     problem = subject.problem
     estimator = subject.estimator
-    count = len(problem.train) + len(subject.held_out)
-    held = np.zeros(count, dtype=bool)
-    held[list(subject.held_out)] = True
-    x = torch.empty(count, problem.train.x.shape[1], dtype=torch.float64)
-    y = None
-    targets = torch.empty(count, *problem.train.y.shape[1:], dtype=torch.float64)
     assert problem.validation is not None, "a subject holds rows out"
-    for rows, data in ((~held, problem.train), (held, problem.validation)):
-        x[torch.from_numpy(rows)], targets[torch.from_numpy(rows)] = data.x.double(), data.y.double()
+    parts = (problem.train, problem.validation)
+    count = sum(map(len, parts))
     worst = [one["row"] - 1 for one in worst_rows(subject, subject.network)]
     # At most 1,000 rows of the page, evenly picked: more points overlap, and all count in the scores.
     shown = np.unique(np.r_[np.linspace(0, count - 1, min(count, 1000)).astype(int), worst])
-    y = targets[torch.from_numpy(shown)]
+    x = subject.in_order(*(data.x.double() for data in parts))[shown]
+    y = subject.in_order(*(data.y.double() for data in parts))[shown]
     # Scaling and limits of the estimator, with which the page computes in units.
-    names = tuple(getattr(estimator, "target_names_", ()) or ())
-    if estimator is None:
-        limits = None
-    else:
+    names: tuple[str, ...] = ()
+    limits = None
+    if estimator is not None:
+        names = estimator.target_names_
         limits = estimator.input_limits_.tolist()
     target: dict[str, Any] = {"shift": [0.0], "scale": [1.0], "log": False}
     if isinstance(estimator, KANRegressor):
@@ -105,14 +99,14 @@ def subject_fields(subject: Subject) -> dict[str, Any]:
         "columns": _columns(subject),
         "rows": {
             "numbers": (shown + 1).tolist(),
-            "x": x[torch.from_numpy(shown)].tolist(),
+            "x": x.tolist(),
             "y": y.tolist(),
-            "held": held[shown].tolist(),
+            "held": np.isin(shown, subject.held_out).tolist(),
             "all": count,
             "heldOut": len(subject.held_out),
         },
         "functions": [name for name in ELEMENTARY if name != "0"],
-        "front": front_fields(subject, x[torch.from_numpy(shown)].numpy()),
+        "front": front_fields(subject, x.numpy()),
         "errorBars": getattr(estimator, "error_bars_", None) is not None,
         "bands": band_fields(subject),
         "note": subject.note,

@@ -44,18 +44,14 @@ def scores(subject: Subject, network: KAN) -> dict[str, dict[str, float | None]]
 def worst_rows(subject: Subject, network: KAN) -> list[dict[str, Any]]:
     """List the rows with the largest losses, by their numbers from 1."""
     problem = subject.problem
-    count = len(problem.train) + len(subject.held_out)
-    held = np.zeros(count, dtype=bool)
-    held[list(subject.held_out)] = True
-    losses = np.empty(count)
-    x = np.empty((count, len(subject.names)))
     assert problem.validation is not None, "a subject holds rows out"
-    for rows, data in ((~held, problem.train), (held, problem.validation)):
-        losses[rows] = problem.sample_losses(network, data).double().numpy()
-        x[rows] = data.x.double().numpy()
+    parts = (problem.train, problem.validation)
+    losses = subject.in_order(*(problem.sample_losses(network, data).double() for data in parts)).numpy()
+    x = subject.in_order(*(data.x.double() for data in parts))
     # The rows with the largest losses.
-    order = np.argsort(-losses, kind="stable")[:12]
-    return [{"row": int(n) + 1, "loss": float(losses[n]), "held": bool(held[n]), "x": x[n].tolist()} for n in order]
+    order = np.argsort(-losses, kind="stable")[:12].tolist()
+    held = set(subject.held_out)
+    return [{"row": n + 1, "loss": float(losses[n]), "held": n in held, "x": x[n].tolist()} for n in order]
 
 
 @torch.no_grad()

@@ -2,6 +2,5 @@
 
 `edge_scores`, `node_scores` and `input_scores` are cheap scores from one trace of a network; `removal_costs` measures
 by how much the loss rises without an edge, a node or an input; `explain_global` and `explain_local` describe the
-predictions of any model. `edge_magnitudes` (the L1 norm of every edge, from the penalties of training) also counts
-constants.
+predictions of any model.
 """

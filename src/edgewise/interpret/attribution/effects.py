@@ -88,7 +88,6 @@ def partial_dependence(
     X: np.ndarray | Tensor,
     column: int,
     *,
-    points: int = 41,
     rows: int = 300,
     kind: InputKind | None = None,
 ) -> Effect:
@@ -105,8 +104,6 @@ def partial_dependence(
         Data, (N, d); NaN is a missing value, which the model has to take.
     column : int
         Column of the input.
-    points : int
-        Number of values of the input, unless it takes few.
     rows : int
         Largest number of rows that are averaged.
     kind : InputKind, optional
@@ -115,8 +112,9 @@ def partial_dependence(
     Returns
     -------
     Effect
-        `points` (p,) of the input, the `mean` prediction there (p, outputs), the quantiles `low` and `high` of the
-        curves of single rows, `strength` (outputs,) and the method `shape`, which describes the curve in words.
+        41 `points` (p,) of the input, or its values if they are few, the `mean` prediction there (p, outputs), the
+        quantiles `low` and `high` of the curves of single rows, `strength` (outputs,) and the method `shape`, which
+        describes the curve in words.
 
     Raises
     ------
@@ -140,14 +138,13 @@ def partial_dependence(
     X = checked_table(X, "X")
     if not is_integer(column) or not 0 <= column < X.shape[1]:
         raise InputError(f"column must be an integer from 0 to {X.shape[1] - 1}, got {column!r}")
-    check_count(points, "points")
     check_count(rows, "rows")
     # The rows with the input at each point, and, where the data have missing values, once without it.
     predict = array_function(model)
     few = evenly_picked(X, rows)
     gaps = np.isnan(X[:, column])
     values = X[~gaps, column]
-    at, discrete, levels = input_points(values, points, kind)
+    at, discrete, levels = input_points(values, kind)
     moved = np.repeat(few[None], len(at) + 1, 0)
     moved[:-1, :, column] = at[:, None]
     moved[-1, :, column] = np.nan
@@ -170,7 +167,7 @@ def partial_dependence(
 
 @typed
 def shapley_shares(
-    model: BlackBox, X: np.ndarray | Tensor, background: np.ndarray | Tensor, *, paths: int = PATHS, seed: int = 0
+    model: BlackBox, X: np.ndarray | Tensor, background: np.ndarray | Tensor, *, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split each prediction into one share per input, relative to the mean prediction of a background.
 
@@ -186,9 +183,7 @@ def shapley_shares(
     X : ndarray or Tensor
         Rows to explain, (N, d).
     background : ndarray or Tensor
-        Rows to compare with, (B, d), of which at most `paths` are used, evenly picked.
-    paths : int
-        Number of paths to each explained row, each followed forwards and backwards.
+        Rows to compare with, (B, d), of which at most 32 are used, evenly picked: a path leads from each.
     seed : int
         Seed of the orders in which the inputs change.
 
@@ -219,11 +214,10 @@ def shapley_shares(
     background = checked_table(background, "background")
     if len(background) == 0 or background.shape[1] != X.shape[1]:
         raise InputError(f"background must have shape (rows, {X.shape[1]}), got {background.shape}")
-    check_count(paths, "paths")
     # Predictions at both ends of all paths.
     predict = array_function(model)
     rng = np.random.default_rng(seed)
-    starts = evenly_picked(background, paths)
+    starts = evenly_picked(background, PATHS)
     base = predict(starts)
     final = predict(X)
     d = X.shape[1]
@@ -300,8 +294,8 @@ def evaluation_points(values: np.ndarray, points: int = 61) -> tuple[np.ndarray,
     return np.linspace(*central_range(values), points), False
 
 
-def input_points(values: np.ndarray, points: int, kind: InputKind | None) -> tuple[np.ndarray, bool, tuple[str, ...]]:
-    """Choose the points at which an input is moved: the levels of a category, or as `evaluation_points` does.
+def input_points(values: np.ndarray, kind: InputKind | None) -> tuple[np.ndarray, bool, tuple[str, ...]]:
+    """Choose the points at which an input is moved: the levels of a category, or 41 as `evaluation_points` does.
 
     0 is the only point where no values (N,) are known. The second result is whether the points are all the values
     themselves, the third has the names of the levels of a category.
@@ -309,7 +303,7 @@ def input_points(values: np.ndarray, points: int, kind: InputKind | None) -> tup
     if kind is None or not kind.level_names:
         if not len(values):
             return np.zeros(1), True, ()
-        return *evaluation_points(values, points), ()
+        return *evaluation_points(values, 41), ()
     names = kind.level_names
     codes = np.unique(values[values >= 0])  # a level that training did not have is negative
     if not len(codes):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from edgewise.checks import check_count, is_integer
+from edgewise.checks import is_integer
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import InputKind, checked_table, evenly_picked, input_points
 from edgewise.interpret.black_box import BlackBox, array_function
@@ -37,16 +37,12 @@ def pair_dependence(
     X: np.ndarray | Tensor,
     columns: tuple[int, int],
     *,
-    points: int = 41,  # values of a number along a side of the grid (printed cells are below a millimetre)
-    rows: int = 100,  # that are averaged (the standard error of an average is a tenth of the spread of rows)
     kinds: Sequence[InputKind | None] = (None, None),
 ) -> PairEffect:
     """Compute Friedman's partial dependence of the predictions on two inputs, over rows that are picked evenly."""
     # J. Friedman and B. Popescu, "Predictive learning via rule ensembles", Annals of Applied Statistics 2, 2008,
     # p. 916, section 8.1. Rows in which one of the two inputs is missing do not count.
     X = checked_table(X, "X")
-    check_count(points, "points", 2)
-    check_count(rows, "rows")
     pair = tuple(columns) if isinstance(columns, Sequence) else ()
     if len(set(pair)) != 2 or not all(is_integer(column) and 0 <= column < X.shape[1] for column in pair):
         raise InputError(f"columns must be two different numbers from 0 to {X.shape[1] - 1}, got {columns!r}")
@@ -56,9 +52,10 @@ def pair_dependence(
     known = X[np.isfinite(X[:, [first, second]]).all(1)]
     if not len(known):
         raise InputError(f"X must have a row in which both columns {first} and {second} are known, got none")
-    # Partial dependence on a grid of both inputs.
-    few = evenly_picked(known, rows)
-    chosen = [input_points(known[:, column], points, kind) for column, kind in zip(pair, kinds, strict=True)]
+    # Partial dependence on a grid of both inputs, over 100 rows: the standard error of such an average is a tenth of
+    # the spread of rows.
+    few = evenly_picked(known, 100)
+    chosen = [input_points(known[:, column], kind) for column, kind in zip(pair, kinds, strict=True)]
     grids, discrete, levels = zip(*chosen, strict=True)
     predict = array_function(model)
     mean = []

@@ -32,42 +32,10 @@ class RemovalCosts:
 
 @torch.no_grad()
 def removal_costs(model: nn.Module, problem: Problem) -> RemovalCosts:
-    """Measure the cost of removing each edge, node and input, one at a time.
-
-    Each cost is the rise of the problem's loss if the values of the edge, the node or the input (all edges that start
-    there) were replaced by their mean over the data. Nothing is trained again, so of two nodes that do the same, either
-    one costs much; after a refit a removal may cost less.
-
-    Parameters
-    ----------
-    model : KAN or MLP
-        The network.
-    problem : Regression, Classification or OrdinalClassification
-        Its validation data decide, or its training data if there are none. They must be tensors.
-
-    Returns
-    -------
-    RemovalCosts
-        `loss` of the network, and its rise by each removal: `edges`, (in, out) per layer, `nodes`, (in,) per layer, and
-        `inputs`, (width[0],).
-
-    Raises
-    ------
-    InputError
-        The model has no `layers` with edges, or the problem is not as above.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from edgewise import KAN, Regression
-    >>> from edgewise.interpret import removal_costs
-    >>> x = torch.linspace(-1, 1, 20, dtype=torch.float64)[:, None].repeat(1, 2)
-    >>> model = KAN([2, 1], seed=0, dtype=torch.float64)
-    >>> with torch.no_grad():
-    ...     model.layers[0].mask[1] = 0
-    >>> float(removal_costs(model, Regression(x, x[:, 0])).inputs[1])
-    0.0
-    """
+    """Measure the cost of removing each edge, node and input, one at a time; InputError for a model without edges."""
+    # Each cost is the rise of the problem's loss if the values of the edge, the node or the input (all edges that start
+    # there) were replaced by their mean over the data. Nothing is trained again, so of two nodes that do the same,
+    # either one costs much; after a refit a removal may cost less.
     data = judging_data(problem)
     if not isinstance(model, Chain):
         raise InputError(f"model must be a KAN or an MLP, got {type(model).__name__}")

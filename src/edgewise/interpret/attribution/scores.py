@@ -13,7 +13,7 @@ from edgewise.nn.trace import Trace
 
 
 @typed
-def edge_scores(trace: Trace, output_weights: Tensor | None = None) -> tuple[Tensor, ...]:
+def edge_scores(trace: Trace) -> tuple[Tensor, ...]:
     """Compute the attribution score B of every edge.
 
     With E[i,o] the standard deviation of an edge's values over the data, N[o] that of the sum at its end, and A[o] the
@@ -21,7 +21,7 @@ def edge_scores(trace: Trace, output_weights: Tensor | None = None) -> tuple[Ten
 
         B[i,o] = A[o] * E[i,o] / N[o],        A[i] = sum_o B[i,o],
 
-    from the outputs (A = 1, or `output_weights`) back to the inputs. A score is a share of variation, without unit:
+    from the outputs (A = 1) back to the inputs. A score is a share of variation, without unit:
     with one output and a single edge that causes all of its variation, that edge scores 1. Scores may sum to more than
     1, since standard deviations are subadditive, and to much more where edges cancel each other. Scores describe the
     network on these data: an input that does not vary in them scores 0.
@@ -30,8 +30,6 @@ def edge_scores(trace: Trace, output_weights: Tensor | None = None) -> tuple[Ten
     ----------
     trace : Trace
         From `model.trace(x)`, with at least one row.
-    output_weights : Tensor, optional
-        (out,), the score of each output; 1 each if left out.
 
     Returns
     -------
@@ -43,7 +41,7 @@ def edge_scores(trace: Trace, output_weights: Tensor | None = None) -> tuple[Ten
     Raises
     ------
     InputError
-        The trace is empty or not finite, or output_weights does not fit.
+        The trace is empty or not finite.
 
     References
     ----------
@@ -57,49 +55,22 @@ def edge_scores(trace: Trace, output_weights: Tensor | None = None) -> tuple[Ten
     >>> round(float(edge_scores(model.trace(x))[0]), 6)
     1.0
     """
-    return _scores(trace, output_weights)[0]
+    return _scores(trace, trace.output.new_ones(trace.output.shape[1]))[0]
+
+
+def node_scores(trace: Trace) -> tuple[Tensor, ...]:
+    """Compute the attribution score A of every node, see `edge_scores`: (nodes,) per layer of nodes, inputs first."""
+    return _scores(trace, trace.output.new_ones(trace.output.shape[1]))[1]
 
 
 @typed
-def node_scores(trace: Trace, output_weights: Tensor | None = None) -> tuple[Tensor, ...]:
-    """Compute the attribution score A of every node, see `edge_scores`.
-
-    Parameters
-    ----------
-    trace : Trace
-        From `model.trace(x)`, with at least one row.
-    output_weights : Tensor, optional
-        (out,), the score of each output; 1 each if left out.
-
-    Returns
-    -------
-    tuple of Tensor
-        (nodes,) per layer of nodes: the inputs first, the outputs last.
-
-    Raises
-    ------
-    InputError
-        As in `edge_scores`.
-
-    Examples
-    --------
-    >>> from edgewise.nn.model import KAN
-    >>> [len(scores) for scores in node_scores(KAN([3, 2, 1]).trace(torch.rand(9, 3)))]
-    [3, 2, 1]
-    """
-    return _scores(trace, output_weights)[1]
-
-
-@typed
-def input_scores(trace: Trace, output_weights: Tensor | None = None, *, node: tuple[int, int] | None = None) -> Tensor:
+def input_scores(trace: Trace, *, node: tuple[int, int] | None = None) -> Tensor:
     """Compute the attribution score of every input, see `edge_scores`.
 
     Parameters
     ----------
     trace : Trace
         From `model.trace(x)`, with at least one row.
-    output_weights : Tensor, optional
-        (out,), the score of each output; 1 each if left out.
     node : (int, int), optional
         A hidden node instead of the outputs, by its layer and number as in `edit`: what makes this node vary.
 
@@ -122,7 +93,7 @@ def input_scores(trace: Trace, output_weights: Tensor | None = None, *, node: tu
     [True, False]
     """
     if node is None:
-        return node_scores(trace, output_weights)[0]
+        return node_scores(trace)[0]
     # Layers of nodes are counted at the layers of edges that start from them, as everywhere in `interpret`.
     starts = [n for n, products in enumerate(trace.groups or (None,) * len(trace.edges)) if products is None]
     fits = isinstance(node, Sequence) and len(node) == 2 and all(is_integer(value) for value in node)
@@ -130,22 +101,16 @@ def input_scores(trace: Trace, output_weights: Tensor | None = None, *, node: tu
         raise InputError(f"node must be the layer and the number of a hidden node, as (1, 0), got {node!r}")
     place = starts[node[0]]
     part = Trace(trace.inputs[:place], trace.edges[:place], trace.inputs[place], trace.groups[:place])
-    return node_scores(part, torch.eye(part.output.shape[1])[node[1]])[0]
+    return _scores(part, torch.eye(part.output.shape[1])[node[1]])[1][0]
 
 
 @torch.no_grad()
-def _scores(trace: Trace, output_weights: Tensor | None) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """The scores of the edges and of the nodes, layer by layer."""
+def _scores(trace: Trace, node: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """The scores of the edges and of the nodes, layer by layer, from those of the outputs, (out,)."""
     if len(trace.output) == 0:
         raise InputError("trace must hold at least one row of data, got none")
     if not all(bool(values.isfinite().all()) for values in (*trace.edges, trace.output)):
         raise InputError("trace must be finite, got infinite or undefined values; look at the data and the model")
-    if output_weights is None:
-        output_weights = torch.ones_like(trace.output[0])
-    node = torch.as_tensor(output_weights)
-    if node.shape != trace.output.shape[1:] or not bool((node.isfinite() & (node >= 0)).all()):
-        expected = tuple(trace.output.shape[1:])
-        raise InputError(f"output_weights must be finite, not negative, of shape {expected}, got {output_weights!r}")
     node = node.to(trace.output)
     # From the outputs back to the inputs.
     edges = []

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_count, check_names, check_number, is_integer, typed
+from edgewise.checks import check_names, check_number, is_integer, typed
 from edgewise.discovery.arguments import LEAST_ROWS
 from edgewise.discovery.decide import decided_front
 from edgewise.discovery.finder import USUAL_SECONDS, Search, planned_budget
@@ -45,6 +45,7 @@ Place = tuple[int, int, int]  # layer, in, out
 class SnappingSettings:
     """Effort of a symbolification."""
 
+    beam: int = 2  # networks that are kept side by side
     tried: int = 3  # functions that are tried on each edge: the time of the search is proportional to it
     few: int = 4  # functions that are fitted to an edge when time has run out: each fit takes about a millisecond
     slow: frozenset[str] = frozenset({"J0"})  # left out then: it takes as long as all others of the table together
@@ -60,7 +61,6 @@ class SnappingSettings:
 
 
 SETTINGS = SnappingSettings()
-BEAM = 2  # networks that are kept side by side
 
 
 @typed
@@ -70,7 +70,6 @@ def symbolify(
     *,
     names: Sequence[str] | None = None,
     table: Mapping[str, Elementary] = ELEMENTARY,
-    beam: int = BEAM,
     time_limit: float | None = None,
     output: int | None = None,
 ) -> Front | tuple[Front, ...]:
@@ -78,7 +77,7 @@ def symbolify(
 
     Edges are replaced ("snapped") one after another, the weakest last, when the others hold the function. For each
     edge the best three functions by the shape of its curve are put into the network in turn, all parameters are
-    refitted for a few Levenberg-Marquardt steps, and the `beam` best networks by loss and length are kept. Then each
+    refitted for a few Levenberg-Marquardt steps, and the two best networks by loss and length are kept. Then each
     edge of the best network is made a spline again, fitted with all the rest, and snapped anew if that lowers the loss
     of the whole. The formulas of the last networks are decided upon like those of `find_formula`: parts that the data
     do not need are removed, constants become closed forms such as pi / 2 where the data decide it, and held-out rows
@@ -95,8 +94,6 @@ def symbolify(
         Names of the inputs; x1, x2, ... if left out.
     table : mapping of str to Elementary
         The elementary functions.
-    beam : int
-        Number of networks that are kept side by side.
     time_limit : float, optional
         Seconds, which several outputs share equally; as much work is planned as a core does in them, without a limit
         that of a minute. After 60 % of either the remaining edges get their best function by shape at once, and a
@@ -130,17 +127,17 @@ def symbolify(
     >>> str(symbolify(model, problem, names=["x"]).best.formula)
     '3*sin(2*x)'
     """
-    _check_arguments(model, problem, output, beam, time_limit)
+    _check_arguments(model, problem, output, time_limit)
     for row in table.values():
         expression_of(row)  # raises before the search if a function cannot be written in formulas
     outputs = model.layers[-1].out_features
     if outputs == 1:
-        return symbolified(model, problem, planned_budget(time_limit, USUAL_SECONDS), names, table, beam)
+        return symbolified(model, problem, planned_budget(time_limit, USUAL_SECONDS), names, table)
     places = range(outputs) if output is None else [output]
     fronts = []
     for place in places:
         budget = planned_budget(time_limit, USUAL_SECONDS, len(places))
-        fronts.append(symbolified(with_output(model, place), _with_target(problem, place), budget, names, table, beam))
+        fronts.append(symbolified(with_output(model, place), _with_target(problem, place), budget, names, table))
     if output is None:
         return tuple(fronts)
     return fronts[0]
@@ -152,11 +149,10 @@ def symbolified(
     budget: Budget,
     names: Sequence[str] | None = None,
     table: Mapping[str, Elementary] = ELEMENTARY,
-    beam: int = BEAM,
 ) -> Front:
     """Formulas of a network of one output within a budget, as `symbolify` describes."""
     with budget.holds():
-        return _front(model, problem, budget, names, table, beam)
+        return _front(model, problem, budget, names, table)
 
 
 def _front(
@@ -165,7 +161,6 @@ def _front(
     budget: Budget,
     names: Sequence[str] | None,
     table: Mapping[str, Elementary],
-    beam: int,
 ) -> Front:
     """Formulas of a network of one output."""
     snapping = _Snapping(model, problem, table)
@@ -180,7 +175,7 @@ def _front(
         ended_early = snapping_budget.is_over
         tried = 1 if ended_early else SETTINGS.tried
         grown = [new for state in states for new in snapping.with_snapped_edge(state, place, tried, snapping_budget)]
-        states = sorted(grown, key=snapping.rank)[: 1 if ended_early else beam]
+        states = sorted(grown, key=snapping.rank)[: 1 if ended_early else SETTINGS.beam]
         if ended_early and not messages:
             limit = "The planned work was done"
             if snapping_budget.is_late:
@@ -241,7 +236,7 @@ def _with_network(entry: FrontEntry, networks: Sequence[KAN], x: np.ndarray) -> 
     return entry
 
 
-def _check_arguments(model: KAN, problem: Regression, output: int | None, beam: int, time_limit: float | None) -> None:
+def _check_arguments(model: KAN, problem: Regression, output: int | None, time_limit: float | None) -> None:
     """Raise an InputError for the first argument of `symbolify` that is not as its docstring requires."""
     if not isinstance(model, KAN):
         raise InputError(f"model must be a KAN, got {type(model).__name__}")
@@ -262,7 +257,6 @@ def _check_arguments(model: KAN, problem: Regression, output: int | None, beam: 
         raise InputError(f"problem must have {model.layers[0].in_features} inputs as the model has, got {got}")
     if len(problem.train.x) < LEAST_ROWS:
         raise InputError(f"problem must have at least {LEAST_ROWS} rows of training data, got {len(problem.train.x)}")
-    check_count(beam, "beam")
     if time_limit is not None:
         check_number(time_limit, "time_limit", of=" of seconds")
 
