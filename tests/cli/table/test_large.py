@@ -58,7 +58,7 @@ def test_predictions_are_those_of_a_table_in_memory(edgewise, models, folders, m
 def test_json_and_formulas_go_part_by_part_too(edgewise, models, folders, monkeypatch):
     formulas = folders / "f.json"
     front = Front((FrontEntry(Formula(parse_expression("log(a) + b**2", "ab"), ("a", "b")), 0.1),), 10, 1.0)
-    FormulaList(front, 0, "y", np.ones((2, 2)), np.ones(2), ()).write(str(formulas))
+    FormulaList(front, np.ones((2, 2)), ()).write(str(formulas))
     for model, options in ((models / "numbers", ("--id", "name")), (models / "kinds", ()), (formulas, ())):
         table = folders / ("kinds" if model.name == "kinds" else "numbers")
         streamed = edgewise("predict", model, table, "--json", *options)

@@ -15,8 +15,6 @@ from edgewise.cli.shared.opening import check_equation
 from edgewise.errors import EdgewiseError, InputError
 from edgewise.pde import Collocation
 
-TEST_POINTS = 16  # points at which an exact solution is evaluated before the work begins
-
 
 @dataclass(frozen=True, eq=False)
 class Equation:
@@ -49,7 +47,7 @@ def open_equation(text: str) -> Equation:
         if exact is not None:
             try:
                 problem = problem.with_solution(exact)
-                problem.exact(problem.domain.interior(TEST_POINTS))
+                problem.exact(problem.domain.interior(16))  # before the work begins
             except InputError as error:
                 raise InputError(f"`exact` must fit the problem: {error}") from error
     words = " ".join((scope.get("__doc__") or "").strip().partition("\n\n")[0].split())

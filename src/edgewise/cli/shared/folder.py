@@ -24,10 +24,15 @@ from edgewise.files import (
 
 NAMES = ("model.safetensors", "metrics.json", "predictions.csv", "report.html")
 SOLUTION_MARK = "solution.json"
-SOLUTION_FIGURES = ("solution.png", "solution.pdf", "history.pdf", "animation.gif", "solution.vtk")
-SOLUTION_NAMES = (SOLUTION_FILE, *SOLUTION_FIGURES, SOLUTION_MARK)
-# Bytes that are written as a test: more than most results need without the report. A disk without so much room is full.
-PROBE_SIZE = 1 << 20
+SOLUTION_NAMES = (
+    SOLUTION_FILE,
+    "solution.png",
+    "solution.pdf",
+    "history.pdf",
+    "animation.gif",
+    "solution.vtk",
+    SOLUTION_MARK,
+)
 
 
 def solution_folder(path: str, *, force: bool) -> ResultFolder:
@@ -83,7 +88,8 @@ class ResultFolder:
                 raise FileError(f"cannot make the folder {self.path}: {place} is a file")
             probe = place / temporary_name()
         try:
-            write_bytes(probe, b"\0" * PROBE_SIZE)
+            # A mebibyte, more than most results need without the report: a disk without so much room is full.
+            write_bytes(probe, b"\0" * (1 << 20))
         except FileError as error:
             cause = error.__cause__
             # In a folder that exists, "no such file" (as /proc reports) would mislead.

@@ -32,27 +32,22 @@ from edgewise.tables import InputEncoder, Table
 class FormulaList:
     """Formulas of increasing length, one of which is chosen, with the rows that they were fitted to."""
 
-    front: Front  # the formulas
-    chosen: int  # place of the chosen one
-    target: str  # name of the quantity that the formulas give
+    front: Front  # the formulas, the chosen one, and the name of the quantity that they give
     X: np.ndarray  # (N, d), inputs
-    y: np.ndarray  # (N,), target
     notes: tuple[str, ...]  # sentences about the search
     # rules from the columns of a table to the inputs of the formulas; None where the columns are the inputs
     encoder: InputEncoder | None = None
 
     @classmethod
-    def from_front(cls, front: Front, X: np.ndarray, y: np.ndarray, notes: Sequence[str]) -> FormulaList:
+    def from_front(cls, front: Front, X: np.ndarray, notes: Sequence[str]) -> FormulaList:
         """Choose the best formula of the front; the notes come before the messages of the search."""
-        best = front.best
-        chosen = next(place for place, entry in enumerate(front) if entry is best)
         notes = (*notes, f"The chosen formula is {front.reason}.", *front.messages)
-        return cls(front, chosen, front.target, X, y, notes)
+        return cls(replace(front, chosen=front.best_place), X, notes)
 
     @property
     def best(self) -> FrontEntry:
         """The chosen entry."""
-        return self.front[self.chosen]
+        return self.front.best
 
     @property
     def domain(self) -> tuple[str, ...]:
@@ -94,7 +89,7 @@ class FormulaList:
         return [
             {
                 "number": place + 1,
-                "chosen": place == self.chosen,
+                "chosen": place == self.front.best_place,
                 "complexity": entry.complexity,
                 "rmse": math.sqrt(entry.loss),
                 "rmse_held_out": _finite_root(entry.validation),
@@ -112,7 +107,7 @@ class FormulaList:
         if ending in FIGURE_ENDINGS:
             from edgewise.plot import formula_front, save  # matplotlib takes a second, and `predict` reads this module
 
-            save(formula_front(self.front, chosen=self.chosen, target=self.target), path)
+            save(formula_front(self.front, target=self.front.target), path)
             return
         formula = self.best.formula
         facts = [*self.accuracy, *self.domain, "Written by Edgewise."]
@@ -125,7 +120,7 @@ class FormulaList:
             text = buffer.getvalue()
         elif ending == ".json":
             content = {
-                "target": self.target,
+                "target": self.front.target,
                 "inputs": list(formula.names),
                 "formula": formula.text(None),
                 "latex": formula.latex(),
@@ -135,12 +130,12 @@ class FormulaList:
                 "front": self.rows(),
                 # What `edgewise predict`, `info`, `plot` and `explain` read back.
                 "edgewise": __version__,
-                "stored": strict_json.encode(codec.plain(replace(self.front, chosen=self.chosen)), "formulas", None),
+                "stored": strict_json.encode(codec.plain(self.front), "formulas", None),
                 "table": codec.plain(self.encoder),
             }
             text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         elif ending == ".tex":
-            left = latex_name(self.target)
+            left = latex_name(self.front.target)
             lines = [f"% {latex_comment(sentence)}" for sentence in facts]
             lines += ["\\begin{equation}", f"  {left} = {formula.latex()}", "\\end{equation}", ""]
             lines.append("% All formulas, each with its complexity and root mean square error:")
@@ -150,7 +145,7 @@ class FormulaList:
             ]
             text = "\n".join(lines) + "\n"
         elif ending == ".py":
-            lines = [f"{self.target} = {formula.text()}", *facts]
+            lines = [f"{self.front.target} = {formula.text()}", *facts]
             text = "".join(f"# {python_comment(line)}\n" for line in lines) + formula.python("predict")
         else:
             comment = "\n".join(facts).replace("*/", "* /").replace("/*", "/ *")
@@ -163,7 +158,6 @@ class FormulaFile:
     """Formulas in a file that `edgewise formula --out x.json` wrote."""
 
     front: Front  # all formulas
-    target: str  # name of the quantity that they give
     # rules from the columns of a table to the inputs; None where the columns are the inputs
     encoder: InputEncoder | None
     content: dict[str, Any]  # everything in the file
@@ -174,27 +168,22 @@ class FormulaFile:
         data = read_bytes(path)
         try:
             content = strict_json.parse(data.decode(), "file")
-            parts = {name: content.get(name) for name in ("stored", "target", "table")}
-            stored = strict_json.decode(parts["stored"], "formulas", {})
-            front = codec.read(Front, stored, "formulas")
-            encoder = codec.read(InputEncoder | None, parts["table"], "table encoder")
-            return cls(front, codec.read(str, parts["target"], "target"), encoder, content)
+            front = codec.read(Front, strict_json.decode(content.get("stored"), "formulas", {}), "formulas")
+            return cls(front, codec.read(InputEncoder | None, content.get("table"), "table encoder"), content)
         except (AttributeError, UnicodeDecodeError, CheckpointError) as error:
             raise CheckpointError(
                 f"{path} must be a file that `edgewise formula --out FILE.json` wrote, got something else"
             ) from error
 
     @property
-    def chosen(self) -> int:
-        """Place of the chosen formula."""
-        if self.front.chosen is None:
-            return len(self.front) - 1
-        return self.front.chosen
+    def target(self) -> str:
+        """Name of the quantity that the formulas give."""
+        return self.front.target
 
     @property
     def formula(self) -> Formula:
         """The chosen formula."""
-        return self.front[self.chosen].formula
+        return self.front.best.formula
 
     def inputs(self, table: Table) -> tuple[np.ndarray, list[str]]:
         """Return X (n_rows, d) for a table, and sentences about missing and unknown values; raise InputError."""

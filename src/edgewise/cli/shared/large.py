@@ -25,10 +25,6 @@ from edgewise.tables.input_encoder import nearest_names
 from edgewise.tables.parquet import PARQUET, parquet_files
 from edgewise.tables.target import Target
 
-# A table is held in memory up to this share of it; reading, encoding and searching copy it once or twice.
-SHARE_OF_MEMORY = 0.25
-# Groups up to which they are counted, so that a share of few is right. Of more, random numbers are enough.
-COUNTED_GROUPS = 10_000
 TEST_ROWS = 20_000  # that are scored: the standard error of R² is then below a hundredth
 
 
@@ -71,7 +67,8 @@ def large_file(data: str) -> LargeFile | None:
     if not paths:
         return None
     names, rows = columns_and_rows(paths)
-    if rows * len(names) * np.dtype(np.float64).itemsize <= SHARE_OF_MEMORY * machine_memory():
+    # Up to a quarter of memory: reading, encoding and searching copy a table once or twice.
+    if rows * len(names) * np.dtype(np.float64).itemsize <= machine_memory() / 4:
         return None
     return LargeFile(data, paths, rows, names)
 
@@ -207,7 +204,7 @@ def _share_of_groups(batches: Batches, share: float, seed: int) -> float:
     found: set[int] = set()
     for batch in batches.with_columns(()).part(0, 1):
         found.update(np.unique(batch.units).tolist())
-        if len(found) > COUNTED_GROUPS:
+        if len(found) > 10_000:  # of so many, random numbers give the right share
             return share
     if len(found) < 2:
         raise InputError(f"--group must name a column with at least two different values, got {len(found)}")

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from edgewise.checkpoint import codec, container
-from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.shared.source import Source, decimals, predicted_rows
 from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
@@ -94,12 +93,8 @@ class Model:
         return self.estimator._inputs(table)
 
 
-def open_model(path: Path | Written) -> Model:
+def open_model(path: Path) -> Model:
     """Open a model."""
-    if isinstance(path, Written):
-        if path.kind is not Kind.model:
-            raise InputError(f"MODEL must be a model of a table, got {path.file}, a {path.kind}")
-        path = path.file
     estimator, extra = load_estimator(path)
     assert isinstance(estimator, KANRegressor | KANClassifier)
     response = None

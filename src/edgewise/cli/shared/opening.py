@@ -24,14 +24,6 @@ FIGURE_ENDINGS = (".svg", ".pdf", ".png")
 FORMULA_ENDINGS = (".csv", ".json", ".tex", ".py", ".c", *FIGURE_ENDINGS)
 MODEL_FILE = "model.safetensors"
 SOLUTION_FILE = "solution.safetensors"
-# Headers of the CSV files of predict, explain and formula, by which a later run may replace them. Values of a solution
-# have a header of the user's own names, and need --force.
-CSV_HEADERS = (r"row,(.*,)?\"?predicted ", r"row,output,prediction,base,", r"number,chosen,complexity,")
-READ_OF_OLD_FILE = 1 << 16  # bytes in which the name of the writer is looked for: more than any header
-LARGEST_HEADER = 64 << 20  # bytes of the header of a safetensors file, as in `edgewise.checkpoint.container`
-
-
-LONGEST_STEM = 60  # characters of column names in the name of a file
 
 
 class Kind(StrEnum):
@@ -48,6 +40,13 @@ class Written:
 
     kind: Kind  # what the file contains
     file: Path  # the file itself, also where the user gave its folder
+
+    @property
+    def model_file(self) -> Path:
+        """The file of a model; InputError for another kind."""
+        if self.kind is not Kind.model:
+            raise InputError(f"MODEL must be a model of a table, got {self.file}, a {self.kind}")
+        return self.file
 
 
 def find_written(text: str) -> Written:
@@ -155,7 +154,7 @@ def plan_figure(
     check_ending(out, FIGURE_ENDINGS)
     check_out(out, [str(written.file), *reads], force=force)
     if out is None:
-        name = "_".join(re.sub(r"[^\w.+-]+", "_", part).strip("_") for part in inputs)[:LONGEST_STEM]
+        name = "_".join(re.sub(r"[^\w.+-]+", "_", part).strip("_") for part in inputs)[:60]
         out = f"{chosen}{'-' if name else ''}{name}.svg"
         if os.path.exists(out) and not force:
             raise FileError(f"cannot write {out}, which exists: name a file with --out, or replace it with --force")
@@ -176,9 +175,9 @@ def read_header(path: Path) -> Any:
     try:
         with open(path, "rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            if length <= LARGEST_HEADER:
-                return json.loads(file.read(length))
-            return None
+            if length > 64 << 20:  # bytes, as in `edgewise.checkpoint.container`
+                return None
+            return json.loads(file.read(length))
     except (ValueError, RecursionError):
         return None
     except OSError as error:
@@ -217,14 +216,19 @@ def check_out(
 
 def _is_written_by_edgewise(path: Path) -> bool:
     """Return whether a file is empty or looks like one that a command wrote."""
+    # The writer is named at the beginning, or at the end in PDF and JSON: 64 KiB of each are more than any header.
     try:
+        most = min(1 << 16, os.path.getsize(path))
         with open(path, "rb") as file:
-            start = file.read(READ_OF_OLD_FILE)
-            file.seek(-min(READ_OF_OLD_FILE, os.path.getsize(path)), os.SEEK_END)
-            end = file.read()  # where PDF and JSON name the writer
+            start = file.read(most)
+            file.seek(-most, os.SEEK_END)
+            end = file.read()
     except OSError as error:
         raise FileError(f"cannot write {path}: it exists, and {reason(error)}") from error
     header = start.decode("utf-8", "replace").partition("\n")[0]
+    # The CSV files of predict, explain and formula have these headers. Values of a solution have a header of the user's
+    # own names, and need --force.
+    forms = (r"row,(.*,)?\"?predicted ", r"row,output,prediction,base,", r"number,chosen,complexity,")
     if path.suffix.lower() == ".csv":
-        return not start or any(re.match(form, header) is not None for form in CSV_HEADERS)
+        return not start or any(re.match(form, header) is not None for form in forms)
     return not start or b"edgewise" in (start + end).lower()

@@ -26,8 +26,6 @@ from edgewise.tables.cells import quoted
 from edgewise.tables.target import Target, learn_target
 
 MOST_TEST = 0.9  # share of test rows: a model of fewer than a tenth of the rows does not represent the table
-MOST_NAMES = 20  # columns that an error lists (what is read at a glance)
-DECIMAL_COMMAS = "Semicolons divide the columns, so numbers have decimal commas: 1,5 is one and a half."
 
 
 @dataclass(frozen=True)
@@ -164,9 +162,10 @@ def prepare_table(job: TableJob) -> PreparedTable:
     target = job.target or source.target
     if target is None:
         names = source.table.names
-        shown = ", ".join(map(quoted, names[:MOST_NAMES]))
-        if len(names) > MOST_NAMES:
-            shown += f" and {len(names) - MOST_NAMES} more"
+        # As many names as are read at a glance.
+        shown = ", ".join(map(quoted, names[:20]))
+        if len(names) > 20:
+            shown += f" and {len(names) - 20} more"
         raise InputError(f"--target must name the column to predict; {source.table.source} has {shown}")
     if large is None:
         table, group = _choose_columns(job, source, target)
@@ -192,7 +191,7 @@ def prepare_table(job: TableJob) -> PreparedTable:
     if job.id is not None:
         ids = column_at(source.table, job.id, table.rows, "--id")
     if table.decimal == ",":
-        notes = [DECIMAL_COMMAS, *notes]
+        notes = ["Semicolons divide the columns, so numbers have decimal commas: 1,5 is one and a half.", *notes]
     if large is not None:
         notes = [*notes, *large.notes]
     return PreparedTable(

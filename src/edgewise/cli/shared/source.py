@@ -21,10 +21,6 @@ from edgewise.tables import Table, read_table
 from edgewise.tables.cells import quoted
 from edgewise.tables.input_encoder import nearest_names
 
-PACKAGED = ("knots",)
-SIGNIFICANT = 6  # digits of the width of an interval that are written: twice as many as people read
-MOST_DECIMALS = 300  # round() would overflow beyond
-
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -50,7 +46,7 @@ class Source:
 def open_source(data: str, delimiter: str | None = None) -> Source:
     """Read the table DATA."""
     # The name of a packaged table takes precedence over a file of that name; `./knots` is the file.
-    if data in PACKAGED:
+    if data == "knots":
         with knots_path() as path:
             table = replace(read_table(path), source="the knot table")
         return Source(data, table, "signature", KNOT_FEATURES, "group", KNOTS_ABOUT)
@@ -111,7 +107,8 @@ def finite_columns(table: Table, names: Sequence[str] | None, count: int, origin
 def decimals(values: np.ndarray, interval: tuple[np.ndarray, np.ndarray] | None = None) -> int:
     """Return the number of decimals after which the rest of some numbers carries no information.
 
-    That is a millionth of the median width of their intervals, and of the range of the numbers where they have none.
+    That is a millionth of the median width of their intervals, twice as many digits as people read, and of the range of
+    the numbers where they have none.
     """
     known = np.asarray(values, dtype=np.float64)
     known = known[np.isfinite(known)]
@@ -122,7 +119,7 @@ def decimals(values: np.ndarray, interval: tuple[np.ndarray, np.ndarray] | None 
         scale = float(np.ptp(known))
     if not 0 < scale < math.inf:
         scale = float(np.abs(known).max(initial=0.0)) or 1.0
-    return int(np.clip(SIGNIFICANT - 1 - math.floor(math.log10(scale)), 0, MOST_DECIMALS))
+    return int(np.clip(5 - math.floor(math.log10(scale)), 0, 300))  # round() would overflow beyond
 
 
 def columns_csv(rows: np.ndarray, columns: Mapping[str, Sequence[object]], *, has_names: bool = True) -> str:

@@ -10,7 +10,7 @@ from edgewise.estimator import KANClassifier
 
 def write_program(written: Written, out: str, screen: Screen) -> None:
     """Write the model in the language that the ending of `out` names; list its inputs and outputs."""
-    opened = open_model(written)
+    opened = open_model(written.model_file)
     estimator = opened.estimator
     names = opened.names
     estimator.export(out, outputs=[opened.target] if opened.output_count == 1 else None)

@@ -35,8 +35,6 @@ from edgewise.presentation import counted, enumeration, number_text, percent_tex
 from edgewise.processes.team import Team
 from edgewise.report.comparison import Comparison
 
-SHOWN_CLASSES = 6  # classes up to which the terminal shows the recall of each; all are in the report
-
 
 def run_fit(
     job: FitJob, prepared: PreparedTable, folder: ResultFolder | None, screen: Screen, journal: Journal | None
@@ -154,7 +152,7 @@ def _write_report(results: FitResults, folder: ResultFolder, stages: Stages) -> 
     screen = stages.screen
     if not stages.is_interrupted:
         with stages.keeping("Interrupted while the report was drawn; the other files are written."):
-            with screen.waiting("Drawing the figures of the report"):
+            with screen.drawing():
                 written = results.write(folder)
             screen.always(f"Wrote {folder.path}: {', '.join(written)}.")
             return
@@ -256,7 +254,8 @@ def _show_training(results: FitResults, screen: Screen) -> None:
         screen.always(sentence, "bold")
     if not COMPARED[results.job.compare]:
         screen.say(held_out_verdict(trained.estimator))
-    if 0 < len(judged.classes) <= SHOWN_CLASSES:
+    # The recall of each of up to six classes; all are in the report.
+    if 0 < len(judged.classes) <= 6:
         classes = class_results(judged.classes, judged.observed, judged.predicted)
         known = [one for one in classes if one.recall is not None]
         found = [f"{percent_text(one.recall or 0.0)} of {counted(one.rows, 'row')} of {one.name}" for one in known]

@@ -27,8 +27,6 @@ from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.presentation import counted, number_text, percent_text, r2_text
 from edgewise.tables import InputEncoder, Table
 
-SMALLEST_PROBABILITY = 1e-300  # smaller ones count as this, so that their logarithms are finite
-
 
 def search_formulas(
     job: FormulaJob, read: PreparedTable | tuple[Written, Table], screen: Screen, journal: Journal | None
@@ -56,7 +54,7 @@ def search_formulas(
             options = _options(job)
             search = table_search(X, y, names, options, budget, report=report, journal=journal, target=read.target)
             front = table_front(search)
-            by_output = {"": replace(FormulaList.from_front(front, X, y, ()), encoder=encoder)}
+            by_output = {"": replace(FormulaList.from_front(front, X, ()), encoder=encoder)}
         else:
             by_output = _search_for_model(job, *read, screen, report, journal)
     # The list of each output on the screen and in its file.
@@ -67,13 +65,14 @@ def search_formulas(
         if job.number is not None:
             if not 1 <= job.number <= len(formulas.front):
                 raise InputError(f"--number must be from 1 to {len(formulas.front)}, got {job.number}")
-            formulas = replace(formulas, chosen=job.number - 1)
+            formulas = replace(formulas, front=replace(formulas.front, chosen=job.number - 1))
         shown.append(formulas)
         screen.say()
-        screen.say(f"Formulas for {formulas.target}; the arrow marks the chosen one.", style="bold")
+        target = formulas.front.target
+        screen.say(f"Formulas for {target}; the arrow marks the chosen one.", style="bold")
         screen.table(formula_table(formulas))
         screen.say()
-        screen.always(f"{formulas.target} = {formulas.best.formula.text()}", "bold")
+        screen.always(f"{target} = {formulas.best.formula.text()}", "bold")
         # The search and the table of domains may have the same sentence.
         screen.notes(list(dict.fromkeys([*formulas.accuracy, *formulas.domain, *formulas.notes])))
         if job.out is not None:
@@ -87,7 +86,7 @@ def search_formulas(
             wrote.append(str(path))
     results = [
         {
-            "target": one.target,
+            "target": one.front.target,
             "formula": one.best.formula.text(),
             "latex": one.best.formula.latex(),
             "fidelity": one.accuracy,
@@ -113,7 +112,7 @@ def _search_for_model(
     journal: Journal | None,
 ) -> dict[str, FormulaList]:
     """Return the formulas by the label of the output; the label is empty for a single output."""
-    model = open_model(written)
+    model = open_model(written.model_file)
     rows, notes = model.inputs(table)
     X = model.encoded(rows)
     screen.notes(notes)
@@ -130,7 +129,7 @@ def _search_for_model(
         front = replace(front, entries=tuple(with_fidelity(front, output.function, X)))
         note = f"The formulas fit the model's {output.name}; the target column of the table is not used."
         label = output.label if len(outputs) > 1 else ""
-        by_output[label] = replace(FormulaList.from_front(front, X, y, [note]), encoder=model.encoder)
+        by_output[label] = replace(FormulaList.from_front(front, X, [note]), encoder=model.encoder)
         if front.stopped == StopReason.INTERRUPTED:
             break
     if isinstance(model.estimator, KANClassifier) and len(by_output) == len(outputs):
@@ -173,7 +172,7 @@ def _search_for_number(
         options = _options(job)
         search = table_search(X, y, model.names, options, budget, report=report, journal=journal, target=name)
         front = table_front(search, estimator)
-    formulas = FormulaList.from_front(front, X, y, ())
+    formulas = FormulaList.from_front(front, X, ())
     gap = _root_mean_square(formulas.best.formula(X) - prediction)
     gap_sentence = f" The root mean square difference between the chosen formula and the network is {number_text(gap)}."
     return replace(formulas, encoder=model.encoder, notes=(note + error + gap_sentence, *formulas.notes))
@@ -192,19 +191,20 @@ def formula_table(formulas: FormulaList) -> Grid:
     """Return a table with the number, length, error and text of every formula."""
     grid = Grid(box=None, padding=(0, 2), pad_edge=False)
     is_held_out = math.isfinite(formulas.best.validation)
+    chosen = formulas.front.best_place
     for name in ("", "symbols", "RMSE" + (" (held out)" if is_held_out else ""), "R²"):
         grid.add_column(name, justify="right", no_wrap=True)
     grid.add_column("formula", overflow="fold")
     for place, entry in enumerate(formulas.front):
         loss = entry.validation if is_held_out else entry.loss
         cells = (
-            f"{'→ ' if place == formulas.chosen else ''}{place + 1}",
+            f"{'→ ' if place == chosen else ''}{place + 1}",
             f"{entry.complexity}",
             number_text(np.sqrt(loss), 3),
             r2_text(formulas.front.r_squared(place)),
             terminal_line(entry.formula.text(4)),
         )
-        grid.add_row(*(Text(cell, style="bold" if place == formulas.chosen else "") for cell in cells))
+        grid.add_row(*(Text(cell, style="bold" if place == chosen else "") for cell in cells))
     return grid
 
 
@@ -245,7 +245,7 @@ def model_outputs(model: Model) -> list[ModelOutput]:
 
 def class_scores(estimator: KANClassifier, X: np.ndarray) -> np.ndarray:
     """Return the logarithms of the probabilities less their mean over the classes, (N, C)."""
-    logarithms = np.log(np.maximum(estimator._outputs(X), SMALLEST_PROBABILITY))
+    logarithms = np.log(np.maximum(estimator._outputs(X), 1e-300))  # finite, also of a probability of 0
     return logarithms - logarithms.mean(1, keepdims=True)
 
 

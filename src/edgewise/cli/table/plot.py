@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgewise.cli.pde.solution import open_solution
 from edgewise.cli.shared.formulas import FormulaFile
-from edgewise.cli.shared.model import Model, open_model
+from edgewise.cli.shared.model import open_model
 from edgewise.cli.shared.opening import Kind, PlannedFigure, Written
 from edgewise.cli.shared.source import Source
 from edgewise.cli.terminal.console import Screen
@@ -26,13 +25,10 @@ from edgewise.plot import (
     solution_history,
 )
 from edgewise.presentation import counted
+from edgewise.tables.input_encoder import nearest_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from edgewise.tables import Table
-
-MOST_ROWS = 2_000  # rows of the table that are used: more would not change the figure visibly
 
 
 def draw(written: Written, source: Source | None, planned: PlannedFigure, screen: Screen) -> None:
@@ -45,16 +41,14 @@ def draw(written: Written, source: Source | None, planned: PlannedFigure, screen
         solution, _ = open_solution(written.file)
         if planned.kind == "solution":
             figure = solution_figure(solution)
-        else:
-            figure = solution_history(solution)
-        if planned.kind == "solution":
             about = "the solution"
         else:
+            figure = solution_history(solution)
             about = "errors and parameters of the stages of the solve"
     elif written.kind is Kind.formulas:
         formulas = FormulaFile.read(written.file)
         if planned.kind == "formulas":
-            figure = formula_front(formulas.front, chosen=formulas.chosen, target=formulas.target)
+            figure = formula_front(formulas.front, target=formulas.target)
             about = "length and error of the formulas"
         elif source is None:
             raise InputError("--data must name a table for the effects of a formula")
@@ -75,7 +69,7 @@ def draw(written: Written, source: Source | None, planned: PlannedFigure, screen
     else:
         model = open_model(written.file)
         _check_inputs(planned.inputs, model.estimator.encoder_.columns)
-        rows = None
+        rows: Any = None  # the background of the model
         place = "points with the distribution of each column in training; --data uses the rows of a table"
         if source is not None:
             rows, notes = model.inputs(source.table)
@@ -85,37 +79,25 @@ def draw(written: Written, source: Source | None, planned: PlannedFigure, screen
         what = "the functions of the model"
         if planned.inputs:
             what = f"the effect{'s' if len(planned.inputs) > 1 else ''} of {', '.join(planned.inputs)}"
-        figure = _model_figure(model, rows, planned.kind, planned.inputs)
+        if planned.kind == "effects":
+            figure = effect_curves(model.estimator, rows, inputs=planned.inputs)
+        elif planned.kind == "pair":
+            figure = pair_map(model.estimator, rows, inputs=(planned.inputs[0], planned.inputs[1]))
+        elif planned.kind == "network":
+            figure = network_diagram(model.estimator, rows)
+        else:
+            figure = edge_curves(model.estimator, rows)
         about = f"{what} on {place}"
     save(figure, planned.file)
     screen.say(f"Wrote {planned.file}: {about}.")
 
 
-def _model_figure(model: Model, rows: Table | None, kind: str, inputs: Sequence[str]) -> Figure:
-    """Draw the figure "network", "edges", "effects" or "pair" of a model at some rows, by default its background.
-
-    Effects are those of `inputs`, by default of the strongest ones; a pair is that of the two `inputs`.
-    """
-    estimator = model.estimator
-    if kind == "effects":
-        return effect_curves(estimator, cast(Any, rows), inputs=inputs)
-    if kind == "pair":
-        return pair_map(estimator, cast(Any, rows), inputs=(inputs[0], inputs[1]))
-    draw_network = network_diagram if kind == "network" else edge_curves
-    return draw_network(estimator, cast(Any, rows))
-
-
 def _check_inputs(inputs: Sequence[str], known: Sequence[str]) -> None:
     for name in inputs:
         if name not in known:
-            similar = [one for one in known if one.lower() == name.lower()] or get_close_matches(name, known, n=1)
-            if similar:
-                hint = f"did you mean {similar[0]!r}?"
-            else:
-                hint = f"the inputs are {', '.join(known)}"
-            raise InputError(f"--input must name an input, got {name!r}; {hint}")
+            raise InputError(f"--input must name an input, got {name!r}{nearest_names(name, tuple(known))}")
 
 
 def _evenly(count: int) -> np.ndarray:
-    """Return the positions of the rows that are drawn, evenly picked."""
-    return np.linspace(0, count - 1, min(MOST_ROWS, count)).astype(int)
+    """Return the positions of the rows that are drawn, evenly picked: more than 2,000 would not change a figure."""
+    return np.linspace(0, count - 1, min(2000, count)).astype(int)

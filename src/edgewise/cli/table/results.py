@@ -48,7 +48,6 @@ from edgewise.report.page import Report
 from edgewise.tables import Table
 
 INTERRUPTED = "The training was interrupted; the model is the best one up to then."
-FIGURE_ROWS = 2_000  # training rows for figures and scores: more would not change them visibly
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +68,9 @@ class FitResults:
 
     def figure_rows(self) -> Table:
         """Return the training rows for figures and scores, evenly picked if there are many."""
+        # Of more than 2,000 rows neither figures nor scores would change visibly.
         rows = self.prepared.train
-        return self.prepared.frame[rows[np.linspace(0, len(rows) - 1, min(FIGURE_ROWS, len(rows))).astype(int)]]
+        return self.prepared.frame[rows[np.linspace(0, len(rows) - 1, min(2000, len(rows))).astype(int)]]
 
     def figure_codes(self) -> np.ndarray:
         """Return these rows as numbers, one for each column; see `InputEncoder.codes`."""
@@ -243,7 +243,7 @@ def report_content(results: FitResults) -> ReportContent:
     if results.formulas is not None:
         listed = results.formulas.formulas
         fronts.append(listed.front)
-        given["formula_rows"] = formula_rows(listed.front, listed.chosen)
+        given["formula_rows"] = formula_rows(listed.front)
         given["formulas"] = results.formulas.sentences()
     if prepared.target == prepared.source.target:  # the background of a packaged table is about its own target
         given["background"] = prepared.source.background
@@ -304,8 +304,7 @@ def report_figures(results: FitResults, explanation: GlobalExplanation | None) -
     figures = results.kept("figures", of_model)
     if results.formulas is None:
         return list(figures)
-    listed = results.formulas.formulas
-    front = formula_front(listed.front, chosen=listed.chosen, target=results.prepared.target, max_formulas=0)
+    front = formula_front(results.formulas.formulas.front, target=results.prepared.target, max_formulas=0)
     return with_formulas(figures, [ReportFigure("formulas", front)])
 
 
@@ -314,7 +313,7 @@ def report_figures(results: FitResults, explanation: GlobalExplanation | None) -
 
 def write_page(written: Written, source: Source, out: str, screen: Screen) -> None:
     """Write the report of a model, scored on the test rows of its own table, or on all rows of another one."""
-    model = open_model(written)
+    model = open_model(written.model_file)
     if model.response is None or model.target not in source.table.columns:
         raise InputError(f"--data must have the target {model.target!r}, got a table without it: {source.name}")
     table = source.table.take(model.response.known(source.table))
@@ -332,6 +331,6 @@ def write_page(written: Written, source: Source, out: str, screen: Screen) -> No
         y = np.asarray(model.response.decode(y)).astype(model.estimator.classes_.dtype)
     count = len(model.estimator.encoder_.columns)
     title = f"{model.target}, predicted from {counted(count, 'input')}"
-    with screen.waiting("Drawing the figures of the report"):
+    with screen.drawing():
         model.estimator.report(X=cast(Any, X), y=y, title=title).save(out)
     screen.say(f"Wrote {out}: what the model learned, with its score on {about}.")

@@ -180,7 +180,7 @@ class FitFormulas:
     @property
     def equation(self) -> str:
         """The chosen formula with four digits, after the target."""
-        return f"{self.formulas.target} = {self.formulas.best.formula.text(4)}"
+        return f"{self.formulas.front.target} = {self.formulas.best.formula.text(4)}"
 
     @property
     def headline(self) -> str:
@@ -235,7 +235,6 @@ def find_formulas(
         raise InputError("a formula must be of the target alone, got one with --exposure; `fit_equations` finds rates")
     start = time.perf_counter()
     X = estimator._inputs(prepared.frame[prepared.train])
-    y = prepared.y[prepared.train]
     if "equations_" not in vars(estimator):  # a fit of high effort has looked for them
         with collect_warnings():
             trained = _with_formulas(job, prepared, trained, X, progress, journal)
@@ -244,7 +243,7 @@ def find_formulas(
     [front] = trained.estimator._fronts().values()
     is_interrupted = StopReason.INTERRUPTED in (front.stopped, trained.estimator.search_.stopped)
     seconds = time.perf_counter() - start
-    formulas = FormulaList.from_front(front, X, y, ())
+    formulas = FormulaList.from_front(front, X, ())
     prediction = formulas.best.formula(estimator._inputs(prepared.frame[prepared.test]))
     reached = math.nan
     if math.isfinite(prediction.sum()):

@@ -21,11 +21,6 @@ from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.presentation import clock_text, column_texts
 
 BAR_WIDTH = 24  # characters
-PIPE_WIDTH = 120  # characters of a table in a pipe or file, which has no width of its own
-STAGE_WIDTH = 34, 60  # smallest and largest number of characters of a stage, so that the bar does not jump
-
-CLOCK_WIDTH = 39  # characters of the per cent, of "12:34, at most 123 min more", and of the gaps between columns
-SHORTEST_STAGE = 17  # characters of a stage on a narrow terminal
 
 
 class Screen:
@@ -36,7 +31,7 @@ class Screen:
         # Texts come from files, so nothing in them is markup. In a pipe, lines are not wrapped.
         self.console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
         if not self.console.is_terminal:
-            self.console.width = PIPE_WIDTH
+            self.console.width = 120  # characters of a table: a pipe or file has no width of its own
         self.quiet = quiet or json
 
     def say(self, text: str = "", style: str = "") -> None:
@@ -98,12 +93,12 @@ class Screen:
         self.table(grid)
 
     @contextmanager
-    def waiting(self, activity: str) -> Iterator[None]:
-        """Show on a terminal that work goes on whose length is unknown; show nothing in a pipe."""
+    def drawing(self) -> Iterator[None]:
+        """Show on a terminal that the figures of a report are drawn; show nothing in a pipe."""
         if self.quiet or not self.console.is_terminal:
             yield
             return
-        with self.console.status(Text(terminal_line(activity))):
+        with self.console.status(Text("Drawing the figures of the report")):
             yield
 
     @contextmanager
@@ -133,9 +128,10 @@ class Bar:
 
     def update(self, progress: Progress) -> None:
         """Show the latest state of the work."""
-        # A narrow terminal shortens the words of the stage, not the clock.
-        longest = min(max(self._bars.console.width - BAR_WIDTH - CLOCK_WIDTH, SHORTEST_STAGE), STAGE_WIDTH[1])
-        shortest = min(STAGE_WIDTH[0], longest)
+        # The stage has 34 to 60 characters, so that the bar does not jump. A narrow terminal shortens it to 17 at the
+        # least, and not the clock: per cent, "12:34, at most 123 min more" and the gaps between columns take 39.
+        longest = min(max(self._bars.console.width - BAR_WIDTH - 39, 17), 60)
+        shortest = min(34, longest)
         share = min(max(progress.share, 0.0), 1.0)
         if not progress.seconds:  # some work does not measure its time
             progress = replace(progress, seconds=self._bars.tasks[0].elapsed or 0.0)

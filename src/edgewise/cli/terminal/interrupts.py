@@ -20,11 +20,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 TOLD_AFTER = 2.0  # seconds that compiled code may go on before a sentence appears
-AGAIN_AFTER = 0.01  # seconds after which a dropped interrupt is sent again: time for its callback to end
 NOTHING_KEPT = b"edgewise: interrupted; nothing was kept\n"
-NOTICED = b"edgewise: %s; ending and keeping what there is\n"
 NAMES = {"SIGINT": "Ctrl-C", "SIGTERM": "end requested (SIGTERM)", "SIGHUP": "the terminal was closed (SIGHUP)"}
-WAITING = b"edgewise: ends after the present computation; Ctrl-C again stops at once, without results\n"
 
 
 @contextmanager
@@ -112,7 +109,8 @@ class InterruptWatch:
     def _raise(self, number: int, frame: FrameType | None) -> None:
         self._handled = max(self._handled + 1, self._received)  # the watching thread may count this one later
         if not self._is_sent_again:  # at once: keeping what there is may take a moment
-            _write(NOTICED % NAMES[signal.Signals(number).name].encode())
+            name = NAMES[signal.Signals(number).name]
+            _write(b"edgewise: %s; ending and keeping what there is\n" % name.encode())
         self._is_sent_again = False
         if number != signal.SIGINT:
             self._ended_by = number
@@ -133,7 +131,8 @@ class InterruptWatch:
         send = partial(signal.raise_signal, number)
         if hasattr(signal, "pthread_kill"):  # it also ends a call in which the main thread waits
             send = partial(signal.pthread_kill, threading.main_thread().ident or 0, number)
-        again = threading.Timer(AGAIN_AFTER, send)
+        # A hundredth of a second later: time for the callback that dropped it to end.
+        again = threading.Timer(0.01, send)
         again.daemon = True
         again.start()
 
@@ -150,4 +149,4 @@ class InterruptWatch:
     def _tell(self, which: int) -> None:
         time.sleep(TOLD_AFTER)
         if self._handled < which:
-            _write(WAITING)
+            _write(b"edgewise: ends after the present computation; Ctrl-C again stops at once, without results\n")

@@ -13,8 +13,6 @@ import typer
 
 from edgewise import __version__
 
-MOST_DIGITS = 18  # of a whole number: such numbers fit into 64 bits
-
 
 class TaskName(StrEnum):
     """Kinds of target."""
@@ -79,7 +77,8 @@ def whole_number(least: int) -> Callable[[str | int], int]:
 
     def parse_whole_number(text: str | int) -> int:
         words = str(text).strip()
-        if words.lstrip("+-").isascii() and words.lstrip("+-").isdecimal() and len(words) < MOST_DIGITS:
+        # Fewer than 18 digits fit into 64 bits.
+        if words.lstrip("+-").isascii() and words.lstrip("+-").isdecimal() and len(words) < 18:
             value = int(words)
             if value >= least:
                 return value
