@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
 import statsmodels.api as sm
@@ -129,13 +130,17 @@ def test_programs_take_the_exposure_after_the_inputs(tmp_path):
 
 
 @pytest.mark.slow
-def test_programs_of_torch_take_the_exposure_after_the_inputs(tmp_path):
+def test_programs_of_torch_and_onnx_take_the_exposure_after_the_inputs(tmp_path):
     X, y = table(60)
     model = KANRegressor(loss="poisson", exposure="years", effort="low").fit(X, y)
     model.export(tmp_path / "claims.pt2")
     program = torch.export.load(tmp_path / "claims.pt2").module()
-    values = program(torch.from_numpy(X[["age", "size", "years"]].to_numpy(copy=True)))
+    inputs = X[["age", "size", "years"]].to_numpy(copy=True)
+    values = program(torch.from_numpy(inputs))
     assert np.allclose(values[:, 0].detach(), model.predict(X), rtol=1e-12)
+    model.export(tmp_path / "claims.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "claims.onnx", providers=["CPUExecutionProvider"])
+    assert np.allclose(session.run(None, {"x": inputs})[0][:, 0], model.predict(X), rtol=1e-12)
 
 
 def test_the_explorer_judges_edits_by_rates(tmp_path):

@@ -36,7 +36,7 @@ def test_the_estimator_names_the_loss_and_keeps_it(tmp_path):
     model = KANRegressor(loss="auto", effort="low").fit(x, y)
     same = KANRegressor(loss="poisson", effort="low").fit(x, y)
     assert model.loss_ == "poisson" and model.search_.sentences[0].startswith(
-        "The loss is 'poisson', which has the least"
+        "The loss is 'poisson' (Poisson distribution, log link), which has the least"
     )
     assert np.array_equal(model.predict(x), same.predict(x))
     assert np.array_equal(model.predict_interval(x), same.predict_interval(x))

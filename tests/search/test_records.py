@@ -3,9 +3,15 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from edgewise import KANRegressor
+from edgewise.gam.families.categorical import Multinomial
+from edgewise.gam.families.cox import Cox
+from edgewise.gam.families.exponential import Exposed, Gaussian, NegativeBinomial, Poisson
+from edgewise.gam.families.robust import Huber, Quantile
 from edgewise.outcomes import StopReason
+from edgewise.search.comparisons import loss_text
 from edgewise.search.records import SearchReport, Trial
 
 ROWS = np.random.default_rng(0).normal(size=(80, 2))
@@ -17,7 +23,23 @@ def test_only_squared_errors_of_scaled_targets_are_a_share_of_variance():
         loss: KANRegressor(effort="low", loss=loss).fit(ROWS, y).search_.sentences for loss in ("squared", "log")
     }
     assert "R²" in sentences["squared"][0]
-    assert "R²" not in " ".join(sentences["log"]) and "loss 0." in " ".join(sentences["log"])
+    assert "R²" not in " ".join(sentences["log"]) and "mean squared error (scaled) 0." in sentences["log"][0]
+
+
+@pytest.mark.parametrize(
+    ("family", "text"),
+    [
+        (Gaussian(), "R² 0.500"),
+        (Poisson(), "half Poisson deviance 0.5"),
+        (Exposed(NegativeBinomial()), "half negative binomial deviance 0.5"),
+        (Huber(), "Huber loss 0.5"),
+        (Quantile(0.9), "pinball loss 0.5"),
+        (Cox(), "half partial deviance 0.5"),
+        (Multinomial(3), "log loss 0.5"),
+    ],
+)
+def test_a_loss_has_the_name_of_its_family(family, text):
+    assert loss_text(0.5, family) == text
 
 
 def test_the_score_is_that_of_the_chosen_model_and_not_of_the_row_taken_last():

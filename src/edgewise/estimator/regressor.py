@@ -243,13 +243,14 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             return settings, "The loss is 'squared', which a network of a given shape has."
         family, scores = likeliest(x, y, weight, settings.policy.additive, exposure)
         self.loss_ = family.name
+        chosen = f"The loss is '{family.name}' ({family.distribution} distribution, {family.link_name} link)"
         if not scores and exposure is not None:
-            return replace(settings, family=family), f"The loss is '{family.name}', as the targets have an exposure."
+            return replace(settings, family=family), f"{chosen}, as the targets have an exposure."
         if not scores:
             return settings, "The loss is 'squared': the targets are neither counts nor all of one sign."
         ranked = sorted(scores, key=scores.__getitem__)
         excess = [f"{number_text(scores[name] - scores[ranked[0]], 3)} more for '{name}'" for name in ranked[1:]]
-        sentence = f"The loss is '{family.name}', which has the least AIC of additive models: {', '.join(excess)}."
+        sentence = f"{chosen}, which has the least AIC of additive models: {', '.join(excess)}."
         return replace(settings, family=family), sentence
 
     def _look_for_law(self, fit: RegressionFit, search_law: LawSearch) -> None:

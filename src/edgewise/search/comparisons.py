@@ -122,13 +122,11 @@ class Comparisons:
 
 
 def loss_text(loss: float, family: Family) -> str:
-    """Write a loss as readers know it: R² of standardised targets, the log loss of classes, else the family's own."""
+    """Write a loss as readers know it: R² of standardised targets, for other families the loss with its name."""
     if family.is_least_squares:
         text = f"R² {r2_text(1 - loss)}"
     else:
-        text = f"loss {number_text(loss, 3)}"
-        if family.is_classes:
-            text = f"log {text}"
+        text = f"{family.loss_name} {number_text(loss, 3)}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 

@@ -38,6 +38,8 @@ class Family:
     ----------
     name : str
         Name of the family, as the estimators' parameter `loss` spells it.
+    distribution : str
+        The distribution in words, "Poisson"; "" where `loss_name` is given or the family has none.
     scale : float or None
         The dispersion where it is known, 1 for counts and classes; None where it is estimated.
     predictors : int
@@ -65,6 +67,7 @@ class Family:
     """
 
     name: ClassVar[str]
+    distribution: ClassVar[str] = ""
     scale: ClassVar[float | None] = 1.0
     log_link: ClassVar[bool] = False
     quadratic: bool = False
@@ -87,6 +90,11 @@ class Family:
     def link_name(self) -> str:
         """Name of the function of the mean that is eta."""
         return "log" if self.log_link else "identity"
+
+    @property
+    def loss_name(self) -> str:
+        """Name of `loss` in sentences."""
+        return f"half {self.distribution} deviance"
 
     @property
     def is_least_squares(self) -> bool:

@@ -33,6 +33,7 @@ class Multinomial(Family):
     classes: int
     name = "multinomial"
     link_name = "softmax"
+    loss_name = "log loss"
     has_mean = False
     is_classes = True
 

@@ -100,6 +100,7 @@ class Cox(Family):
     sets: RiskSets | None = None
     name = "cox"
     link_name = "log"
+    loss_name = "half partial deviance"
     has_mean = False
     is_sum_of_rows = False
 

@@ -43,6 +43,7 @@ class Gaussian(Family):
     """
 
     name = "squared"
+    distribution = "normal"
     scale = None
     quadratic = True
     is_normal = True
@@ -77,6 +78,8 @@ class LogNormal(Family):
 
     shift: float = 0.0
     name = "log"
+    distribution = "log-normal"
+    loss_name = "mean squared error (scaled)"  # of y itself
     scale = None
     log_link = True
     quadratic = True
@@ -124,6 +127,7 @@ class Bernoulli(Family):
 
     name = "bernoulli"
     link_name = "logit"
+    loss_name = "log loss"
     is_classes = True
 
     def checked(self, y: np.ndarray) -> np.ndarray:
@@ -183,6 +187,7 @@ class Poisson(LogLink):
     """Counts whose variance is their mean; numbers that are no counts are allowed, as in quasi-likelihood."""
 
     name = "poisson"
+    distribution = "Poisson"
 
     def variance(self, mean: np.ndarray) -> np.ndarray:
         return mean
@@ -200,6 +205,7 @@ class Gamma(LogLink):
     """Positive numbers whose standard deviation is proportional to their mean."""
 
     name = "gamma"
+    distribution = "gamma"
     scale = None
     positive = True
 
@@ -234,6 +240,7 @@ class Tweedie(LogLink):
     power: float = 1.5
     estimated: bool = True
     name = "tweedie"
+    distribution = "Tweedie"
     scale = None
     # Powers of which one is chosen: at 1 it is a Poisson and at 2 a gamma distribution, where the series of the density
     # has no end; the bounds are those of R's package tweedie for a profile.
@@ -321,6 +328,7 @@ class NegativeBinomial(LogLink):
     theta: float = 1.0
     estimated: bool = True
     name = "negative_binomial"
+    distribution = "negative binomial"
     # Logarithms of theta of which one is chosen: from a variance far above the squared mean to a Poisson distribution.
     log_thetas: ClassVar[tuple[float, float]] = (-7.0, 14.0)
 
@@ -363,7 +371,7 @@ class Exposed(Family):
     has_mean = False
 
     def __post_init__(self) -> None:
-        for fact in ("name", "scale", "positive", "nonnegative"):
+        for fact in ("name", "distribution", "scale", "positive", "nonnegative"):
             object.__setattr__(self, fact, getattr(self.of, fact))
 
     def checked(self, y: np.ndarray) -> np.ndarray:

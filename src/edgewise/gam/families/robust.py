@@ -52,6 +52,7 @@ class Huber(Family):
     spread: float = np.inf
     curvature: float = 1.0
     name = "huber"
+    loss_name = "Huber loss"
     scale = None
     is_likelihood = False
 
@@ -116,6 +117,7 @@ class Quantile(Family):
     rate: float = 1.0
     curvature: float = 1.0
     name = "quantile"
+    loss_name = "pinball loss"
     has_mean = False
     is_likelihood = False
     has_kink = True
