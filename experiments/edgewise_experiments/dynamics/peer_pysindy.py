@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from scipy.integrate import solve_ivp
 
 from edgewise_experiments.dynamics.systems import r2
+
+MOST_STEPS = 20_000  # of a simulation: a stiff one takes thousands, one that goes to infinity any number
 
 
 class Sindy:
@@ -57,11 +62,36 @@ class Sindy:
 
 
 def _simulated(model, start: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """States (N, d), nan from where they leave all measure or the integration stands still."""
+    out = np.full((len(t), len(start)), np.nan)
     if model is None:
-        return np.full((len(t), len(start)), np.nan)
+        return out
+    limit = 1e4 * (1 + np.abs(start).max())
+    left = [MOST_STEPS]
+
+    def goes_on(_: float, x: np.ndarray) -> float:
+        left[0] -= 1
+        return min(limit - np.abs(x).max(), float(left[0]))
+
+    goes_on.terminal = True  # type: ignore[attr-defined]
+    rates = _rates(model)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
-            return np.asarray(model.simulate(start, t, integrator_kws={"method": "LSODA", "rtol": 1e-6, "atol": 1e-9}))
-        except (ValueError, RuntimeError):
-            return np.full((len(t), len(start)), np.nan)
+            path = solve_ivp(rates, (t[0], t[-1]), start, "LSODA", t_eval=t, rtol=1e-6, atol=1e-9, events=goes_on).y.T
+        except (ValueError, OverflowError):
+            return out
+    out[: len(path)] = path
+    return out
+
+
+def _rates(model) -> Callable[[float, np.ndarray], list[float]]:
+    """The right-hand sides as compiled sums: `simulate` of pysindy takes a millisecond for each of its evaluations."""
+    names = [re.sub(r"(?<=\w) (?=\w)", "*", name).replace("^", "**") for name in model.get_feature_names()]
+    sums = []
+    for row in np.asarray(model.coefficients()):
+        parts = [f"{float(c)!r}*{name}" for c, name in zip(row, names, strict=True) if c]
+        sums.append(" + ".join(parts) or "0.0")
+    states = ", ".join(f"x{k}" for k in range(len(sums)))
+    function = eval(f"lambda {states}: [{', '.join(sums)}]", {"sin": math.sin, "cos": math.cos})
+    return lambda _, x: function(*map(float, x))
