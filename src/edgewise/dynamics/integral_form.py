@@ -2,8 +2,8 @@
 
 x(t) = x(0) + sum_j c_j times the integral of term j along the smoothed trajectory: least squares with the starts as
 further unknowns (Schaeffer and McCalla, Phys. Rev. E 96 (2017) 023302). A second order equation is integrated twice, a
-map not at all. Subsets of terms are priced by Schwarz's criterion with the prior of `terms`, and looked for in four
-ways: backward elimination by tiers of terms, all pairs and triples, a beam forward, and elimination of the best.
+map not at all. Subsets of terms are priced by Schwarz's criterion with the prior of `terms`, and looked for in three
+ways: backward elimination by tiers of terms, a beam forward, and elimination of the best.
 """
 
 from __future__ import annotations
@@ -150,13 +150,8 @@ class SparseSums:
 
     def candidates(self) -> list[Candidate]:
         """The equations that are worth a fit to whole trajectories, best first."""
-        original = len(self.terms)
         self._eliminate_tiers()
         self._refine_saturations()
-        # All pairs and triples of what has no inner constant, or a fitted one
-        places = [p for p, term in enumerate(self.terms) if term.kind != "saturation" or p >= original]
-        for chosen in self._small_sets(places):
-            self._solve(chosen)
         self._grow()
         for chosen in sorted(self.squares, key=self.score)[:6]:
             self._eliminate(chosen)
@@ -264,43 +259,6 @@ class SparseSums:
         rest = self.matrix - q @ (q.T @ self.matrix)
         norms = (rest**2).sum(axis=0)
         return np.where(norms > 1e-9, (residual @ rest) ** 2 / np.maximum(norms, 1e-300), 0.0)
-
-    def _small_sets(self, places: list[int]) -> list[frozenset[int]]:
-        """The best of all pairs and triples of columns, by rank-one updates of the Gram matrix."""
-        columns = self.matrix[:, places]
-        costs = self.costs[places]
-        gram = columns.T @ columns
-        product = columns.T @ self.target
-        total = float(self.target @ self.target)
-        spend(20.0 * len(places) ** 3)
-        pairs = costs[:, None] + costs[None, :]
-        found: set[tuple[float, frozenset[int]]] = set()
-        for first in range(-1, len(places)):
-            # What a first column leaves of the others; -1 stands for none, so for pairs
-            g, b, rest, price = gram, product, total, 0.0
-            if first >= 0 and gram[first, first] > 0:
-                pivot = gram[first] / math.sqrt(gram[first, first])
-                share = product[first] / math.sqrt(gram[first, first])
-                g = gram - np.outer(pivot, pivot)
-                b = product - pivot * share
-                rest = total - share**2
-                price = float(costs[first])
-            size = np.diagonal(g).copy()
-            size[size < 1e-7] = np.inf
-            squares = size[:, None] * size[None, :]
-            determinant = squares - g**2
-            with np.errstate(all="ignore"):
-                gain = b[:, None] ** 2 * size[None, :] + b[None, :] ** 2 * size[:, None] - 2 * np.outer(b, b) * g
-                gain = gain / determinant
-            gain[~(determinant > 1e-8 * squares) | ~np.isfinite(gain)] = 0.0
-            left = np.maximum(rest - gain, 1e-13 * total) + self.floor
-            value = self.rows * np.log(left / self.rows + 1e-300) + pairs + price
-            for place in np.argpartition(value, 6, axis=None)[:6]:
-                one, two = np.unravel_index(place, value.shape)
-                members = frozenset(places[p] for p in (first, int(one), int(two)) if p >= 0)
-                found.add((float(value[one, two]), members))
-        ranked = sorted(found, key=lambda pair: (pair[0], sorted(pair[1])))
-        return [chosen for _, chosen in ranked[:60]]
 
     def _grow(self) -> None:
         """A beam forward from the best subsets so far."""

@@ -303,33 +303,6 @@ class _Shooting:
         parts = (np.concatenate(each) for each in (rows, residuals, targets, constraints))
         return LinearProblem(plans, *parts)
 
-    def predict(self) -> None:
-        """Gauss-Newton steps of the constants alone, as long as defects are larger than errors of the states.
-
-        One-step prediction does without the curves between samples, which err where samples are sparse.
-        """
-        numbers = sum(z[1:].size for z in self.states)
-        _, defect = self.misfit(self.states, self.theta)
-        for _ in range(SHOOTING.iterations):
-            if not math.isfinite(defect) or defect < numbers:
-                return
-            rows = []
-            targets = []
-            for run, course, z in zip(self.data.runs, self.courses, self.states, strict=True):
-                ends, _, by_constant = course.linearised(self.law, z, self.theta)
-                scale = run.state_scale[1:]
-                rows.append((by_constant / scale[:, :, None]).reshape(scale.size, len(self.theta)))
-                targets.append(((z[1:] - ends) / scale).ravel())
-            matrix = np.concatenate(rows)
-            if not np.isfinite(matrix).all():
-                return
-            theta = self.theta + np.linalg.lstsq(matrix, np.concatenate(targets), rcond=1e-12)[0]
-            _, after = self.misfit(self.states, theta)
-            if not after < 0.9 * defect:
-                return
-            self.theta = theta
-            defect = after
-
     def fit(self, settings: DynamicsSettings, limit: float = math.inf) -> Fit:
         """Levenberg-Marquardt steps until residuals and defects stand still.
 
@@ -337,7 +310,6 @@ class _Shooting:
         """
         data = self.data
         m = data.kind.measured
-        self.predict()
         residual, defect = self.misfit(self.states, self.theta)
         if not math.isfinite(defect):
             return Fit(self.law)
