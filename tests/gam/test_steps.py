@@ -8,7 +8,8 @@ from edgewise.gam import fit_additive
 from edgewise.gam.building import design_of, with_cuts, with_pairs
 from edgewise.gam.families import Gaussian
 from edgewise.gam.irls import solve
-from edgewise.gam.steps import find_cuts
+from edgewise.gam.steps import _excess, find_cuts
+from edgewise.ops.splines.bspline import basis
 
 
 def stepped(x, y, pairs=()):
@@ -55,6 +56,30 @@ def test_smooth_functions_have_no_steps(seed):
     x = rng.random((400, 3))
     y = np.sin(6 * x[:, 0]) + 3 * x[:, 1] * x[:, 2] + 0.3 * rng.standard_normal(400)
     assert not stepped(x, y, [(1, 2)])[1]
+
+
+def test_scores_of_steps_are_those_of_each_step_beside_the_model():
+    """The witness: score and covariance of one step at a time, of constant height and of one along another input."""
+    rng = np.random.default_rng(0)
+    x, weight, level = rng.random((200, 2)), rng.uniform(0.5, 2, 200), 3.0
+    y = np.where(x[:, 0] > 0.4, x[:, 1], -x[:, 1]) + 0.3 * rng.standard_normal(200)
+    model = fit_additive(x, y, weight=weight, pairs=[(0, 1)])
+    fit, columns = model.fits[0], model.design.columns(x)
+    w, residual = model.weights[:, 0], model.residual[:, 0]
+    code = np.digitize(x[:, 0], [0.2, 0.4, 0.8])
+    margin = model.design.pairs[0].margins[1]
+    along = basis(torch.from_numpy(x[:, 1:]), torch.from_numpy(model.design.knots[[1]]), 3)[:, 0].numpy()
+    for height, functions in ((None, np.ones((200, 1))), (margin, np.c_[np.ones(200), along @ margin.change])):
+        found = _excess(model, x, code, height, 1, level)
+        for border in range(3):
+            step = functions * (code > border)[:, None]
+            score, sums = step.T @ (w * residual), (step * w[:, None]).T @ columns
+            covariance = fit.dispersion * (step * w[:, None]).T @ step - sums @ fit.covariance @ sums.T
+            values, vectors = np.linalg.eigh(covariance)
+            seen = values > w.mean() * fit.dispersion
+            statistic = ((vectors.T @ score)[seen] ** 2 / values[seen]).sum()
+            chance = seen.sum() + 2 * np.sqrt(seen.sum() * level) + 2 * level
+            assert found[border] == pytest.approx(statistic - chance, rel=1e-6, abs=1e-6)
 
 
 def test_a_unit_step_is_constant_beside_its_gap():

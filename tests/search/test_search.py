@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from edgewise.gam.building import with_pairs
 from edgewise.gam.families import Bernoulli, Gaussian, Multinomial
@@ -18,9 +19,13 @@ from edgewise.search.candidates import (
     estimated,
 )
 from edgewise.search.comparisons import left_out
-from edgewise.search.inference import _with_own_ridges, parameter_factor
+from edgewise.search.inference import _polynomial_tests, _with_own_ridges, parameter_factor
 from edgewise.search.nested import Search
 from edgewise.search.policy import SearchPolicy, SearchSettings
+from edgewise.search.polynomials.basis import Basis
+from edgewise.search.polynomials.links import LINK_FUNCTIONS
+from edgewise.search.polynomials.network import Polynomial
+from edgewise.search.polynomials.smooth import SmoothFit
 from edgewise.train.uncertainty import _lengths
 
 RNG = np.random.default_rng(0)
@@ -150,7 +155,40 @@ def test_the_factor_of_the_parameters_gives_the_bands_of_the_model():
                 shown[:, fitted.model.design.columns_of(j)] *= float(kan.layers[0].mask[j, k])
             exact.append(np.sqrt(((shown @ fitted.model.band_covariance(k)) * shown).sum(1)))
         ratio = lengths / np.stack(exact, 1)
+        assert ratio.max() < 1.001  # factors of a pair follow the changes of its surface that keep their rank
         assert np.abs(np.median(ratio, 0) - 1).max() < tolerance
+
+
+@pytest.mark.parametrize("unit", [1.0, 100.0])
+def test_the_terms_of_a_polynomial_are_its_products_by_inputs(unit):
+    """The witness: of unpenalised least squares each group of products has the F test of the textbook."""
+    x = np.random.default_rng(4).uniform(-1, 1, (200, 3))
+    y = 2 * x[:, 0] + x[:, 0] * x[:, 1] + 0.3 * np.random.default_rng(5).standard_normal(200)
+    indices = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]])
+    basis = Basis(indices, np.tile([-1.0, 1.0], (3, 1)))
+    columns = basis.columns(x)
+    gram = columns.T @ columns
+    coef = np.linalg.solve(gram, columns.T @ y)
+    errors = ((y - columns @ coef) ** 2).sum()
+    dispersion = errors / 195
+    polynomial = Polynomial(basis, coef, LINK_FUNCTIONS["identity"])
+    smooth = SmoothFit(polynomial, np.linalg.inv(gram) * dispersion, dispersion, 5.0, 10.0, np.zeros(0), 200.0)
+    found = _polynomial_tests(smooth, Samples(x, y[:, None], np.ones(200)), ("a", "b", "c"), unit)
+    assert [(one.name, one.kind) for one in found.terms] == [
+        ("a", "curve"),
+        ("b", "curve"),
+        ("c", "curve"),
+        ("a x b", "pair"),
+    ]
+    for term, place in zip(found.terms, (1, 2, 4, 3), strict=True):
+        f = coef[place] ** 2 / (np.linalg.inv(gram)[place, place] * dispersion)
+        assert (term.edf, term.reference) == (pytest.approx(1), pytest.approx(1))
+        assert term.statistic == pytest.approx(f) and term.p_value == pytest.approx(stats.f.sf(f, 1, 195), rel=1e-4)
+    spread = ((y - y.mean()) ** 2).sum()
+    assert found.explained == pytest.approx(1 - errors / spread)
+    assert found.r2_adjusted == pytest.approx(1 - dispersion / (spread / 199))
+    assert found.scale == pytest.approx(dispersion * unit**2) and found.rows == 200
+    assert found.reml == pytest.approx((199 * (np.log(2 * np.pi) + 1) + 10) / 2 + 199 * np.log(unit))
 
 
 @pytest.mark.slow

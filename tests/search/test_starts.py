@@ -1,18 +1,24 @@
 """Starts of several shapes: the right one is found, with the reason."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from edgewise.nn.model import KAN
 from edgewise.outcomes import Budget
+from edgewise.search import starts as starts_module
 from edgewise.search.starts import (
     Start,
     StartPlan,
     _choose_shape,
+    _grouped_start,
     best_start,
+    edge_count,
+    half_grids,
     input_groups,
+    shapes_for,
     step_work,
     train_start,
 )
@@ -51,6 +57,42 @@ def test_a_shape_that_is_linear_in_its_coefficients_has_one_start():
     for shape, text in (((2, 1), ""), ((2, 1, 1), "best of 2 starts")):
         start, sentences = best_start(data, [shape], StartPlan(degree=3, starts=3), unlimited())
         assert start.width == shape and ("best of" in sentences[0]) == bool(text) and text in sentences[0]
+
+
+def test_a_shape_of_quadratic_splines_that_is_exact_ends_the_choice():
+    data = problem(lambda x: (x[:, 0] + x[:, 1] ** 2) ** 2, samples=150)
+    budget = Budget(work=1e11)
+    start, sentences = best_start(data, [(2, 1), (2, 1, 1)], StartPlan(), budget)
+    assert start.width == (2, 1, 1) and start.model.config.degree == 2 and start.loss < 1e-20
+    assert sentences[0].startswith("[2, 1], one start: held-out error 0.")
+    assert sentences[1:] == ["[2, 1, 1] with splines of degree 2 is exact."]
+    assert 0 < budget.work < budget.limit
+
+
+def test_shapes_are_in_order_and_grids_are_halved():
+    assert shapes_for(3, 2) == [(3, *hidden, 2) for hidden in ((), (1,), (2,), (3, 1), (3, 2), (4, 3), (7, 4))]
+    assert shapes_for(1, 1) == [(1, 1), (1, 2, 1), (1, 3, 2, 1)]
+    assert [edge_count(width) for width in ((2, 1), (3, 4, 2))] == [2, 20]
+    model = KAN([2, 2, 1], (3, 4), dtype=torch.float64)
+    finer, x = half_grids(model), problem(lambda x: x[:, 0]).train.x
+    assert finer.config.grid_size == (6, 8) and torch.allclose(finer(x), model(x), atol=1e-12)
+
+
+def test_nodes_of_groups_begin_where_their_own_networks_end(monkeypatch):
+    few = replace(starts_module.SETTINGS, group_starts=2, group_rounds=1, stages=((10, 0.3),), coarse_steps=15)
+    monkeypatch.setattr(starts_module, "SETTINGS", few)
+    data = problem(lambda x: torch.sin(2 * x[:, 0] * x[:, 2]) + x[:, 1], samples=100, features=3)
+    best = Start(0, KAN([3, 2, 1], 4, 2, base="zero", seed=0, dtype=torch.float64), loss=1.0)
+    budget = unlimited()
+    start = _grouped_start(data, data, best, StartPlan(degree=2), budget)
+    first = start.model.layers[0]
+    assert sorted(first.mask.mT.tolist()) == [[0, 1, 0], [1, 0, 1]] and budget.work > 0
+    with torch.no_grad():
+        error = (start.model(data.validation.x) - data.validation.y).square().mean()
+    assert float(error) < 0.2
+    assert _grouped_start(data, data, best, StartPlan(degree=2), Budget(work=1.0)) is None
+    resolved = Start(0, best.model, loss=1e-9)
+    assert _grouped_start(data, data, resolved, StartPlan(degree=2), budget) is None
 
 
 def test_training_a_start_lowers_its_held_out_loss():

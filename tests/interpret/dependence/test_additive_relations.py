@@ -36,6 +36,17 @@ def test_both_relations_of_the_toy_and_nothing_else():
     assert result.sentences[0].startswith("x4, x5: looseness ")
 
 
+def test_networks_that_saw_the_columns_of_a_relation_are_counted():
+    x = toy(200)[:, 3:]  # a number, its cube, and a free one
+    result = relations(x, seeds=6, steps=40)
+    (one,) = result.relations
+    assert one.inputs == (0, 1) and one.looseness < 1e-3 and 0 < one.seeds <= one.networks <= 6
+    chance = [math.comb(one.networks, k) * 2 ** (one.networks - k) for k in range(one.seeds, one.networks + 1)]
+    assert one.p_seeds == pytest.approx(sum(chance) / 3**one.networks)  # one pair of three is drawn
+    assert f"{one.seeds} of {one.networks} networks that saw these columns found it" in result.sentences[0]
+    assert relations(x[:, [0, 2]], seeds=0).sentences[0].startswith("No relation stands out from chance among")
+
+
 def test_given_columns_are_tested_together():
     x = toy()
     whole = bound_together(x, (2, 0, 1))
