@@ -31,7 +31,8 @@ def kan(task, X, y, seed, groups=None):
 def core(task, X, y, seed):
     """The additive core alone: REML with the pairs that it chooses, with squares or logistic loss, no hidden nodes."""
     from edgewise.gam import fit_additive
-    from edgewise.gam.families import Bernoulli, Multinomial
+    from edgewise.gam.families.categorical import Multinomial
+    from edgewise.gam.families.exponential import Bernoulli
 
     if task == "regression":
         model = fit_additive(X, y)

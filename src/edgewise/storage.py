@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
-from edgewise import files
 from edgewise.checkpoint import container
 from edgewise.checkpoint.kinds import kind_for, kind_of, registered
 from edgewise.errors import CheckpointError, InputError
+from edgewise.files.folders import current_file
+from edgewise.files.whole import read_bytes
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from edgewise.estimator import KANClassifier, KANRegressor, KANSurvival
     from edgewise.pde import PDE, Solution
 
-    Loaded = KAN | MLP | KANRegressor | KANClassifier | KANSurvival
+    Loaded: TypeAlias = KAN | MLP | KANRegressor | KANClassifier | KANSurvival
 
 # Endings that promise another format than that of the file; names of any other form are taken as they are.
 _OTHER_FORMATS = (".py", ".c", ".onnx", ".pt2", ".txt", ".csv", ".json", ".html", ".pkl", ".pickle", ".joblib", ".h5")
@@ -144,10 +145,10 @@ def load(
     (2, 4, 1)
     """
     if isinstance(path, str | os.PathLike) and os.path.isdir(path):
-        inside = files.current_file(Path(os.fsdecode(path)), FOLDER_MODEL)
+        inside = current_file(Path(os.fsdecode(path)), FOLDER_MODEL)
         if inside.is_file():
             path = inside
-    data = files.read_bytes(path)
+    data = read_bytes(path)
     if os.fsdecode(path).lower().endswith(TABLE_ENDINGS) and data[8:9] != b"{":
         raise CheckpointError(f"{os.fsdecode(path)}: a file that `edgewise.save` wrote was expected, got a table")
     with container.errors_of_file("model", path):

@@ -7,7 +7,7 @@ import edgewise
 from edgewise import KANClassifier, KANRegressor
 from edgewise.estimator.display import SUMMARY_TERMS
 from edgewise.gam import fit_additive, summarise
-from edgewise.gam.families import LogNormal
+from edgewise.gam.families.exponential import LogNormal
 
 
 @pytest.fixture(scope="module")

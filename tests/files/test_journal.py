@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from edgewise.errors import FileError
-from edgewise.files import Journal, Part
 from edgewise.files import journal as module
+from edgewise.files.journal import Journal, Part
 
 RUN = {"command": "solve", "seed": 0, "hidden": (3, 2)}
 

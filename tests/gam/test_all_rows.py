@@ -8,7 +8,8 @@ import pytest
 
 from edgewise.gam import Constraints, fit_additive
 from edgewise.gam.all_rows import NormalSums, SlopeSums, refined
-from edgewise.gam.families import Bernoulli, Gamma, LogNormal, Multinomial, Poisson
+from edgewise.gam.families.categorical import Multinomial
+from edgewise.gam.families.exponential import Bernoulli, Gamma, LogNormal, Poisson
 from edgewise.gam.irls import fit_irls, solve
 from edgewise.gam.normal import normal_matrix
 from edgewise.gam.rows import shared_normal

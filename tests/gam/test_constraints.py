@@ -9,7 +9,7 @@ from edgewise.errors import InputError
 from edgewise.gam import Constraints, fit_additive
 from edgewise.gam.building import design_of, straight_lines
 from edgewise.gam.constraints import inequalities, least_change
-from edgewise.gam.families import Poisson
+from edgewise.gam.families.exponential import Poisson
 from edgewise.gam.policy import InequalityPolicy
 
 SLACK = 1e-9

@@ -7,18 +7,9 @@ import numpy as np
 import pytest
 
 from edgewise.gam.building import design_of
-from edgewise.gam.families import (
-    Bernoulli,
-    Gamma,
-    Gaussian,
-    Huber,
-    LogNormal,
-    Multinomial,
-    NegativeBinomial,
-    Poisson,
-    Quantile,
-    Tweedie,
-)
+from edgewise.gam.families.categorical import Multinomial
+from edgewise.gam.families.exponential import Bernoulli, Gamma, Gaussian, LogNormal, NegativeBinomial, Poisson, Tweedie
+from edgewise.gam.families.robust import Huber, Quantile
 from edgewise.gam.irls import fit_irls
 from edgewise.gam.policy import AdditivePolicy, IrlsPolicy
 from edgewise.gam.rows import null_deviance, shared_normal

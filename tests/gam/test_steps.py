@@ -6,7 +6,7 @@ import torch
 
 from edgewise.gam import fit_additive
 from edgewise.gam.building import design_of, with_cuts, with_pairs
-from edgewise.gam.families import Gaussian
+from edgewise.gam.families.exponential import Gaussian
 from edgewise.gam.irls import solve
 from edgewise.gam.steps import _excess, find_cuts
 from edgewise.ops.splines.bspline import basis

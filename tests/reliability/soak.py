@@ -30,7 +30,8 @@ import numpy as np
 
 from edgewise import load
 from edgewise.errors import EdgewiseError
-from edgewise.files import COMMIT, LOCK, current_file
+from edgewise.files.folders import COMMIT, current_file
+from edgewise.files.whole import LOCK
 
 sys.path.insert(0, str(Path(__file__).parent))  # this file may run as a script, outside of a package
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"

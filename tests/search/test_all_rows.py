@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.gam.families import Gaussian, Poisson
+from edgewise.gam.families.exponential import Gaussian, Poisson
 from edgewise.outcomes import Budget, OutOfTime, StopReason
 from edgewise.search.all_rows import AllRows
 from edgewise.search.automatic import _fit_report, auto_fit

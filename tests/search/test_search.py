@@ -9,7 +9,8 @@ import torch
 from scipy import stats
 
 from edgewise.gam.building import with_pairs
-from edgewise.gam.families import Bernoulli, Gaussian, Multinomial
+from edgewise.gam.families.categorical import Multinomial
+from edgewise.gam.families.exponential import Bernoulli, Gaussian
 from edgewise.gam.policy import AdditivePolicy
 from edgewise.outcomes import Budget
 from edgewise.search.candidates import (

@@ -22,7 +22,7 @@ import torch
 
 import edgewise
 from edgewise.errors import FileError
-from edgewise.files import read_bytes, reason, write_bytes
+from edgewise.files.whole import read_bytes, reason, write_bytes
 from edgewise.ops.kernels import cpu
 
 RESULTS = Path(__file__).resolve().parents[3] / "results"  # of a clone

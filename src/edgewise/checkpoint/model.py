@@ -31,11 +31,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from edgewise import files
 from edgewise.checkpoint import container, kinds, strict_json
 from edgewise.checkpoint.network import Network, describe, read_description
 from edgewise.checks import is_integer
 from edgewise.errors import CheckpointError, InputError
+from edgewise.files.whole import read_bytes, write_bytes
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
@@ -106,7 +106,7 @@ def write(
     ...     read(path).extra
     {'inputs': ['length', 'width']}
     """
-    files.write_bytes(path, to_bytes(model, extra=extra, state=state))
+    write_bytes(path, to_bytes(model, extra=extra, state=state))
 
 
 def read(path: str | os.PathLike[str], *, table: Mapping[str, Elementary] = ELEMENTARY) -> Checkpoint:
@@ -144,7 +144,7 @@ def read(path: str | os.PathLike[str], *, table: Mapping[str, Elementary] = ELEM
     (2, 3, 1)
     """
     with container.errors_of_file("model", path):
-        return from_bytes(files.read_bytes(path), table=table)
+        return from_bytes(read_bytes(path), table=table)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes again at exit
         if error.errno == errno.EPIPE:  # the reader of a pipe (head, less) has ended
             sys.exit(0)
-        from edgewise.files import reason
+        from edgewise.files.whole import reason
 
         sys.exit(f"edgewise: cannot write to standard output: {reason(error)}")
 

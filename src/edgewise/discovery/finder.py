@@ -42,7 +42,7 @@ from edgewise.discovery.operon import evolved_by_operon
 from edgewise.discovery.problem import FormulaOptions, LawProblem, Stage
 from edgewise.discovery.reduction.chain import reductions
 from edgewise.errors import InputError
-from edgewise.files import Journal
+from edgewise.files.journal import Journal
 from edgewise.formulas.expression import Expression, Number
 from edgewise.formulas.front import Front
 from edgewise.formulas.printing import as_text

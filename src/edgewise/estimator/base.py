@@ -39,7 +39,7 @@ from edgewise.train.loop.threads import one_thread
 
 if TYPE_CHECKING:
     from edgewise.formulas.front import Front
-    from edgewise.gam.families import Family
+    from edgewise.gam.families.base import Family
     from edgewise.tables.batches import Batches
 
 # Scaled inputs of networks whose shape is given, which lie in [-1, 1] for typical rows, are clipped here: a row a

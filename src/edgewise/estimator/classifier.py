@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from edgewise.discovery.finder import Search
     from edgewise.discovery.problem import FormulaOptions
     from edgewise.formulas.front import Front
-    from edgewise.gam.families import Family
+    from edgewise.gam.families.base import Family
 
 # What a classifier lacks beside `KANRegressor`, with what to use instead.
 OF_NUMBERS = dict.fromkeys(("predict_interval", "predict_band"), "predict_proba says how certain a class is")

@@ -22,7 +22,7 @@ from edgewise.discovery.knowledge.powers_of_ten import check_sizes
 from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator.task import numeric_targets
-from edgewise.files import Journal, Part
+from edgewise.files.journal import Journal, Part
 from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, exchanged
 from edgewise.formulas.front import Front, with_fidelity
 from edgewise.formulas.rewriting import simplify

@@ -14,7 +14,7 @@ from edgewise.export import Units
 from edgewise.export.c_code import c_source
 from edgewise.export.numpy_code import python_source
 from edgewise.export.writers import WRITERS, writer_of
-from edgewise.files import write_bytes
+from edgewise.files.whole import write_bytes
 from edgewise.tables import InputEncoder
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from edgewise.discovery.problem import FormulaOptions
     from edgewise.estimator.law import LawSearch
     from edgewise.formulas.front import Front
-    from edgewise.gam.families import Family
+    from edgewise.gam.families.base import Family
 
 PlacedFunction = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """From inputs of the network (n, p), with the number of the row of each (n,), to values (n, out)."""

@@ -16,7 +16,7 @@ from edgewise.estimator.columns.constraints import column_constraints, given_kno
 from edgewise.estimator.columns.reading import NO_Y, Rows
 from edgewise.estimator.task import Risks
 from edgewise.gam import AdditiveModel, fit_additive, summarise
-from edgewise.gam.families import Cox
+from edgewise.gam.families.cox import Cox
 from edgewise.metrics import Score
 from edgewise.scaling import AffineScaling
 from edgewise.search.policy import SearchSettings

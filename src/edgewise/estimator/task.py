@@ -11,7 +11,8 @@ import numpy as np
 
 from edgewise.checks import check_finite
 from edgewise.errors import InputError, warn_caller
-from edgewise.gam.families import Family, Gaussian
+from edgewise.gam.families.base import Family
+from edgewise.gam.families.exponential import Gaussian
 from edgewise.metrics import METRICS, Score
 from edgewise.presentation import counted, number_text
 from edgewise.tables import AffineScaling, Table

@@ -9,7 +9,7 @@ from typing import Any
 from edgewise.explore.editing import Applied
 from edgewise.explore.opening import made_folder
 from edgewise.explore.record import FORMAT
-from edgewise.files import write_bytes
+from edgewise.files.whole import write_bytes
 from edgewise.nn.model import KAN
 
 

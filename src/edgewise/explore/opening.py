@@ -15,7 +15,8 @@ from edgewise.datasets import knots_path
 from edgewise.errors import FileError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.storage import load_estimator
-from edgewise.files import current_file, reason
+from edgewise.files.folders import current_file
+from edgewise.files.whole import reason
 from edgewise.nn.model import KAN
 from edgewise.storage import FOLDER_MODEL
 from edgewise.tables import Table, read_table

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgewise.errors import InputError
-from edgewise.files import read_bytes
+from edgewise.files.whole import read_bytes
 
 FORMAT = 1  # of the record; a higher number is of a later version
 

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from edgewise import files
 from edgewise.checks import typed
 from edgewise.escaping import c_comment
 from edgewise.export.steps import (
@@ -21,6 +20,7 @@ from edgewise.export.steps import (
     labels_of,
     steps_of,
 )
+from edgewise.files.whole import write_bytes
 from edgewise.formulas.expression import Number
 from edgewise.formulas.printing import as_c, check_identifier
 from edgewise.nn.mlp import MLP
@@ -134,7 +134,7 @@ def to_c(
     ...     print(path.read_text().splitlines()[1])
        x: length, width
     """
-    files.write_bytes(path, c_source(model, function=function, units=units, names=names, outputs=outputs).encode())
+    write_bytes(path, c_source(model, function=function, units=units, names=names, outputs=outputs).encode())
 
 
 def c_source(

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewise import files
 from edgewise.checks import typed
 from edgewise.export.steps import (
     Dense,
@@ -19,6 +18,7 @@ from edgewise.export.steps import (
     labels_of,
     steps_of,
 )
+from edgewise.files.whole import write_bytes
 from edgewise.formulas.expression import Number
 from edgewise.formulas.printing import as_python
 from edgewise.nn.mlp import MLP
@@ -109,7 +109,7 @@ def to_python(
     >>> predict([[0.1, 0.2], [0.3, 0.4]]).shape
     (2, 1)
     """
-    files.write_bytes(path, python_source(model, units=units, names=names, outputs=outputs).encode())
+    write_bytes(path, python_source(model, units=units, names=names, outputs=outputs).encode())
 
 
 def python_source(

@@ -5,11 +5,11 @@ import os
 
 import torch
 
-from edgewise import files
 from edgewise.checks import typed
 from edgewise.errors import InputError, missing_extra
 from edgewise.export.program import example_rows, for_export, quiet
 from edgewise.export.steps import Units
+from edgewise.files.whole import write_bytes
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 
@@ -76,4 +76,4 @@ def to_onnx(
     for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
-    files.write_bytes(path, proto.SerializeToString(deterministic=True))
+    write_bytes(path, proto.SerializeToString(deterministic=True))

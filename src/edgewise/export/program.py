@@ -11,9 +11,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from edgewise import files
 from edgewise.checks import typed
 from edgewise.export.steps import InUnits, Units, check_model, check_units
+from edgewise.files.whole import write_bytes
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 
@@ -54,7 +54,7 @@ def to_program(model: KAN | MLP, path: str | os.PathLike[str], *, units: Units |
         program = torch.export.export(own, example, dynamic_shapes=({0: torch.export.Dim("batch")},))
         buffer = io.BytesIO()
         torch.export.save(program, buffer)
-    files.write_bytes(path, buffer.getvalue())
+    write_bytes(path, buffer.getvalue())
 
 
 def for_export(model: KAN | MLP, units: Units | None, dtype: torch.dtype | None = None) -> nn.Module:

@@ -17,7 +17,7 @@ from edgewise.lazy import import_on_demand
 if TYPE_CHECKING:
     from edgewise.gam.constraints import Constraints
     from edgewise.gam.fitting import fit_additive
-    from edgewise.gam.inference import AdditiveSummary, summarise
+    from edgewise.gam.inference.summaries import AdditiveSummary, summarise
     from edgewise.gam.model import AdditiveModel
     from edgewise.gam.policy import AdditivePolicy
 

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from edgewise.gam.basis import DEGREE, Curves, active
 from edgewise.gam.design import Design
-from edgewise.gam.families import Family
-from edgewise.gam.families.base import squeezed
+from edgewise.gam.families.base import Family, squeezed
 from edgewise.gam.irls import Iteration
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.gam.families import Family, Gaussian
-from edgewise.gam.families.exponential import Exposed, Gamma, LogNormal, NegativeBinomial, Poisson, Tweedie
+from edgewise.gam.families.base import Family
+from edgewise.gam.families.exponential import Exposed, Gamma, Gaussian, LogNormal, NegativeBinomial, Poisson, Tweedie
 from edgewise.gam.fitting import fit_additive
 from edgewise.gam.policy import AdditivePolicy
 

@@ -14,8 +14,8 @@ from edgewise.errors import InputError
 from edgewise.gam.building import design_of, with_pairs
 from edgewise.gam.constraints import Constraints
 from edgewise.gam.design import Design, Pair
-from edgewise.gam.families import Family, Gaussian
-from edgewise.gam.families.base import squeezed
+from edgewise.gam.families.base import Family, squeezed
+from edgewise.gam.families.exponential import Gaussian
 from edgewise.gam.irls import separate_fits, solve
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.pairs import choose_pairs

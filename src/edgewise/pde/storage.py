@@ -17,12 +17,12 @@ from typing import Annotated, Any, ClassVar, Self
 
 from torch import Tensor, nn
 
-from edgewise import files
 from edgewise.checkpoint import codec, container, kinds, strict_json
 from edgewise.checkpoint.container import Container, TensorEntry
 from edgewise.checkpoint.network import describe, read_description
 from edgewise.checks import Shape, Within
 from edgewise.errors import CheckpointError, InputError
+from edgewise.files.whole import read_bytes, write_bytes
 from edgewise.nn.elementary import ELEMENTARY
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
@@ -373,13 +373,13 @@ def save_solution(solution: Solution, path: str | os.PathLike[str]) -> None:
     tree = codec.plain(stored)
     tensors: dict[str, Tensor] = {}
     text = strict_json.dump(strict_json.encode(tree, "solution", tensors, prefix="solution."))
-    files.write_bytes(path, container.pack(tensors, {"format": "edgewise", "version": "1", "solution": text}))
+    write_bytes(path, container.pack(tensors, {"format": "edgewise", "version": "1", "solution": text}))
 
 
 def load_solution(path: str | os.PathLike[str], problem: Collocation) -> Solution:
     """Read a solution of a problem, equal bit for bit to what was saved. See `edgewise.load`."""
     with container.errors_of_file("solution", path):
-        return solution_of(container.unpack(files.read_bytes(path)), problem)
+        return solution_of(container.unpack(read_bytes(path)), problem)
 
 
 def solution_of(file: Container, problem: Collocation) -> Solution:

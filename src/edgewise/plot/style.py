@@ -26,7 +26,7 @@ from matplotlib.ticker import Formatter, LogLocator, NullLocator, ScalarFormatte
 from edgewise.checks import check_labels
 from edgewise.errors import InputError
 from edgewise.escaping import printable_line
-from edgewise.files import write_bytes
+from edgewise.files.whole import write_bytes
 from edgewise.plot.themes import (
     COLORS,
     FAINT,

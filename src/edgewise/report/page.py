@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from edgewise.escaping import html_text
-from edgewise.files import write_bytes
+from edgewise.files.whole import write_bytes
 from edgewise.presentation import column_texts, counted, enumeration, number_text, percent_text, r2_text
 from edgewise.report.content import FIGURE_TEXTS, ReportContent, ReportFigure, TestTable
 from edgewise.report.vector import inline_svg

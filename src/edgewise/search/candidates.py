@@ -18,8 +18,7 @@ from torch import Tensor
 from edgewise.gam.building import design_of, straight_lines, with_curves, with_cuts, with_pairs
 from edgewise.gam.constraints import Constraints
 from edgewise.gam.design import Design, Pair
-from edgewise.gam.families import Family
-from edgewise.gam.families.base import squeezed
+from edgewise.gam.families.base import Family, squeezed
 from edgewise.gam.irls import fit_irls, separate_fits, solve
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.pairs import choose_pairs, with_finer_margins

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgewise.gam.families import Family
-from edgewise.gam.families.base import squeezed
+from edgewise.gam.families.base import Family, squeezed
 from edgewise.gam.model import AdditiveModel
 from edgewise.outcomes import Budget
 from edgewise.presentation import number_text, r2_text

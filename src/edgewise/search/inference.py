@@ -12,7 +12,7 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.gam.design import Design
-from edgewise.gam.inference import AdditiveSummary, TermTest, summarise
+from edgewise.gam.inference.summaries import AdditiveSummary, TermTest, summarise
 from edgewise.gam.inference.wald import smooth_test
 from edgewise.gam.model import AdditiveModel, symmetric_roots
 from edgewise.nn.model import KAN

@@ -10,7 +10,7 @@ from operator import methodcaller
 
 import numpy as np
 
-from edgewise.gam.families import Family
+from edgewise.gam.families.base import Family
 from edgewise.outcomes import Budget, OutOfTime, Progress, StopReason
 from edgewise.presentation import counted
 from edgewise.search.candidates import (

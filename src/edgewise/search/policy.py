@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from edgewise.gam.constraints import Constraints
-from edgewise.gam.families import Family, Gaussian
+from edgewise.gam.families.base import Family
+from edgewise.gam.families.exponential import Gaussian
 from edgewise.gam.policy import AdditivePolicy
 from edgewise.outcomes import ProgressCallback
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from edgewise.checks import typed
 from edgewise.errors import EdgewiseError, FileError, InputError
-from edgewise.files import reason
+from edgewise.files.whole import reason
 from edgewise.tables.cells import stack_cells
 from edgewise.tables.delimited import WHITESPACE, read_delimited
 from edgewise.tables.frames import arrow_cells, arrow_refused

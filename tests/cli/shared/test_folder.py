@@ -12,8 +12,9 @@ import pytest
 
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.errors import FileError
-from edgewise.files import COMMIT, complete_commit, current_file, staging_folder, sweep
 from edgewise.files import whole as files
+from edgewise.files.folders import COMMIT, complete_commit, current_file, staging_folder
+from edgewise.files.whole import sweep
 
 
 def put(text):

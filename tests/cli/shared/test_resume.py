@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from edgewise.cli.app import app
 from edgewise.cli.table import fit as fit_module
 from edgewise.discovery.engine import Engine, recording
-from edgewise.files import Journal
 from edgewise.files import journal as journal_module
+from edgewise.files.journal import Journal
 
 
 class Killed(BaseException):

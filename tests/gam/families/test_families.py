@@ -4,20 +4,11 @@ import numpy as np
 import pytest
 
 from edgewise.errors import InputError
-from edgewise.gam.families import (
-    Bernoulli,
-    Cox,
-    Gamma,
-    Gaussian,
-    Huber,
-    LogNormal,
-    Multinomial,
-    NegativeBinomial,
-    Poisson,
-    Quantile,
-    Tweedie,
-)
 from edgewise.gam.families.base import lower_quantile
+from edgewise.gam.families.categorical import Multinomial
+from edgewise.gam.families.cox import Cox
+from edgewise.gam.families.exponential import Bernoulli, Gamma, Gaussian, LogNormal, NegativeBinomial, Poisson, Tweedie
+from edgewise.gam.families.robust import Huber, Quantile
 
 RNG = np.random.default_rng(0)
 ETA = np.linspace(-2, 2, 60)

@@ -5,9 +5,8 @@ import pytest
 from scipy import integrate, stats
 
 from edgewise.gam import fit_additive
-from edgewise.gam.families import Bernoulli, Poisson
-from edgewise.gam.inference import summarise
-from edgewise.gam.inference.summaries import _Normal
+from edgewise.gam.families.exponential import Bernoulli, Poisson
+from edgewise.gam.inference.summaries import _Normal, summarise
 from edgewise.gam.inference.wald import _tail, smooth_test
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.files import Journal
 from edgewise.files import journal as journal_module
+from edgewise.files.journal import Journal
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Periodic

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.gam.families import Gaussian
+from edgewise.gam.families.exponential import Gaussian
 from edgewise.outcomes import Budget
 from edgewise.search.candidates import Samples
 from edgewise.search.nested import Search

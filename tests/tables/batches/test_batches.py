@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.data.distributed import DistributedSampler
 
 from edgewise.errors import FileError, InputError
-from edgewise.files import Journal
+from edgewise.files.journal import Journal
 from edgewise.tables import read_table
 from edgewise.tables.batches import Batches
 from edgewise.tables.batches.survey import Sampler, Survey

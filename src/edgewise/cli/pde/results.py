@@ -16,7 +16,7 @@ from edgewise.cli.shared.folder import SOLUTION_MARK, ResultFolder
 from edgewise.cli.shared.opening import SOLUTION_FILE
 from edgewise.cli.terminal.options import command_line
 from edgewise.cli.terminal.plain_values import plain
-from edgewise.files import write_bytes
+from edgewise.files.whole import write_bytes
 from edgewise.pde import Errors, Solution
 from edgewise.pde.storage import save_solution
 from edgewise.plot import animate, save, solution_figure, solution_history

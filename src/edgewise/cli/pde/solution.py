@@ -19,7 +19,8 @@ from edgewise.cli.shared.folder import SOLUTION_MARK
 from edgewise.cli.shared.source import finite_columns
 from edgewise.cli.terminal.console import Screen
 from edgewise.errors import CheckpointError, InputError
-from edgewise.files import beside, read_bytes
+from edgewise.files.folders import beside
+from edgewise.files.whole import read_bytes
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Solution
 from edgewise.pde.storage import load_solution
 from edgewise.presentation import counted, typed_text

@@ -15,7 +15,7 @@ from edgewise.cli.shared.folder import ResultFolder
 from edgewise.cli.shared.preparation import collect_warnings
 from edgewise.cli.terminal.console import Screen
 from edgewise.escaping import terminal_line
-from edgewise.files import Journal
+from edgewise.files.journal import Journal
 from edgewise.outcomes import Progress, StopReason
 from edgewise.pde import solve as solve_problem
 from edgewise.presentation import seconds_text, typed_text

@@ -11,16 +11,8 @@ from pathlib import Path
 
 from edgewise.cli.shared.opening import SOLUTION_FILE
 from edgewise.errors import FileError, InputError
-from edgewise.files import (
-    commit_folder,
-    complete_commit,
-    read_bytes,
-    reason,
-    reserved,
-    staging_folder,
-    temporary_name,
-    write_bytes,
-)
+from edgewise.files.folders import commit_folder, complete_commit, reserved, staging_folder
+from edgewise.files.whole import read_bytes, reason, temporary_name, write_bytes
 
 NAMES = ("model.safetensors", "metrics.json", "predictions.csv", "report.html")
 SOLUTION_MARK = "solution.json"

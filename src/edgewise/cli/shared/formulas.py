@@ -19,7 +19,7 @@ from edgewise.cli.shared.opening import FIGURE_ENDINGS
 from edgewise.cli.shared.source import finite_columns
 from edgewise.errors import CheckpointError
 from edgewise.escaping import csv_cell, latex_comment, python_comment
-from edgewise.files import read_bytes, write_bytes
+from edgewise.files.whole import read_bytes, write_bytes
 from edgewise.formulas import Formula
 from edgewise.formulas.domains import EXTRAPOLATED_SHARE, domain_report
 from edgewise.formulas.front import Front, FrontEntry

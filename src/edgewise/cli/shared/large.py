@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from edgewise.cli.shared.source import Source, open_source
 from edgewise.errors import InputError
-from edgewise.files import Journal
+from edgewise.files.journal import Journal
 from edgewise.presentation import counted
 from edgewise.processes.memory import machine_memory
 from edgewise.tables import Table

@@ -14,7 +14,8 @@ from typing import Any
 from edgewise.checkpoint import codec
 from edgewise.errors import EdgewiseError, FileError, InputError
 from edgewise.escaping import terminal_line
-from edgewise.files import current_file, read_bytes, reason
+from edgewise.files.folders import current_file
+from edgewise.files.whole import read_bytes, reason
 from edgewise.presentation import counted, enumeration
 from edgewise.tables import InputEncoder, Table
 from edgewise.tables.table import TABLE_ENDINGS

@@ -17,7 +17,7 @@ from edgewise.cli.shared.source import Source, column_at, open_source, select_co
 from edgewise.cli.terminal.console import Screen
 from edgewise.cli.terminal.options import command_line
 from edgewise.errors import EdgewiseWarning, InputError
-from edgewise.files import Journal
+from edgewise.files.journal import Journal
 from edgewise.presentation import counted, number_text
 from edgewise.search.validation import split_rows
 from edgewise.tables import Table

@@ -16,8 +16,8 @@ import edgewise
 from edgewise.cli.terminal.console import Screen
 from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import FileError, InputError
-from edgewise.files import Journal, Part, read_bytes
-from edgewise.files.journal import FOLDER
+from edgewise.files.journal import FOLDER, Journal, Part
+from edgewise.files.whole import read_bytes
 from edgewise.presentation import counted
 
 

@@ -15,7 +15,8 @@ from edgewise.cli.terminal.exit_codes import standard_output
 from edgewise.datasets import KNOT_FEATURES, KNOTS_ABOUT, knots_path
 from edgewise.errors import InputError
 from edgewise.escaping import csv_cell, csv_cells, printable_text
-from edgewise.files import beside, read_bytes
+from edgewise.files.folders import beside
+from edgewise.files.whole import read_bytes
 from edgewise.presentation import counted
 from edgewise.tables import Table, read_table
 from edgewise.tables.cells import quoted

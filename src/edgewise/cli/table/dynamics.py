@@ -16,7 +16,7 @@ from edgewise.cli.terminal.console import Screen
 from edgewise.dynamics import Motion, System, find_dynamics
 from edgewise.errors import InputError
 from edgewise.escaping import terminal_line
-from edgewise.files import write_bytes
+from edgewise.files.whole import write_bytes
 from edgewise.presentation import number_text
 from edgewise.tables import Table
 

@@ -20,7 +20,7 @@ from edgewise.cli.terminal.console import Screen, input_table
 from edgewise.errors import InputError
 from edgewise.escaping import csv_cell, csv_cells
 from edgewise.estimator import KANClassifier
-from edgewise.files import write_bytes
+from edgewise.files.whole import write_bytes
 from edgewise.interpret import explain_global, explain_local
 from edgewise.interpret.attribution.explanations import GlobalExplanation, LocalExplanation
 from edgewise.plot import save, share_bars, share_dots

@@ -29,7 +29,7 @@ from edgewise.cli.terminal.interrupts import finish
 from edgewise.compare.baselines import TITLES, BaselineResult
 from edgewise.errors import InputError
 from edgewise.estimator.reporting import class_results, held_out_verdict
-from edgewise.files import Journal
+from edgewise.files.journal import Journal
 from edgewise.outcomes import Progress, ProgressCallback
 from edgewise.presentation import counted, enumeration, number_text, percent_text, r2_text, seconds_text
 from edgewise.processes.team import Team

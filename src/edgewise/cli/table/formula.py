@@ -21,7 +21,7 @@ from edgewise.errors import InputError
 from edgewise.escaping import file_name, terminal_line
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.equations import TABLE_SECONDS, table_budget, table_front, table_search
-from edgewise.files import Journal
+from edgewise.files.journal import Journal
 from edgewise.formulas.front import with_fidelity
 from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.presentation import counted, number_text, percent_text, r2_text

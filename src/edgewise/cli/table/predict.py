@@ -16,7 +16,7 @@ from edgewise.cli.shared.source import column_at, columns_csv, decimals, write_c
 from edgewise.cli.terminal.console import Screen
 from edgewise.errors import InputError
 from edgewise.estimator import KANRegressor
-from edgewise.files import write_bytes
+from edgewise.files.whole import write_bytes
 from edgewise.metrics import RunningMeasures
 from edgewise.presentation import counted, number_text, percent_text, r2_text
 from edgewise.tables import Table

@@ -36,7 +36,7 @@ from edgewise.estimator.reporting import (
     with_formulas,
 )
 from edgewise.estimator.storage import save_estimator
-from edgewise.files import write_bytes
+from edgewise.files.whole import write_bytes
 from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.interpret.attribution.explanations import GlobalExplanation, constant_sentence
 from edgewise.metrics import MEASURED, METRICS, Score, row_losses

@@ -26,7 +26,8 @@ from edgewise.estimator.equations import FEWEST, table_front, table_search
 from edgewise.estimator.law import SETTINGS
 from edgewise.estimator.regressor import RegressionFit
 from edgewise.estimator.storage import load_estimator
-from edgewise.files import Journal, Part, read_bytes
+from edgewise.files.journal import Journal, Part
+from edgewise.files.whole import read_bytes
 from edgewise.formulas.front import Front
 from edgewise.gam.families.named import Loss
 from edgewise.metrics import MEASURED, measures, score

@@ -13,7 +13,7 @@ import typer
 
 from edgewise.errors import EdgewiseError, FileError
 from edgewise.escaping import terminal_line
-from edgewise.files import reason
+from edgewise.files.whole import reason
 
 FAILED = 1  # the input or a file is wrong; a wrong command line is 2, Typer's own code
 BUG = 70  # EX_SOFTWARE of BSD's sysexits.h

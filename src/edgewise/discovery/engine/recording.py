@@ -11,8 +11,7 @@ import numpy as np
 
 from edgewise.checkpoint import codec, container
 from edgewise.discovery.engine.archive import Archive
-from edgewise.files import Journal, Part
-from edgewise.files.journal import WRITE_AFTER
+from edgewise.files.journal import WRITE_AFTER, Journal, Part
 from edgewise.formulas.expression import Expression
 from edgewise.formulas.formula import Formula
 from edgewise.outcomes import Budget

@@ -19,9 +19,8 @@ from edgewise.estimator.base import CLIP
 from edgewise.estimator.columns.reading import ArrayFunction
 from edgewise.estimator.explaining import FARTHEST_INPUT
 from edgewise.estimator.task import numeric_targets
-from edgewise.files import Journal, Part
-from edgewise.files.journal import FOLDER
-from edgewise.gam.families import Family
+from edgewise.files.journal import FOLDER, Journal, Part
+from edgewise.gam.families.base import Family
 from edgewise.outcomes import Budget, StopReason
 from edgewise.processes.dask_team import DaskTeam
 from edgewise.processes.team import Team

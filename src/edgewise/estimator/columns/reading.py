@@ -23,7 +23,7 @@ from edgewise.estimator.task import (
     warn_of_other_order,
     warn_of_target_among_inputs,
 )
-from edgewise.gam.families import Family
+from edgewise.gam.families.base import Family
 from edgewise.interpret.attribution.effects import PATHS
 from edgewise.presentation import counted, number_text
 from edgewise.settings import chunks

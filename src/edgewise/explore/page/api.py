@@ -21,7 +21,7 @@ from edgewise.explore.page.jobs import Jobs
 from edgewise.explore.page.scoring import own_interval
 from edgewise.explore.page.static import static_page
 from edgewise.explore.session import Session
-from edgewise.files import write_bytes
+from edgewise.files.whole import write_bytes
 from edgewise.formulas.curve_fits import edge_fits
 from edgewise.interpret.edits import checked_edge, layer_inputs
 from edgewise.nn.elementary import ELEMENTARY

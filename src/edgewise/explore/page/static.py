@@ -9,7 +9,7 @@ from edgewise.explore.page.description import session_fields, subject_fields
 from edgewise.explore.page.server import bundled
 from edgewise.explore.page.solution import SolutionRequests
 from edgewise.explore.session import Session
-from edgewise.files import write_bytes
+from edgewise.files.whole import write_bytes
 
 # The file holds its script, style and data, and may load nothing.
 FILE_POLICY = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from edgewise.gam.families import Gamma
+from edgewise.gam.families.exponential import Gamma
 from edgewise.gam.fitting import fit_additive
 from edgewise.gam.policy import AdditivePolicy, InferencePolicy
 from edgewise.train.noise_curves import NoiseCurves

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from edgewise.checks import check_count
 from edgewise.errors import InputError, missing_extra
-from edgewise.files import write_bytes
+from edgewise.files.whole import write_bytes
 from edgewise.pde.domains.domain import Box, Domain, covers, finite_number
 from edgewise.pde.domains.mesh import even_lines
 from edgewise.pde.problem.interfaces import Parts

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgewise.checks import check_count
 from edgewise.errors import InputError
-from edgewise.files import Journal
+from edgewise.files.journal import Journal
 from edgewise.nn.layers.base import Chain
 from edgewise.ops.splines.bspline import MAX_DEGREE
 from edgewise.pde.problem.collocation import Collocation

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from edgewise.checks import check_number, check_options
 from edgewise.errors import InputError
-from edgewise.files import Journal
+from edgewise.files.journal import Journal
 from edgewise.listeners import check_progress, reported
 from edgewise.ops.splines.bspline import MAX_DEGREE
 from edgewise.outcomes import OnInterrupt, ProgressCallback, StopReason, check_on_interrupt
@@ -57,7 +57,7 @@ class SolveOptions(TypedDict, total=False):
     on_interrupt : {"raise", "keep"}
         What Ctrl-C does: "raise", the default, passes the KeyboardInterrupt on; "keep" returns the solution of the last
         complete stage, once there is one, or, in time, that up to the moment that was reached.
-    journal : edgewise.files.Journal
+    journal : edgewise.files.journal.Journal
         Keeps every training, so that another call with the same arguments and a resumed journal goes on after the last
         one that is there, with the same result. Structured grids are not kept: they are solved again.
 

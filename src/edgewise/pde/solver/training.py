@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from edgewise.files import Journal, Part
+from edgewise.files.journal import Journal, Part
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.limits import Limits
 from edgewise.pde.solver.network import count_parameters

@@ -14,7 +14,7 @@ from matplotlib.artist import Artist
 from matplotlib.text import Text
 
 from edgewise.errors import InputError
-from edgewise.files import read_bytes, write_bytes
+from edgewise.files.whole import read_bytes, write_bytes
 from edgewise.pde.solver.solution import Solution
 from edgewise.plot.pde.maps import (
     Units,

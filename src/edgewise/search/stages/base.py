@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from edgewise.gam.families import Family
+from edgewise.gam.families.base import Family
 from edgewise.presentation import number_text
 from edgewise.search.candidates import Candidate
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgewise.gam.families import LogNormal
+from edgewise.gam.families.exponential import LogNormal
 from edgewise.search.candidates import Candidate
 from edgewise.search.stages.base import Stage, best_of_pairs
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from edgewise.checks import check_count, numbered
 from edgewise.errors import FileError, InputError
-from edgewise.files import Journal
+from edgewise.files.journal import Journal
 from edgewise.search.validation import in_share
 from edgewise.tables.batches.groups import group_numbers, row_keys
 from edgewise.tables.batches.partitions import Partitions
@@ -125,7 +125,7 @@ class Batches(InBatches):
         Most rows of a batch that is read from Parquet or a data set; others come as they are.
     sample_rows : int
         Rows of the sample. A table of no more rows is fitted exactly as one in memory.
-    checkpoint : str, path-like or edgewise.files.Journal, optional
+    checkpoint : str, path-like or edgewise.files.journal.Journal, optional
         Folder in which a fit keeps what each pass has found, until it has ended well. The same fit, begun again after
         it was stopped or has lost a process, takes from there what is known and goes on after the last whole pass; the
         number of processes may differ. The first process writes and reads it. The table must not change meanwhile.

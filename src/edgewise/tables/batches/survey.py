@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgewise.errors import InputError
-from edgewise.files import Part
+from edgewise.files.journal import Part
 from edgewise.presentation import counted
 from edgewise.tables.batches.groups import row_keys
 from edgewise.tables.batches.source import Batch
