@@ -31,20 +31,10 @@ def staging_folder(parent: Path) -> Iterator[Path]:
 
 
 def commit_folder(staging: Path, folder: Path, names: Collection[str], removed: Collection[str]) -> None:
-    """Move all files of a temporary folder inside another into that one, and remove files without a successor.
+    """Move all files of a temporary folder into the folder around it, and remove files without a successor.
 
-    From the moment of one rename on, all of it happens, now or before the next write.
-
-    Parameters
-    ----------
-    staging : Path
-        Folder below `folder` with the complete files, which `write_bytes` has synced.
-    folder : Path
-        The folder that receives them.
-    names : collection of str
-        Names of files that may be moved.
-    removed : collection of str
-        Names of files in `folder` to remove.
+    From the moment of one rename on, all of it happens, now or before the next write. The files of `staging` are
+    complete and synced; `names` may be moved, and files of `folder` with the names `removed` go.
     """
     complete_commit(folder, names)
     write_bytes(staging / REMOVED, json.dumps(sorted(removed)).encode())
@@ -79,14 +69,8 @@ def reserved(folder: Path) -> Iterator[bool]:
 def complete_commit(folder: Path, names: Collection[str]) -> None:
     """Finish the replacement of files in a folder that a killed process began, if there is one.
 
-    Only plain files of these names are moved or removed, as archives can hold links and other files.
-
-    Raises
-    ------
-    FileError
-        The replacement holds something that no command writes.
-    OSError
-        The files cannot be moved.
+    Only plain files of these names are moved or removed, as archives can hold links and other files. FileError where
+    the replacement holds something that no command writes, OSError where files cannot be moved.
     """
     waiting = folder / COMMIT
     if not os.path.lexists(waiting):

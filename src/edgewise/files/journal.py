@@ -36,31 +36,17 @@ FACTS = "facts"  # the entry of a file with everything but arrays
 
 @dataclass(frozen=True)
 class Part:
-    """A finished part of a run.
+    """A finished part of a run."""
 
-    Parameters
-    ----------
-    facts : mapping
-        Plain JSON values.
-    arrays : mapping of str to ndarray
-        Numbers, or the bytes of a file.
-    """
-
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)  # plain JSON values
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)  # numbers, or the bytes of a file
 
 
 class Journal:
-    """The finished parts of a run, in a folder of its own.
+    """The finished parts of a run, in a folder of its own, which is made when the first parts are written.
 
-    Parameters
-    ----------
-    folder : Path
-        The folder; it is made when the first parts are written.
-    run : mapping of str to JSON values
-        What determines the results: the command, its options, and digests of the files that it reads.
-    place : str, optional
-        The place of the results in messages; the folder around `folder` by default.
+    `run` is all that determines the results: the command, its options, and digests of the files that it reads. `place`
+    is the place of the results in messages, the folder around `folder` by default.
 
     Examples
     --------
@@ -101,10 +87,7 @@ class Journal:
     def resume(self) -> int:
         """Read the parts that an earlier run has finished; return their number.
 
-        Raises
-        ------
-        FileError
-            There is no unfinished run, or it had other options or files.
+        FileError if there is no unfinished run, or if it had other options or files.
         """
         if not self.exists:
             raise FileError(f"there is no unfinished run in {self.place} to go on with")
@@ -150,13 +133,7 @@ class Journal:
             self.write()
 
     def write(self) -> None:
-        """Write the parts that are not written yet.
-
-        Raises
-        ------
-        FileError
-            The folder cannot be written.
-        """
+        """Write the parts that are not written yet; FileError if the folder cannot be written."""
         if not self._waiting:
             return
         # The folder and what the run is, before the first part.

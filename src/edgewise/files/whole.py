@@ -43,15 +43,7 @@ def reason(error: OSError) -> str:
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """Return the content of a regular file.
-
-    Raises
-    ------
-    FileError
-        The file is missing, a folder, a device or pipe, or not readable.
-    InputError
-        `path` is not the name of a file.
-    """
+    """Return the content of a regular file; FileError for any other, InputError for a path that is no name."""
     _check_name(path)
     try:
         kind = os.stat(path).st_mode
@@ -79,15 +71,9 @@ def write_bytes(path: str | os.PathLike[str], data: bytes | Iterable[bytes]) -> 
     """Write a file, whole or not at all: a temporary file in the same folder is written, synced and renamed.
 
     `data` may come in pieces, of which one is in memory at a time. An existing file keeps its mode, and stays as it was
-    until the new one is complete; a symbolic link keeps pointing to its target, which is replaced.
-
-    Raises
-    ------
-    FileError
-        The folder is missing or not writable, `path` is a folder or device, or the disk is full; no incomplete file is
-        left behind.
-    InputError
-        `path` is not the name of a file.
+    until the new one is complete; a symbolic link keeps pointing to its target, which is replaced. FileError where the
+    folder is missing or not writable, `path` is a folder or device, or the disk is full; no incomplete file is left
+    behind. InputError for a path that is no name.
     """
     _check_name(path)
     # Through symbolic links, so that the link survives and the rename stays within one file system.

@@ -33,52 +33,26 @@ class Family:
     A family is immutable; what it learns from the data beside eta (a power, a scale) is in its fields, and
     `adapted` returns the family with new ones. Its log likelihood is -deviance / (2 dispersion) up to terms without
     eta. Rows are independent unless a subclass documents otherwise, and a weight counts repeats of a row.
-
-    Attributes
-    ----------
-    name : str
-        Name of the family, as the estimators' parameter `loss` spells it.
-    distribution : str
-        The distribution in words, "Poisson"; "" where `loss_name` is given or the family has none.
-    scale : float or None
-        The dispersion where it is known, 1 for counts and classes; None where it is estimated.
-    predictors : int
-        Linear predictors of a row. With one, eta has shape (N,); with K > 1, (N, K).
-    log_link : bool
-        Whether the mean is the exponential of eta.
-    quadratic : bool
-        Whether the deviance is quadratic in eta, so that one step is the whole fit.
-    is_classes : bool
-        Whether y are classes.
-    is_normal : bool
-        Whether y or its logarithm is normal: fits are compared by squared errors of y, and have error bars.
-    is_likelihood : bool
-        Whether the loss is a likelihood, so that terms can be tested; else restricted likelihood is a device.
-    has_kink : bool
-        Whether the loss has a kink, so that residuals say nothing of curvature.
-    positive, nonnegative : bool
-        Whether y must be above 0, or at least 0.
-    has_mean : bool
-        Whether `mean` is the expectation of a numeric y, or its centre, so that a share of the variance is explained.
-    is_sum_of_rows : bool
-        Whether the loss is a sum over rows, so that a table may come in batches.
-    holds_bounds : bool
-        Whether bounds on eta are bounds on the prediction: no constant is added after the fit.
     """
 
-    name: ClassVar[str]
-    distribution: ClassVar[str] = ""
+    name: ClassVar[str]  # as the estimators' parameter `loss` spells it
+    distribution: ClassVar[str] = ""  # in words, as "Poisson"; "" where `loss_name` is given or there is none
+    # The dispersion where it is known, 1 for counts and classes; None where it is estimated.
     scale: ClassVar[float | None] = 1.0
-    log_link: ClassVar[bool] = False
-    quadratic: bool = False
-    is_classes: ClassVar[bool] = False
+    log_link: ClassVar[bool] = False  # whether the mean is the exponential of eta
+    quadratic: bool = False  # whether the deviance is quadratic in eta, so that one step is the whole fit
+    is_classes: ClassVar[bool] = False  # whether y are classes
+    # Whether y or its logarithm is normal: fits are compared by squared errors of y, and have error bars.
     is_normal: ClassVar[bool] = False
+    # Whether the loss is a likelihood, so that terms can be tested; else restricted likelihood is a device.
     is_likelihood: ClassVar[bool] = True
-    has_kink: ClassVar[bool] = False
-    positive: ClassVar[bool] = False
-    nonnegative: ClassVar[bool] = False
+    has_kink: ClassVar[bool] = False  # whether the loss has a kink, so that residuals tell nothing of curvature
+    positive: ClassVar[bool] = False  # whether y must be above 0
+    nonnegative: ClassVar[bool] = False  # whether y must be at least 0
+    # Whether `mean` is the expectation of a numeric y, or its centre, so that a share of the variance is explained.
     has_mean: ClassVar[bool] = True
-    is_sum_of_rows: ClassVar[bool] = True
+    is_sum_of_rows: ClassVar[bool] = True  # whether the loss is a sum over rows, so that a table may come in batches
+    # Whether bounds on eta are bounds on the prediction: no constant is added after the fit.
     holds_bounds: ClassVar[bool] = True
 
     @property

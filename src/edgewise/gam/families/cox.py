@@ -82,12 +82,8 @@ class Cox(Family):
 
     y has shape (N, 2): time, and 1 for an event or 0 where the row was censored. A constant in eta belongs to the
     baseline, so eta is shifted to a mean of zero. The score of a row is its martingale residual, and the information
-    of the rows is not diagonal: `shared_information` gives what is to be subtracted.
-
-    Parameters
-    ----------
-    ties : {"breslow", "efron"}
-        How events at equal times share a risk set. With Breslow's method a weight of 2 is the same as the row twice.
+    of the rows is not diagonal: `shared_information` gives what is to be subtracted. `ties` is "breslow" or "efron",
+    how events at equal times share a risk set; with Breslow's method a weight of 2 is the same as the row twice.
 
     Examples
     --------

@@ -228,17 +228,10 @@ class Tweedie(LogLink):
 
     The variance is dispersion * mean^power with 1 < power < 2. The power is estimated by its profile likelihood, with
     the densities' series [2]_ and Pearson's estimate of the dispersion for each power, unless one is given.
-
-    Parameters
-    ----------
-    power : float
-        Power of the mean; where `estimated` is True, the start of the estimation.
-    estimated : bool
-        Whether to estimate the power.
     """
 
-    power: float = 1.5
-    estimated: bool = True
+    power: float = 1.5  # of the mean; where it is estimated, the start
+    estimated: bool = True  # whether the power is estimated
     name = "tweedie"
     distribution = "Tweedie"
     scale = None
@@ -315,18 +308,10 @@ class Tweedie(LogLink):
 
 @dataclass(frozen=True)
 class NegativeBinomial(LogLink):
-    """Counts with the variance mean + mean^2 / theta; theta is estimated by maximum likelihood, unless one is given.
+    """Counts with the variance mean + mean^2 / theta; theta is estimated by maximum likelihood, unless one is given."""
 
-    Parameters
-    ----------
-    theta : float
-        Where `estimated` is True, the start of the estimation.
-    estimated : bool
-        Whether to estimate theta.
-    """
-
-    theta: float = 1.0
-    estimated: bool = True
+    theta: float = 1.0  # where it is estimated, the start
+    estimated: bool = True  # whether theta is estimated
     name = "negative_binomial"
     distribution = "negative binomial"
     # Logarithms of theta of which one is chosen: from a variance far above the squared mean to a Poisson distribution.

@@ -37,18 +37,10 @@ class Huber(Family):
 
     A step is a least-squares fit of the pseudo-values eta + psi(residual) / mean(psi'), all rows with one weight [2]_,
     so the dispersion that REML finds is that of the pseudo-values: the one which the variance of an M-estimator has.
-
-    Parameters
-    ----------
-    tuning : float
-        Scales from the centre at which the loss becomes linear.
-    spread : float
-        Scale of the residuals, estimated by `adapted`.
-    curvature : float
-        Share of the residuals within the bounds, estimated by `adapted`.
     """
 
-    tuning: float = HUBER_TUNING
+    tuning: float = HUBER_TUNING  # scales from the centre at which the loss becomes linear
+    # Estimated by `adapted`: the scale of the residuals, and the share of them within the bounds.
     spread: float = np.inf
     curvature: float = 1.0
     name = "huber"
@@ -103,16 +95,10 @@ class Quantile(Family):
     The information of every row is its mean, the density of the residuals at zero over the rate, for that of one row is
     a density estimated from one value, which is zero for most. Steps of scoring then all have one normal matrix.
     After the fit eta is shifted so that exactly the share of the rows lies at or below it.
-
-    Parameters
-    ----------
-    share : float
-        Share of new y below the quantile, in (0, 1).
-    bandwidth, rate, curvature : float
-        Estimated by `adapted`; the last is the information.
     """
 
-    share: float = 0.5
+    share: float = 0.5  # of new y below the quantile, in (0, 1)
+    # Estimated by `adapted`; the last is the information.
     bandwidth: float = 1.0
     rate: float = 1.0
     curvature: float = 1.0

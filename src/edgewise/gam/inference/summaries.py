@@ -28,36 +28,18 @@ from edgewise.presentation import html_table, p_value_text, percent_text
 
 @dataclass(frozen=True)
 class TermTest:
-    """Test of the hypothesis that one term is zero.
+    """Test of the hypothesis that one term is zero."""
 
-    Attributes
-    ----------
-    name : str
-        The term: the name of its input, or of all inputs of a product.
-    predictor : int
-        Place of the linear predictor, 0 if there is one.
-    kind : str
-        "constant", "line" (an input with two values), "levels" (a category), "curve", "pair", or "product" of three
-        inputs or more in a polynomial.
-    edf : float
-        Effective degrees of freedom of the term in the model.
-    reference : float
-        Degrees of freedom of the test.
-    statistic : float
-        Of a line or the constant, t (or z where the scale is known); of all others F (or chi-square).
-    p_value : float
-        Probability of so large a statistic if the term were zero.
-    estimate, std : float or None
-        Of a line, its slope and standard error in units of the predictor per unit of the input.
-    """
-
-    name: str
-    predictor: int
+    name: str  # of the input, or of all inputs of a product
+    predictor: int  # place of the linear predictor, 0 if there is one
+    # "constant", "line" (an input with two values), "levels" (a category), "curve", "pair", or "product" of three
+    # inputs or more in a polynomial
     kind: str
-    edf: float
-    reference: float
-    statistic: float
-    p_value: float
+    edf: float  # effective degrees of freedom of the term in the model
+    reference: float  # degrees of freedom of the test
+    statistic: float  # of a line or the constant t, or z where the scale is known; of other terms F, or chi-square
+    p_value: float  # probability of a statistic of this size if the term were zero
+    # Slope of a line and its standard error, in units of the predictor per unit of the input.
     estimate: float | None = None
     std: float | None = None
 
