@@ -120,6 +120,19 @@ def test_cross_entropy(method):
     assert report.loss < 0.02
 
 
+def test_a_step_below_the_least_gain_ends_the_training():
+    x = samples(200, 1)
+    problem = Regression(x, torch.sin(4 * x))
+    model = KAN([1, 1], 8, base="zero", domain=(-1, 1), dtype=torch.float64)
+    run = run_of(model, problem, damping=0.1, least_gain=0.5)
+    results = [run.step(problem.train)]
+    while results[-1].stopped is None:
+        results.append(run.step(problem.train))
+    assert "least gain" in results[-1].message
+    losses = [each.evaluation.total for each in results]
+    assert losses[0] > 2 * losses[1]  # it goes on while steps gain more
+
+
 def test_few_samples_are_solved_in_their_own_space():
     x = samples(12)
     model = KAN([2, 3, 1], 20, dtype=torch.float64)

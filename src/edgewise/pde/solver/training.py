@@ -158,4 +158,6 @@ def linear_method(most_parameters: int, *, is_cut: bool = False) -> LevenbergMar
     damping = SETTINGS.least_damping
     if is_cut:
         damping = SETTINGS.cut_damping
-    return LevenbergMarquardt(damping=damping, acceleration=False, factorised=most_parameters)
+    return LevenbergMarquardt(
+        damping=damping, acceleration=False, factorised=most_parameters, least_gain=SETTINGS.tolerance
+    )

@@ -64,6 +64,8 @@ class LevenbergMarquardt(Method):
     acceleration : bool
         Whether steps are bent along the curvature of the residuals where systems are factorised, see
         `accelerated_step`; not for samples of a DataLoader, whose residuals are not kept.
+    least_gain : float
+        Share of the objective: a step whose predicted and actual changes are both smaller ends the training [3]_.
     factorised : int
         Largest number of parameters, or residuals, of a matrix that is factorised.
     max_parameters : int
@@ -80,6 +82,8 @@ class LevenbergMarquardt(Method):
        Math. 2 (1944).
     .. [2] D. Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", SIAM J. Appl. Math. 11
        (1963).
+    .. [3] J. Moré, "The Levenberg-Marquardt algorithm: implementation and theory", Lecture Notes in Mathematics 630
+       (1978), section 8.
 
     Examples
     --------
@@ -96,6 +100,7 @@ class LevenbergMarquardt(Method):
     damping: float = 1e-2
     trials: int = 30
     acceleration: bool = True
+    least_gain: float = 0.0
     factorised: int = MOST_FACTORISED
     max_parameters: int = 1_000_000
 
@@ -110,6 +115,7 @@ class LevenbergMarquardt(Method):
     def __post_init__(self) -> None:
         check_number(self.damping, "damping", positive=True)
         check_count(self.trials, "trials")
+        check_number(self.least_gain, "least_gain")
         check_count(self.factorised, "factorised")
         check_count(self.max_parameters, "max_parameters")
 
@@ -185,6 +191,9 @@ class LevenbergMarquardtRun:
                     point = self._rounded(origin + move)
                     write_(self._copies, point)
                     after = self._objective.evaluate(data)
+                    change = max(abs(start.total - after.total), solution.predicted)
+                    if change < self._settings.least_gain * start.total:
+                        return StepResult(start, StopReason.CONVERGED, "A step gains less than the least gain.")
                     if after.is_finite and after.total < start.total:
                         self._latest = point, after
                         gain_ratio = (start.total - after.total) / solution.predicted
