@@ -87,17 +87,16 @@ def test_a_coefficient_that_nothing_uses_is_named():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_a_condition_at_an_outflow_that_follows_from_the_others_is_spared(sign):
+def test_a_condition_at_an_outflow_that_follows_from_the_others_is_spared():
     """u = f(x - c t) at both ends: the one where the flow leaves determines nothing, and the other one suffices."""
 
     def exact(x, t):
-        return torch.sin(3 * (x - sign * t))
+        return torch.sin(3 * (x + t))
 
     conditions = [Dirichlet(exact), Initial(lambda x: torch.sin(3 * x))]
-    problem = PDE(lambda u: 2 * u.t + 2 * sign * u.x, STRIP, conditions, solution=exact)
+    problem = PDE(lambda u: 2 * u.t - 2 * u.x, STRIP, conditions, solution=exact)
     grid_problem = recognised(problem.form)
-    assert [term.pieces for term in grid_problem.outflow_conditions] == [("x=1",) if sign > 0 else ("x=0",)]
+    assert [term.pieces for term in grid_problem.outflow_conditions] == [("x=0",)]
     solution = solve(problem)
     assert solution.stopped == "converged" and solution.errors().relative_l2 < 1e-11
 

@@ -12,7 +12,7 @@ from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Neumann
-from edgewise.pde.problem.fields import function_jet, laplacian
+from edgewise.pde.problem.fields import function_jet
 from edgewise.pde.solver.solution import Solution, Stage
 from edgewise.pde.solver.solving import solve
 
@@ -44,17 +44,6 @@ def made(problem, network):
 
 
 PLATE = made(PDE(lambda u: u.xx + u.yy, Box(x=(0, 1), y=(0, 1)), [Dirichlet(waves)], solution=waves), Off())
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::edgewise.errors.SolutionWarning")
-def test_the_method_that_found_a_solution_has_a_name():
-    line = PDE(lambda u: u.xx - 1, Interval(0, 1), [Dirichlet(0.0)])
-    bounded = PDE(lambda u: u.t - u**2, Time(0, 2), [Initial(1.0)])  # ends at its pole
-    sums = PDE(lambda u: laplacian(u) - 1, Box(x=(0, 1), y=(0, 1), z=(0, 1), w=(0, 1)), [Dirichlet(0.0)])
-    assert solve(line).tier == "collocation" and solve(bounded).tier == "time elements"
-    assert solve(line, hidden=(2,), budget=1e-4).tier == "network"
-    assert solve(sums, tolerance=1e-2, budget=1e-2).tier == "tensor train"
 
 
 @pytest.mark.slow

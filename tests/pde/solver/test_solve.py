@@ -40,7 +40,7 @@ def test_hidden_layers_and_periodic_coordinates(monkeypatch):
         solution=lambda x, y: torch.sin(PI * x) * torch.sin(PI * y),
     )
     solution = solve(problem, hidden=(3,), budget=0.002, starts=1, grid_size=4)
-    assert solution.model.config.width == (2, 3, 1)
+    assert solution.model.config.width == (2, 3, 1) and solution.tier == "network"
     assert solution.errors().relative_l2 < 0.05
     ring = PDE(
         lambda u: u.t - u.xx,

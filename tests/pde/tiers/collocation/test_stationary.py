@@ -178,8 +178,7 @@ def test_a_layer_of_width_1e_8_needs_few_intervals(is_curved, error, intervals):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("is_mean", [True, False])
-@pytest.mark.parametrize("source", [0.0, 1e-3])
+@pytest.mark.parametrize(("is_mean", "source"), [(True, 0.0), (False, 1e-3)])
 def test_a_neumann_problem_with_a_mean_or_one_value(is_mean, source):
     """The source must have the mean zero; a small one is a contradiction, which no grid removes."""
 

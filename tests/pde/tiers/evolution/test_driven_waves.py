@@ -29,10 +29,6 @@ def switched(t):
     return torch.cos(3 * t)
 
 
-def late(t):
-    return torch.where((t > 0.3) & (t < 0.7), 1.0, 0.0).double()
-
-
 def errors(solution, true, count=3000):
     x = solution.problem.domain.interior(count, "sobol", seed=7)
     found, exact = solution(x), torch.stack(true(*x.T), 1)
@@ -55,9 +51,7 @@ def acoustics(g, speed=1.0, density=1.0):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("g", "speed", "density", "most"), [(smooth, 1.0, 1.0, 1e-4), (switched, 2.0, 0.25, 0.1), (late, 1.0, 1.0, 0.15)]
-)
+@pytest.mark.parametrize(("g", "speed", "density", "most"), [(smooth, 1.0, 1.0, 1e-4), (switched, 2.0, 0.25, 0.1)])
 def test_waves_from_rest_that_a_wall_drives(g, speed, density, most):
     problem, true = acoustics(g, speed, density)
     solution = solve(problem, budget=0.01)

@@ -38,7 +38,7 @@ def gap(solution, known, count=4000):
 def check(problem, known, least=1e-9, **options):
     solution = solve(problem, **options)
     error = gap(solution, known)
-    assert isinstance(solution.model, LowRankNetwork)
+    assert isinstance(solution.model, LowRankNetwork) and solution.tier == "tensor train"
     assert error < least
     assert error < 3 * solution.error_estimate
     return solution
