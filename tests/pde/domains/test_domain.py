@@ -38,6 +38,11 @@ DOMAINS = {
     "square without a corner": (SQUARE - Box(x=(0, 2), y=(0, 2)), 3, 8),
     "intervals": (Interval(0, 3) - Interval(1, 2), 2, 4),
     "lens": (Disk(1.0) & Disk(1.0, (1, 0)), 2 * math.pi / 3 - math.sqrt(3) / 2, 4 * math.pi / 3),
+    "disk cut twice": (
+        Disk(1.0) - Box(x=(0.5, 2), y=(-2, 2)) - Box(x=(-2, -0.5), y=(-2, 2)),
+        math.sqrt(3) / 2 + math.pi / 3,
+        2 * math.pi / 3 + 2 * math.sqrt(3),
+    ),
     "ball": (Ball(0.5, (1, 0, -1)), math.pi / 6, math.pi),
     "ball in five dimensions": (
         Ball(0.5, (1, 0, -1, 0, 2), ("a", "b", "c", "d", "e")),
