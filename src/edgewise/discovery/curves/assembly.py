@@ -122,6 +122,7 @@ class _Assembly:
             curves[0] = curves[0] + model.offset
         pairs = zip(model.features, curves, strict=True)
         options = [self.curve_formulas(feature, curve, wrapped=is_alone) for feature, curve in pairs]
+        # The link of the sum of the functions; functions of exponentials are factors in front of it.
         for chosen in islice(_combinations(options), SETTINGS.most_combinations):
             inside = [part.expression for part in chosen if not part.outside]
             outside = [part.expression for part in chosen if part.outside]
@@ -133,6 +134,7 @@ class _Assembly:
     def with_shared_curve(self) -> Iterator[Expression]:
         """Sums of one function at many features: each function of the curve for all features together."""
         model = self.model
+        # The curve is recognised at the feature of the largest factor, and its function then stands at every feature.
         first = int(np.argmax(np.abs(model.shared_factors)))
         inner = model.features[first].expression
         for part in self.curve_formulas(model.features[first], model.curves[first], wrapped=False):
@@ -188,6 +190,7 @@ def _with_offset(parts: Sequence[Expression], offset: float) -> Expression:
 def _combinations(options: list[list[_CurveFormula]]) -> Iterator[tuple[_CurveFormula, ...]]:
     """One function of each curve, in the order of the sum of their criteria."""
     if len(options) > SETTINGS.most_curves_combined:
+        # One function varied at a time, beside the best functions of the other curves.
         first = tuple(parts[0] for parts in options)
         yield first
         for place, parts in enumerate(options):
@@ -210,17 +213,21 @@ def pruned(
     """Remove terms, factors and functions that the data do not require."""
     variance = float(np.var(y))
     exact_loss = EXACT.loss(variance)
+    # Backward elimination: the smallest form that is accepted replaces the formula, until none is.
     changed = True
     while changed:
         changed = False
         for smaller in sorted(_smaller_forms(fitted.expression, budget), key=complexity):
             if budget is not None and budget.is_over:
                 return fitted
+            # A longer formula has to lower the log loss by the price of its symbols; an exact formula has to stay
+            # exact.
             allowance = SYMBOL_PRICE * (complexity(fitted.expression) - complexity(smaller)) / len(y)
             if fitted.loss > exact_loss:
                 allowed = fitted.loss * (1 + allowance)
             else:
                 allowed = exact_loss
+            # A few Levenberg-Marquardt steps show hopeless forms; the others are fitted in full.
             trial = fit_constants(smaller, x, y, steps=3, weight=weight, budget=budget)
             if trial is None or trial.loss > SETTINGS.hopeless_loss_factor * max(allowed, EXACT.error * variance):
                 continue
@@ -239,6 +246,7 @@ def _smaller_forms(node: Expression, budget: Budget | None) -> list[Expression]:
     def visit(part: Expression, rebuild: Callable[[Expression], Expression]) -> None:
         """Adds the forms that change one part; `rebuild` puts a new part into the whole formula."""
         whole = part.parts
+        # Without one term of a sum, or one free factor of a product, of which the sign may stay.
         for place, below in enumerate(whole):
             rest = (*whole[:place], *whole[place + 1 :])
             match part, below:
@@ -248,12 +256,14 @@ def _smaller_forms(node: Expression, budget: Budget | None) -> list[Expression]:
                     forms.append(rebuild(product_of(rest)))
                     if value < 0:
                         forms.append(rebuild(Multiply((MINUS_ONE, *rest))))
+        # A function replaced by its Taylor polynomial at 0, of degree 1 or 2.
         match part:
             case Call(name, u) if name in TAYLOR:
                 value, slope, curvature = TAYLOR[name]
                 forms.append(rebuild(Add((Number(value), Multiply((Number(slope), u))))))
                 if curvature:
                     forms.append(rebuild(Add((Number(value), Multiply((Number(curvature / 2), Power(u, 2.0)))))))
+        # The same inside each part.
         for place, below in enumerate(whole):
 
             def rebuild_below(new: Expression, place: int = place) -> Expression:
@@ -263,6 +273,7 @@ def _smaller_forms(node: Expression, budget: Budget | None) -> list[Expression]:
 
     visit(node, lambda new: new)
     size = complexity(node)
+    # Only forms that are shorter and still depend on an input.
     simple = dict.fromkeys(
         with_one_factor(each) for each in takewhile(lambda _: budget is None or not budget.is_over, forms)
     )

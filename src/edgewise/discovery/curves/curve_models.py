@@ -92,14 +92,14 @@ class CurveModelFitter:
         self.y = y
         self.inputs = list(inputs)
         self.deviation = max(float(np.std(y)), ABOVE_ZERO)
+        # Held-out rows for the comparison of models.
         order = np.random.default_rng(seed).permutation(len(y))
         held_out = round(SETTINGS.held_out_share * len(y))
         self.test = order[:held_out]
         self.train = order[held_out:]
+        self.features = candidate_features(x, inputs)
         if single_inputs:
-            self.features = candidate_features(x, inputs, most_paired=0)
-        else:
-            self.features = candidate_features(x, inputs)
+            self.features = self.features[: len(self.inputs)]
         self.columns = [spline_columns(feature.values, size) for feature in self.features]
 
     def target(self, link: Link) -> tuple[np.ndarray, np.ndarray]:
@@ -107,12 +107,8 @@ class CurveModelFitter:
         u, weight = link.target(self.y)
         return u, weight / weight.mean()
 
-    def error(self, values: np.ndarray) -> float:
-        """Relative error of values (N,) of y on the held-out rows; infinite if one is not finite."""
-        return self._held_out_error(values[self.test])
-
     def _held_out_error(self, values: np.ndarray) -> float:
-        """`error` of the values of the held-out rows alone."""
+        """Relative error of values of y at the held-out rows; infinite if one is not finite."""
         residuals = values - self.y[self.test]
         if np.isfinite(residuals).all():
             return float(np.sqrt(np.mean(residuals**2))) / self.deviation
@@ -134,6 +130,7 @@ class CurveModelFitter:
             error, chosen = candidate
             return math.log(max(error, 1e-7)) + 0.1 * sum(len(self.features[k].inputs) for k in chosen)
 
+        # Beam search: each model is extended by every further feature, and the best few sums go on.
         beam: list[tuple[float, tuple[int, ...]]] = [(math.inf, ())]
         models: list[CurveModel] = []
         for _ in range(most):
@@ -149,6 +146,7 @@ class CurveModelFitter:
             models += [self._sum(link, system, weight, chosen) for _, chosen in beam]
             if beam[0][0] < 1e-7:
                 return models
+        # Exhaustive search among the partitions of the inputs into features of one or two inputs.
         if 3 <= len(self.inputs) <= SETTINGS.most_partitioned:
             partitions = [tuple(sorted(c)) for c in _partitions(self.features, frozenset(self.inputs)) if len(c) > 1]
             scored = sorted(((self._sum_error(link, system, chosen), chosen) for chosen in partitions), key=cost)
@@ -170,19 +168,19 @@ class CurveModelFitter:
         return self._with_error(CurveModel(link, used, curves, weight, 0.0, offset))
 
     def _with_error(self, model: CurveModel) -> CurveModel:
-        return replace(model, error=self.error(model.values()))
+        return replace(model, error=self._held_out_error(model.values()[self.test]))
 
     def _with_shared_curve(self, everything: CurveModel) -> CurveModel:
         """A sum of one curve at all inputs, each with a factor of its own, which has far fewer coefficients."""
-        # Curve and factors are fitted in turn.
         values = np.stack([feature.values for feature in everything.features], 1)
-        own = spline_columns(values.ravel(), SETTINGS.shared_intervals).reshape(
-            *values.shape, -1
-        )  # (N, inputs, columns)
-        link, (u, weight) = everything.link, self.target(everything.link)
+        # Spline columns of the common curve at all inputs, (N, inputs, columns).
+        own = spline_columns(values.ravel(), SETTINGS.shared_intervals).reshape(*values.shape, -1)
+        link = everything.link
+        u, weight = self.target(link)
         factors = np.ones(values.shape[1])
         best = everything
         ones = np.ones((len(u), 1))
+        # Alternating least squares: the curve with the factors fixed, then the factors with the curve fixed.
         for _ in range(2 * SETTINGS.refining_steps):
             shared = np.einsum("bin,i->bn", own, factors)
             curve = own @ _NormalEquations([ones, shared], u, weight, self.train).solve((0, 1))[1][1:]
@@ -195,6 +193,7 @@ class CurveModelFitter:
             if trial.error >= 0.999 * best.error:
                 break
             best = trial
+            # The link is linearised at the new sum, as in a Gauss-Newton step.
             u, weight = link.linearised(offset + np.asarray(sum(curves)), self.y)
             weight = weight / weight.mean()
         return best
@@ -229,6 +228,7 @@ class CurveModelFitter:
         target, weight = model.link.linearised(inner, self.y)
         if not all(np.isfinite(part).all() for part in (*parts, target, weight)):
             return None
+        # Weighted least squares for the coefficients of all curves at once.
         weight = weight / weight.mean()
         _, coefficients = _NormalEquations(parts, target, weight, self.train).solve(range(len(parts)))
         curves = tuple(_curves(coefficients[1:], columns))

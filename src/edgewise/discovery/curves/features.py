@@ -72,12 +72,10 @@ def has_two_values(values: np.ndarray) -> bool:
     return bool(((values == values.min()) | (values == values.max())).all())
 
 
-def candidate_features(
-    x: np.ndarray, inputs: Sequence[int], most_paired: int = SETTINGS.most_paired_features
-) -> list[Feature]:
-    """List the features of some inputs."""
+def candidate_features(x: np.ndarray, inputs: Sequence[int]) -> list[Feature]:
+    """List the features of some inputs, the inputs themselves first."""
     features = [Feature(Variable(i), frozenset((i,)), x[:, i]) for i in inputs]
-    if len(inputs) > most_paired:
+    if len(inputs) > SETTINGS.most_paired_features:
         return features
 
     inputs = [i for i in inputs if not has_two_values(x[:, i])]
@@ -86,6 +84,7 @@ def candidate_features(
         size = np.abs(x[:, k])
         return bool(size.min() > SETTINGS.smallest_denominator * size.max())
 
+    # Difference, sum, product, ratio and squared radius of two inputs.
     for i, j in combinations(inputs, 2):
         a = Variable(i)
         b = Variable(j)
@@ -99,6 +98,7 @@ def candidate_features(
                 features.append(Feature(ratio, both, x[:, top] / x[:, bottom]))
                 break
         features.append(Feature(Add((Power(a, 2.0), Power(b, 2.0))), both, x[:, i] ** 2 + x[:, j] ** 2))
+    # Differences over a third input, as in z scores.
     if len(inputs) in (3, 4):
         for k in filter(may_divide, inputs):
             for i in inputs:
@@ -117,6 +117,7 @@ def spline_columns(values: np.ndarray, size: int) -> np.ndarray:
     # line.
     if has_two_values(values) and float(np.ptp(values)) > 0:
         return ((values - values.mean()) / np.ptp(values))[:, None]
+    # Knots halfway between quantiles and equal spacing; where two of them coincide, equal spacing alone.
     ends = np.quantile(values, np.linspace(0, 1, size + 1))
     spread = float(values.max() - values.min())
     even = np.linspace(values.min(), values.max(), size + 1)
@@ -126,6 +127,7 @@ def spline_columns(values: np.ndarray, size: int) -> np.ndarray:
             ends = even
         else:
             ends = values.min() + np.linspace(-1, 1, size + 1)
+    # Cubic B-splines sum to 1, so that one of them is dropped beside the constant.
     spend(300 * CALL_WORK + 250 * len(values) * (size + 2))
     knots = extend(torch.as_tensor(ends)[None], SETTINGS.degree)
     columns = basis(torch.as_tensor(values)[:, None], knots, SETTINGS.degree)[:, 0].numpy()[:, :-1]
@@ -141,14 +143,17 @@ def relevant_inputs(x: np.ndarray, y: np.ndarray) -> list[int]:
     count = x.shape[1]
     if count <= SETTINGS.always_relevant:
         return list(range(count))
+    # Significant inputs given all others.
     scaled = scaled_columns(x)
     kept = [i for i, f in _f_without_each(scaled, y, range(count)).items() if f > SETTINGS.relevant_f]
+    # Forward selection by partial F statistics.
     while len(kept) < count:
         added = {i: _f_without_each(scaled, y, [*kept, i])[i] for i in range(count) if i not in kept}
         best = max(added, key=lambda i: added[i])
         if added[best] <= SETTINGS.relevant_f:
             break
         kept.append(best)
+    # Backward elimination.
     while 1 < len(kept) < count:
         scores = _f_without_each(scaled, y, kept)
         weakest = min(scores, key=lambda i: scores[i])
@@ -164,50 +169,42 @@ def scaled_columns(x: np.ndarray) -> np.ndarray:
 
 
 def _f_without_each(scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int]) -> dict[int, float]:
-    """F statistic of the terms of each input, given the terms of the others."""
-    model = _LinearModel(scaled, y, inputs, SETTINGS.relevance_intervals)
+    """Partial F statistic of the terms of each input, given the terms of the others; scaled (N, columns), y (N,)."""
+    # A curve for each input, with as many knot intervals as the rows allow.
+    most = SETTINGS.linear_column_share * len(y)
+    intervals = int(np.clip(most / (2 * len(inputs)) - 2, 1, SETTINGS.relevance_intervals))
+    blocks = [(frozenset((i,)), spline_columns(scaled[:, i], intervals)) for i in inputs]
+    # Products of Legendre polynomials of two inputs, of the highest degree that the rows left over allow.
+    left = most - sum(block.shape[1] for _, block in blocks)
+    pairs = list(combinations(inputs, 2))
+    degree = max((d for d in (1, 2, 3, 4) if d * d * len(pairs) <= left), default=0)
+    for i, j in pairs if degree else ():
+        first, second = (np.polynomial.legendre.legvander(scaled[:, k], degree)[:, 1:] for k in (i, j))
+        product = (first[:, :, None] * second[:, None, :]).reshape(len(y), -1)
+        blocks.append((frozenset((i, j)), product - product.mean(0)))
+    # Normal equations of all columns, with the inputs that own each column.
+    matrix = np.concatenate([np.ones((len(y), 1)), *(block for _, block in blocks)], 1)
+    owners_of = [frozenset[int]()]
+    owners_of += [owners for owners, block in blocks for _ in range(block.shape[1])]
+    count = len(owners_of)
+    spend(matrix.size * count / PRODUCT_SPEED)
+    normal = matrix.T @ matrix
+    normal[np.diag_indices_from(normal)] += 1e-10 * np.trace(normal) / count
+    products = matrix.T @ y
     total = float(y @ y)
 
     def sum_of_squares(columns: np.ndarray) -> float:
-        gram = model.gram[np.ix_(columns, columns)]
-        right = model.right[columns]
+        """Residual sum of squares of a model with some of the columns."""
+        gram = normal[np.ix_(columns, columns)]
+        right = products[columns]
         spend(20 * CALL_WORK + len(gram) ** 3 / PRODUCT_SPEED)
         return max(total - float(right @ np.linalg.solve(gram, right)), 0.0)
 
-    count = len(model.owners)
+    # The full model against each model without the terms of one input.
     full = max(sum_of_squares(np.arange(count)), 1e-13 * total)  # Smaller differences are rounding errors.
     variance = full / max(len(y) - count, 1)
     statistics = {}
     for i in inputs:
-        others = np.array([place for place, owners in enumerate(model.owners) if i not in owners])
+        others = np.array([place for place, owners in enumerate(owners_of) if i not in owners])
         statistics[i] = (sum_of_squares(others) - full) / max(count - len(others), 1) / variance
     return statistics
-
-
-class _LinearModel:
-    """Normal equations of curves of single inputs and products of two polynomials, as many as the rows allow.
-
-    Shapes: scaled (N, columns), y (N,).
-    """
-
-    def __init__(self, scaled: np.ndarray, y: np.ndarray, inputs: Sequence[int], most_intervals: int):
-        most = SETTINGS.linear_column_share * len(y)
-        inputs = list(inputs)
-        size = int(np.clip(most / (2 * len(inputs)) - 2, 1, most_intervals))
-        blocks: list[tuple[frozenset[int], np.ndarray]] = [
-            (frozenset((i,)), spline_columns(scaled[:, i], size)) for i in inputs
-        ]
-        left = most - sum(block.shape[1] for _, block in blocks)
-        pairs = list(combinations(inputs, 2))
-        degree = max((d for d in (1, 2, 3, 4) if d * d * len(pairs) <= left), default=0)
-        for i, j in pairs if degree else ():
-            first, second = (np.polynomial.legendre.legvander(scaled[:, k], degree)[:, 1:] for k in (i, j))
-            product = (first[:, :, None] * second[:, None, :]).reshape(len(y), -1)
-            blocks.append((frozenset((i, j)), product - product.mean(0)))
-        matrix = np.concatenate([np.ones((len(y), 1)), *(block for _, block in blocks)], 1)
-        self.owners: list[frozenset[int]] = [frozenset()]
-        self.owners += [owners for owners, block in blocks for _ in range(block.shape[1])]
-        spend(matrix.size * matrix.shape[1] / PRODUCT_SPEED)
-        self.gram = matrix.T @ matrix
-        self.gram[np.diag_indices_from(self.gram)] += 1e-10 * np.trace(self.gram) / len(self.gram)
-        self.right = matrix.T @ y

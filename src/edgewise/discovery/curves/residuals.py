@@ -65,7 +65,8 @@ class NoiseTest:
         if weights is not None:
             residuals = residuals * np.sqrt(weights / weights.mean())
         ranks = np.argsort(np.argsort(residuals)).astype(np.float64)
-        level = SETTINGS.noise_level / (2 * len(self.bases))  # Bonferroni's correction for so many tests
+        level = SETTINGS.noise_level / (2 * len(self.bases))  # Bonferroni's correction
+        # F test of each linear model against a constant, for residuals and ranks.
         for basis, values in product(self.bases, (residuals, ranks)):
             terms = basis.shape[1] - 1
             left_over = len(self.x) - basis.shape[1]
@@ -81,7 +82,7 @@ class NoiseTest:
 
 
 def _orthonormal(blocks: Iterable[np.ndarray], rows: int, most: int) -> np.ndarray:
-    """Orthonormal columns that span a constant and the blocks, as long as there are at most so many columns."""
+    """Orthonormal columns that span a constant and the first blocks, at most `most` columns."""
     chosen = [np.ones((rows, 1))]
     for block in blocks:
         if sum(each.shape[1] for each in chosen) >= most:

@@ -43,12 +43,14 @@ def stepwise_sums(x: np.ndarray, y: np.ndarray) -> Iterator[Expression]:
     # zero, such as a year, has powers of its distance from a round number in its middle.
     singles = [Variable(k) for k in range(x.shape[1])]
     yield from _selected_sums(singles, x, y)
+    # Inputs of the largest absolute correlation with y, whose products and ratios are candidates.
     centred = x - x.mean(0)
     size = np.sqrt(np.square(centred).sum(0))
     correlations = centred.T @ (y - y.mean()) / np.where(size > 0, size, np.inf)
     strongest = [
         Variable(int(k)) for k in np.argsort(-np.abs(correlations), kind="stable")[: SETTINGS.most_paired_terms]
     ]
+    # Powers, logarithms, products and ratios.
     candidates: list[Expression] = [*singles]
     origin = origins(x)
     candidates += [Power(from_origin(k, origin), exponent) for k in origin for exponent in (2.0, 3.0)]

@@ -107,6 +107,7 @@ def _best_formulas(model: CurveModel, problem: LawProblem, budget: Budget) -> li
     x = problem.x
     y = problem.y
     exact = EXACT.fitted_loss(float(np.var(y)))
+    # All candidates, each after a few Levenberg-Marquardt steps; an exact one ends the search.
     quick = []
     for node in candidate_formulas(model):
         fitted = fit_constants(node, x, y, steps=SETTINGS.quick_steps, budget=budget)
@@ -116,6 +117,7 @@ def _best_formulas(model: CurveModel, problem: LawProblem, budget: Budget) -> li
                 return [fitted]
         if budget.is_over:
             break
+    # The three of the lowest price, a criterion of loss and size, are fitted in full.
     floor = EXACT.loss(float(np.var(y)))
     quick.sort(key=lambda each: price(len(y), each.loss, floor, complexity(each.expression)))
     best = []

@@ -53,7 +53,7 @@ class Member(NamedTuple):
 
 
 def family_members(values: np.ndarray, operators: Sequence[str]) -> tuple[list[Member], np.ndarray]:
-    """All curves of the grids for some h with values (H, P), by permitted functions, and their values (members, P)."""
+    """All curves f(a h + b) of permitted functions f for arguments h (H, P), and their values (members, P)."""
     members = []
     rows = []
     with np.errstate(all="ignore"):
@@ -64,6 +64,7 @@ def family_members(values: np.ndarray, operators: Sequence[str]) -> tuple[list[M
                     row = np.power(inner, POWERS_OF_LINES[name])
                 else:
                     row = getattr(np, {"atan": "arctan"}.get(name, name))(inner)
+                # Curves outside their domain at some row, and ones that overflow, are left out.
                 if np.isfinite(row).all() and np.abs(row).max() < 1e9:
                     members.append(Member(place, name, float(slope), float(shift)))
                     rows.append(row)
@@ -76,6 +77,7 @@ def _constants(h: np.ndarray, operators: set[str]) -> Iterator[tuple[str, float,
     middle = float(np.median(h))
     if not deviation > 0:
         return
+    # Waves about the median of h; a sine and a cosine differ by a phase, so one of them suffices.
     if operators & {"sin", "cos"}:
         name = max(operators & {"sin", "cos"})
         yield from (
@@ -83,12 +85,15 @@ def _constants(h: np.ndarray, operators: set[str]) -> Iterator[tuple[str, float,
             for t in SETTINGS.frequencies
             for phase in SETTINGS.phases
         )
+    # Exponentials have no shift, since it is a factor.
     if "exp" in operators:
         yield from (("exp", t / deviation, 0.0) for t in SETTINGS.rates)
+    # Sigmoids with centres at quantiles of h.
     for name in ("tanh", "atan"):
         if name in operators:
             centres = np.quantile(h, SETTINGS.centres)
             yield from ((name, t / deviation, -t / deviation * centre) for t in SETTINGS.slopes for centre in centres)
+    # Functions with a singularity, which lies outside the range of h, on either side.
     for name in ("log", "sqrt", "/", "/sqrt"):
         if set(name.replace("/", "/ ").split()) <= operators:
             yield from ((name, 1.0, margin * deviation - float(h.min())) for margin in SETTINGS.margins)

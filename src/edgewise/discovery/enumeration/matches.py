@@ -70,6 +70,7 @@ class Directions:
         self.basis = np.linalg.qr(known)[0]
         projections = np.random.default_rng(2).normal(size=(len(known), 2))
         spend(pool.count * SETTINGS.sorting)
+        # Each direction, up to sign, is known by two random projections, rounded.
         places = []
         keys = []
         for start in range(0, pool.count, SETTINGS.chunk):
@@ -82,7 +83,7 @@ class Directions:
             second = np.where(first < 0, -second, second)
             places.append(good + start)
             keys.append(rounded_to_reach(np.abs(first)) * 1_000_003 + rounded_to_reach(second))
-        # The vectors are made a second time, only those that are kept, so that there is never a copy of all.
+        # The vectors of the distinct directions are made a second time, so that there is never a copy of all.
         self.places = np.concatenate(places)[np.sort(np.unique(np.concatenate(keys), return_index=True)[1])]
         self.unit = np.empty((len(self.places), len(known)))
         for start in range(0, len(self.places), SETTINGS.chunk):
@@ -94,7 +95,7 @@ class Directions:
         self.projected = self.unit @ self.projection
 
     def outside(self, rows: np.ndarray) -> np.ndarray:
-        """Unit vectors of what is left of rows outside the known functions; nan where next to nothing is."""
+        """Unit vectors of the parts of rows outside the span of the known functions; nan where rounding decides."""
         return unit_outside(rows, self.basis)
 
     def parallel_to(self, goal: np.ndarray) -> np.ndarray:
@@ -103,12 +104,16 @@ class Directions:
 
     def pairs_that_span(self, goal: np.ndarray) -> Iterator[tuple[int, int]]:
         """Pairs of indices of directions that span a unit vector outside the known functions."""
+        # Parts of the directions outside the goal: f and g span the goal together with the known functions if these
+        # parts are parallel.
         along = self.unit @ goal
         left = 1 - along**2
         spend(20 * CALL_WORK + len(along) * (SETTINGS.sorting + len(goal)))
         usable = np.flatnonzero(left > SETTINGS.least_length**2)
         along = along[usable]
         left = np.sqrt(left[usable])
+        # Parallel vectors have equal projections on any vector, so that sorting by a random projection makes them
+        # neighbours: n log n comparisons in place of n^2.
         projected = np.abs(self.projected[usable] - along * (goal @ self.projection)) / left
         order = np.argsort(projected)
         ordered = projected[order]
@@ -118,6 +123,7 @@ class Directions:
                 return
             i = order[near]
             j = order[near + step]
+            # The neighbours are compared in full (Cauchy-Schwarz with equality).
             first = self.unit[usable[i]] - along[i, None] * goal
             second = self.unit[usable[j]] - along[j, None] * goal
             good = np.sum(first * second, axis=1) ** 2 > (1 - SETTINGS.parallel) * (left[i] * left[j]) ** 2
@@ -135,11 +141,12 @@ def spanned_share(first: np.ndarray, second: np.ndarray, both: np.ndarray) -> np
 
 
 def unit_outside(rows: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """Unit vectors of what is left of rows outside an orthonormal basis (columns); nan where next to nothing is."""
+    """Unit vectors of the parts of rows outside the span of orthonormal columns; nan where rounding decides."""
     spend(10 * CALL_WORK + rows.size * (20 + 10 * basis.shape[1] / PRODUCT_SPEED))
+    # Gram-Schmidt, twice: after one pass rounding leaves a part of long projections.
     length = np.sqrt(np.einsum("ij,ij->i", rows, rows))
     rest = rows - (rows @ basis) @ basis.T
-    rest -= (rest @ basis) @ basis.T  # A second time, since rounding leaves a part of long projections.
+    rest -= (rest @ basis) @ basis.T
     left = np.sqrt(np.einsum("ij,ij->i", rest, rest))
     is_some = left > SETTINGS.least_length * length
     return np.asarray(rest / np.where(is_some, left, np.nan)[:, None])
@@ -153,6 +160,7 @@ def rounded_to_reach(numbers: np.ndarray) -> np.ndarray:
 def equal_rows(rows: np.ndarray, directions: Directions) -> Iterator[tuple[int, int]]:
     """Pairs (row, index of a direction) such that a unit row has that direction up to sign; nan rows have none."""
     spend((len(rows) + len(directions.projected)) * SETTINGS.sorting)
+    # The sorted list of projections of the directions, in which each row finds its place by bisection.
     order = np.argsort(np.abs(directions.projected))
     ordered = np.abs(directions.projected)[order]
     projected = np.abs(rows @ directions.projection)
@@ -163,6 +171,7 @@ def equal_rows(rows: np.ndarray, directions: Directions) -> Iterator[tuple[int, 
         within = within[ordered[start[within] + step] < projected[usable[within]] + SETTINGS.projection_reach]
         if not len(within):
             return
+        # The next few directions above that place are compared in full.
         row = usable[within]
         other = order[start[within] + step]
         good = np.sum(rows[row] * directions.unit[other], axis=1) ** 2 > 1 - SETTINGS.parallel
@@ -191,6 +200,7 @@ def sums(directions: Directions, z: np.ndarray, with_known: bool) -> Iterator[Ma
 
 def ratios(pool: Pool, z: np.ndarray, budget: Budget) -> Iterator[Match]:
     """Matches z = (a f + b) / (g + d): z g lies in the span of f, 1 and z."""
+    # z (g + d) = a f + b is linear: z g = a f + b - d z.
     known = np.column_stack([np.ones(len(z)), z])
     if np.linalg.matrix_rank(known) < 2:
         return
@@ -199,6 +209,7 @@ def ratios(pool: Pool, z: np.ndarray, budget: Budget) -> Iterator[Match]:
     for start in range(0, pool.count, SETTINGS.chunk):
         if budget.is_over:
             break
+        # Products z g that have the direction of some f outside the span of 1 and z.
         rows = z * pool.values[start : start + SETTINGS.chunk]
         rows[~np.isfinite(rows).all(axis=1)] = np.nan
         for row, k in equal_rows(directions.outside(rows), directions):

@@ -1,4 +1,4 @@
-"""All short expressions of some inputs, of each set with equal values only one, with their values at a few rows.
+"""All short expressions of some inputs with their values at a few rows; expressions of equal values stand once.
 
 The pool grows by size: an expression of size s is a function of one of size s - 1, or joins two whose sizes sum to
 s - 1. Two expressions that are equal as functions, such as x + x and 2 x, have equal values, so the pool compares
@@ -105,7 +105,7 @@ def permitted_shapes(shapes: Sequence[Shape], options: FormulaOptions) -> list[S
 
 
 class Pool:
-    """Expressions by size, of each set with equal values one. Shapes: x (P, inputs)."""
+    """Expressions by size, each function once. Shapes: x (P, inputs)."""
 
     def __init__(self, x: np.ndarray, options: FormulaOptions, most: int, seed: int = 0):
         order = spread_rows(x, SETTINGS.probe_rows)
@@ -121,10 +121,15 @@ class Pool:
         self.bits = np.array([bit.get(shape.name, 0) for shape in self.unary], dtype=np.int64)
         barred = [sum(int(bit.get(n, 0)) for n in set(options.nested.get(shape.name, ()))) for shape in self.unary]
         self.forbidden = np.array(barred, dtype=np.int64)
+        # Two random projections of the values at the probe rows are the keys by which expressions are compared.
         points = len(x)
         rng = np.random.default_rng([1, seed])
         self._weights = rng.normal(size=(2, min(SETTINGS.probe_rows, points)))
-        self.count, self.constants, self.inputs = 0, 4, x.shape[1]
+        self.count = 0
+        self.constants = 4
+        self.inputs = x.shape[1]
+        # Arrays that double when they are full: values and keys, and for each expression its size, how it was made, and
+        # the functions that it contains.
         capacity = min(most, 4096)
         self._values = np.empty((capacity, points))
         self._probes = np.empty((min(SETTINGS.probe_rows, points), capacity))
@@ -132,6 +137,7 @@ class Pool:
         self._recipes = np.empty((capacity, 4), dtype=np.int32)  # shape, two places, sign
         self._masks = np.empty(capacity, dtype=np.int64)
         self._keys = np.empty(0, dtype=np.int64)
+        # The expressions of size 1: the constants 1, 2, 3 and pi, then the inputs.
         self.is_complete = False  # Whether nothing larger can be made.
         self.leaves: list[Expression] = [exact_number(c) for c in (1, 2, 3)]
         self.leaves += [Number(math.pi, (1, 1, "pi")), *(Variable(k) for k in range(x.shape[1]))]
@@ -171,7 +177,7 @@ class Pool:
         return Multiply((MINUS_ONE, made))
 
     def monomials(self, most: int) -> np.ndarray:
-        """Places of products and quotients of at least two inputs, the shortest first, at most so many."""
+        """Places of products and quotients of two or more inputs, the shortest first, at most `most` of them."""
         joins = {FIRST_BINARY + k for k, shape in enumerate(self.binary) if shape.function in (np.multiply, np.divide)}
         known = set(range(self.constants, self.constants + self.inputs))
         found = []
@@ -190,6 +196,7 @@ class Pool:
         keys = self._keys_of(made[:, : len(self._probes)].T)
         _, first = np.unique(keys, return_index=True)
         kept = np.sort(first)  # Equal columns, and columns that equal a constant, stand once.
+        # An input that does not vary is no leaf.
         keep = np.isfinite(made[kept]).all(axis=1)
         keep[self.constants :] &= np.ptp(made[kept[self.constants :]], axis=1) > 0
         kept = kept[keep]
@@ -202,6 +209,7 @@ class Pool:
             size += 1
             if size > 2 * int(self.sizes.max(initial=1)) + 3:
                 return
+            # Functions of one argument, without constants and without nestings that the options bar.
             count = self.count
             sizes = self.sizes.copy()
             for code, shape in enumerate(self.unary):
@@ -211,6 +219,7 @@ class Pool:
                 for few in np.array_split(places, max(1, math.ceil(len(places) / SETTINGS.block))):
                     self._consider(shape, code, self.bits[code], size, few)
                     yield True
+            # Operations on two arguments whose sizes sum to size - 1; commutative ones once for each pair.
             for left in range(1, size - 1):
                 a, b = (np.flatnonzero(sizes[:count] == n) for n in (left, size - 1 - left))
                 for code, shape in enumerate(self.binary):
@@ -226,12 +235,15 @@ class Pool:
         """Keep those of the expressions shape(a) or shape(a, b) whose values are new."""
         if not len(a) or self.count >= self.most:
             return
+        # Values of all candidates at the probe rows, (probes, candidates).
         if b is None:
             made = shape.function(self._probes[:, a])
         else:
             made = shape.function(self._probes[:, a][:, :, None], self._probes[:, b][:, None, :])
             made = made.reshape(len(made), -1)
         spend(20 * CALL_WORK + made.shape[1] * SETTINGS.candidate_work)
+        # Candidates that are finite and no constants; of candidates with one key the first stays, unless the pool has
+        # its key. The keys of the pool are sorted, so that they are found by bisection.
         largest = made.max(axis=0)
         least = made.min(axis=0)
         fine = np.flatnonzero(
@@ -242,14 +254,18 @@ class Pool:
         is_new = self._keys[place] != keys
         keys = keys[is_new]
         new = fine[first[is_new]]
-        order = np.argsort(new)  # The order of making, which does not depend on the random projections.
+        # In the order of their making, which does not depend on the random projections.
+        order = np.argsort(new)
         keys = keys[order][: self.most - self.count]
         new = new[order][: self.most - self.count]
+        # Values of the new expressions at all rows, in blocks; what overflows or hardly varies is dropped.
         for part in np.array_split(np.arange(len(new)), max(1, math.ceil(len(new) / (SETTINGS.block // 5)))):
-            i, j = (a[new[part]], a[new[part]]) if b is None else (a[new[part] // len(b)], b[new[part] % len(b)])
             if b is None:
+                i = j = a[new[part]]
                 values = shape.function(self._values[i])
             else:
+                i = a[new[part] // len(b)]
+                j = b[new[part] % len(b)]
                 values = shape.function(self._values[i], self._values[j])
             spend(20 * CALL_WORK + 30 * values.size)
             largest = values.max(axis=1)
@@ -273,6 +289,7 @@ class Pool:
         stop = self.count + len(values)
         if stop > len(self._sizes):
             self._enlarge(max(stop, min(self.most, 2 * len(self._sizes))))
+        # Expressions without a positive value are stored with the opposite sign.
         sign = np.where(values.max(axis=1, initial=-np.inf) <= 0, -1, 1)
         self._values[start:stop] = values * sign[:, None]
         self._probes[:, start:stop] = self._values[start:stop, : len(self._probes)].T
@@ -310,6 +327,7 @@ def spread_rows(x: np.ndarray, count: int) -> np.ndarray:
     """All rows in an order that starts with `count` rows far from each other, each the farthest from those before."""
     scale = np.ptp(x, axis=0)
     points = (x - x.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
+    # Farthest-point sampling (Gonzalez), in coordinates scaled to their range, from the row farthest from the mean.
     chosen = [int(np.argmax((points**2).sum(axis=1)))]
     distance = ((points - points[chosen[0]]) ** 2).sum(axis=1)
     while len(chosen) < min(count, len(x)):

@@ -85,10 +85,12 @@ class Columns:
 
     def __init__(self, pool: Pool, problem: LawProblem):
         self.pool = pool
+        # Arguments h of the curves: the shortest expressions, and products and quotients of inputs.
         shortest = np.arange(pool.constants, min(pool.count, pool.constants + SETTINGS.family_inputs))
         self.inputs = np.union1d(shortest, pool.monomials(SETTINGS.family_monomials))
         self.members, values = family_members(pool.values[self.inputs], problem.options.operators)
         self.values = np.concatenate([pool.values, values])
+        # Sizes: those of h, the function, and its constants.
         added = [int(pool.sizes[self.inputs[m.place]]) + (3 if m.name == "exp" else 4) for m in self.members]
         self.sizes = np.concatenate([pool.sizes, np.array(added, dtype=np.int32)])
         # Curves that differ by their constants only have one group: a fit leads from each of them to the same curve.
@@ -127,11 +129,14 @@ def ranked(
             expression = _with_factors(columns, candidate, target, x, importance)
             if expression is None:
                 continue
+            # A candidate with a curve: Levenberg-Marquardt from the constants of the grid.
             if free_places(expression) and any(k >= pool.count for term in candidate.terms for k in term):
                 fitted = fit_constants(
                     expression, x[some], y[some], steps=SETTINGS.fit_steps, weight=weights[some], budget=budget
                 )
-                expression = expression if fitted is None else fitted.expression
+                if fitted is not None:
+                    expression = fitted.expression
+            # The loss of the simplified formula at all rows.
             expression = simplify(expression)
             if obeys(expression, problem.options, problem.names):
                 errors = evaluate(expression, x) - y
@@ -143,8 +148,7 @@ def ranked(
 
 
 def best_of_each_size(losses: dict[Expression, float]) -> list[Expression]:
-    """The best expressions of each size, those first that nothing shorter equals, the most accurate before others."""
-    # If there are more than `kept`, those with a smaller loss than all shorter ones are kept before the others.
+    """The best expressions of each size: first the Pareto front of size and loss, then the others by their loss."""
     sizes = {expression: complexity(expression) for expression in losses}
     counts: dict[int, int] = {}
     kept = []
@@ -153,12 +157,14 @@ def best_of_each_size(losses: dict[Expression, float]) -> list[Expression]:
         if counts.get(size, 0) < SETTINGS.kept_of_a_size:
             counts[size] = counts.get(size, 0) + 1
             kept.append(expression)
+    # At most `kept`, of which the expressions of the front are never dropped for others.
     front = pareto(kept, size=sizes.__getitem__, loss=losses.__getitem__)
     return list(dict.fromkeys([*reversed(front), *kept]))[: SETTINGS.kept]
 
 
 def _slopes(target: Target) -> np.ndarray:
     """dy/dz at the rows, by which an error of z becomes one of y."""
+    # Central differences.
     step = SETTINGS.difference * float(np.std(target.z))
     law = target.build(Variable(0))
     rise = evaluate(law, (target.z + step)[:, None]) - evaluate(law, (target.z - step)[:, None])
@@ -223,8 +229,7 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget
             spend(matrix.size * (2 * columns.values.shape[1] / PRODUCT_SPEED + 30))
             # The largest entries of the block; a share above 1 is rounding
             flat = np.where(matrix > 1 + SETTINGS.share_rounding, 0.0, matrix).ravel()
-            is_short = len(flat) <= SETTINGS.looked_at
-            if is_short:
+            if len(flat) <= SETTINGS.looked_at:
                 places = np.arange(len(flat))
             else:
                 places = np.argpartition(-flat, SETTINGS.looked_at)[: SETTINGS.looked_at]
@@ -234,8 +239,7 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget
             # Of curves of the same functions, which differ in a constant inside, the best alone
             if is_curve:
                 groups = columns.groups[f] * len(columns.groups) + columns.groups[g]
-                order = np.argsort(-flat[places], kind="stable")
-                distinct = order[np.unique(groups[order], return_index=True)[1]]
+                distinct = _best_of_each(groups, flat[places])
                 places = places[distinct]
                 f = f[distinct]
                 g = g[distinct]
@@ -259,9 +263,7 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget
         (curves, SETTINGS.curves_of_each_size, curves_fitted),
     ):
         shares = along[single] ** 2
-        groups = columns.groups[single]
-        order = np.argsort(-shares, kind="stable")
-        distinct = order[np.unique(groups[order], return_index=True)[1]]
+        distinct = _best_of_each(columns.groups[single], shares)
         places = distinct[_shortlist(shares[distinct], columns.sizes[single[distinct]], of_each_size, most)]
         found += [Candidate(float(shares[k]), int(columns.sizes[single[k]]), ((single[k],),)) for k in places]
     # Sums and products of two
@@ -276,9 +278,16 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget
     return sorted(found, key=lambda one: (-one.share, one.size))
 
 
+def _best_of_each(groups: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Places of the largest share of each group."""
+    order = np.argsort(-shares, kind="stable")
+    return order[np.unique(groups[order], return_index=True)[1]]
+
+
 def _shortlist(shares: np.ndarray, sizes: np.ndarray, of_each_size: int, most: int) -> np.ndarray:
-    """Places of the best of each size, and at most so many, of all sizes alike; those with the largest share first."""
+    """Places of the largest shares of each size, at most `most`: the best of every size, then the second best."""
     order = np.lexsort((sizes, -np.round(shares, 9)))
+    # The rank of each within its size; equal shares go to the shorter.
     by_size = order[np.argsort(sizes[order], kind="stable")]
     if len(by_size):
         starts = np.flatnonzero(np.r_[True, np.diff(sizes[by_size]) > 0])
@@ -286,6 +295,7 @@ def _shortlist(shares: np.ndarray, sizes: np.ndarray, of_each_size: int, most: i
         starts = by_size
     rank = np.empty(len(order), dtype=np.int64)
     rank[by_size] = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
+    # By rank, then by share.
     order = order[np.argsort(rank[order], kind="stable")]
     return order[rank[order] < of_each_size][:most]
 

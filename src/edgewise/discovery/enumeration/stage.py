@@ -91,6 +91,8 @@ def enumerated(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
     pool = Pool(x[: SETTINGS.pool_rows], problem.options, SETTINGS.tiers[-1], problem.seed)
     fitter = _Fitter(problem, x, y, pool)
     before = 0 if problem.noise > 0 else SETTINGS.tiers_before_ranking
+    # Pools of growing size: exact matches first, then, once the small pools have none, the nearest expressions. With
+    # noise no match is exact, and the ranking is all.
     for number, most in enumerate(SETTINGS.tiers):
         if number == before:
             for best in ranked(problem, x, y, weights / weights.mean(), budget):
@@ -196,6 +198,7 @@ class _Fitter:
 
     def fitted(self, target: Target, match: Match) -> Expression | None:
         """The law of a match with fitted factors; None if it is not exact."""
+        # Terms of the numerator: expressions, then a constant or the known functions.
         above = [self.pool.expression(place) for place in match.above]
         above += self.known if match.with_known else [exact_number(1)]
         below = [self.pool.expression(place) for place in match.below]
@@ -205,6 +208,8 @@ class _Fitter:
             if below:  # z (g + d) = a f + b, with the terms d z on the right.
                 goal = target.z * evaluate(below[0], self.x)
                 columns.append(-target.z)
+            # Linear least squares at all rows. Numbers that people write are tried first; other decimals may stand only
+            # without the known functions, with which they approximate anything smooth.
             numbers = _least_squares(np.column_stack(columns), goal)
             if numbers is None:
                 return None
@@ -268,6 +273,7 @@ def _as_written(numbers: Sequence[Number]) -> list[Number]:
         else:
             form = (0, 1, "")
         short = float(f"{number.value:.{SETTINGS.short_digits}g}")
+        # A closed form such as pi / 2, else a decimal number of few digits.
         if form is not None:
             written.append(Number(value_of(form), form))
         elif abs(short - number.value) <= reach:
