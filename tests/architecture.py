@@ -46,14 +46,7 @@ INNER_RANKS = {
         {"conformal"},
         {"smoothing", "uncertainty", "remembering"},
     ),
-    "interpret": (
-        {"black_box"},
-        {"dependence"},
-        {"attribution"},
-        {"transform"},
-        {"edits"},
-        {"pruning", "symbolic"},
-    ),
+    "interpret": ({"black_box"}, {"dependence"}, {"attribution"}, {"transform"}, {"edits"}, {"pruning", "symbolic"}),
     "pde": (
         {"layers"},
         {"domains"},

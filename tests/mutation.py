@@ -31,14 +31,7 @@ NOT_RUN = SOURCE / "ops" / "kernels" / "triton.py"
 UNTOLD = 9  # pytest itself ended with an error
 SECONDS = 300  # of CPU; a line that makes tests go on for longer is noticed
 # What the rooms import from other packages: loaded once, before the processes of the broken lines begin.
-LOADED = (
-    "torch",
-    "scipy.optimize",
-    "scipy.interpolate",
-    "scipy.sparse.linalg",
-    "scipy.stats",
-    "sklearn.base",
-)
+LOADED = ("torch", "scipy.optimize", "scipy.interpolate", "scipy.sparse.linalg", "scipy.stats", "sklearn.base")
 
 OPERATORS = {
     ast.Lt: ast.GtE,

@@ -71,10 +71,7 @@ def public_names(package):
 
 
 # Modules and packages that still share their name with a function; the list only ever gets shorter.
-SHARED_NAMES = {
-    "pde/algebra/newton.py",
-    "report/page.py",
-}
+SHARED_NAMES = {"pde/algebra/newton.py", "report/page.py"}
 
 
 @pytest.mark.slow

@@ -85,33 +85,21 @@ def test_files_cut_short(good, size):
     refuse(good[:size], "cut short|bytes only")
 
 
-def test_files_with_more_than_the_model(good):
-    refuse(good + b"\0", "cut short or altered")
-
-
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ("[" * 100_000, "not JSON"),
-        ('{"a":' * 100_000, "64 levels"),
         ('{"a":{"b":' + "[" * 70 + "]" * 70 + "}}", "64 levels"),
-        ('{"__metadata__":{"format":NaN}}', "got NaN"),
-        ('{"a":1,"a":1}', "got one twice"),
         ("{}", "without its metadata"),
-        ('{"__metadata__":[]}', "without its metadata"),
         ('{"__metadata__":{"format":1}}', "without its metadata"),
         ('{"__metadata__":{"format":"pt"}}', "another program"),
         ('{"__metadata__":{"format":"edgewise"}}', "version 1, got 'None'"),
         ('{"__metadata__":{"format":"edgewise","version":"2"}}', "got 2: it comes from a newer Edgewise"),
         ('{"__metadata__":{"format":"edgewise","version":"0"}}', "version 1, got '0'"),
-        ('{"__metadata__":{"format":"edgewise","version":"01"}}', "version 1, got '01'"),
         ('{"__metadata__":{"format":"edgewise","version":"' + "9" * 10_000 + '"}}', "version 1, got '9"),
         ('{"__metadata__":{"format":"edgewise","version":"1\\u0661"}}', "version 1"),
         ('{"__metadata__":{"format":"edgewise","version":"1"}}', "checksum"),
         ("{" + "9" * 5000 + "}", "in JSON"),
         (b"{\xff\xfe}", "UTF-8"),
-        ("{'a': 1}", "in JSON"),
-        ("{__import__('os')}", "in JSON"),
         ("", "must have a header in JSON"),
     ],
 )
@@ -126,23 +114,15 @@ ROW = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
     ("change", "message"),
     [
         ({"shape": [-1]}, "whole numbers"),
-        ({"shape": [-1, -1]}, "whole numbers"),
         ({"shape": [1.0]}, "whole numbers"),
-        ({"shape": [True]}, "whole numbers"),
-        ({"shape": ["1"]}, "whole numbers"),
         ({"shape": 1}, "whole numbers"),
         ({"shape": [2**70]}, "whole numbers"),
         ({"shape": [2**40, 2**40]}, "fits in memory"),
-        ({"shape": [0, 2**61]}, "fits in memory"),
         ({"shape": [1] * 9}, "at most 8"),
         ({"shape": [2]}, "8 bytes for its shape, got 4"),
         ({"dtype": "F8_E4M3"}, "one of the dtypes"),
-        ({"dtype": "object"}, "one of the dtypes"),
-        ({"dtype": 7}, "one of the dtypes"),
         ({"dtype": ["F32"]}, "one of the dtypes"),
         ({"data_offsets": [0, 2**63]}, "data_offsets"),
-        ({"data_offsets": [4, 0]}, "data_offsets"),
-        ({"data_offsets": [-4, 0]}, "data_offsets"),
         ({"data_offsets": [0]}, "data_offsets"),
         ({"data_offsets": None}, "data_offsets"),
         ({"data_offsets": [4, 8]}, "holes or overlaps"),
@@ -159,11 +139,6 @@ def test_tensors_that_overlap_or_leave_holes(good):
     later = ROW | {"data_offsets": [8, 12]}
     refuse(container.assemble({"a": ROW, "b": later}, metadata, bytes(12)), "holes or overlaps")
     refuse(container.assemble({"a": ROW}, metadata, bytes(5)), "cut short or altered")
-
-
-def test_any_altered_number_is_noticed(good):
-    for position in (len(good) - 1, len(good) - 100):
-        refuse(good[:position] + bytes([good[position] ^ 1]) + good[position + 1 :], "checksum")
 
 
 def forge(good, *, model=None, extra=None, state=None, **metadata_changes):
@@ -185,55 +160,38 @@ def forge(good, *, model=None, extra=None, state=None, **metadata_changes):
     ("model", "message"),
     [
         ({"config": {"width": [2, 10**9, 1]}}, "layers.0.base as torch.float32 of shape"),
-        ({"config": {"width": [10**9, 10**9]}}, "model.config|layers.0"),
         ({"config": {"width": [2**31, 1, 1]}}, "layers.0.base as torch.float32 of shape"),
         ({"config": {"width": [10**400, 1]}}, "a whole number as model.config.width"),
         ({"config": {"width": [1] * 10_000, "grid_size": [5] * 9_999}}, "more layers than its"),
         ({"config": {"width": [2, True, 1]}}, "a whole number as"),
-        ({"config": {"width": [2.0, 3, 1]}}, "a whole number as"),
         ({"config": {"width": [2, -3, 1]}}, "possible model.config: width"),
-        ({"config": {"width": [[2], 3, 1]}}, "a whole number as"),
-        ({"config": {"width": {"a": 1}}}, "a list as"),
-        ({"config": {"width": None}}, "a list as"),
         ({"config": {"width": "23"}}, "a list as"),
         ({"config": {"grid_size": [5, 10**9]}}, "layers.1.coef"),
         ({"config": {"grid_size": [6, 5]}}, "layers.0.coef"),
         ({"config": {"grid_size": [0, 5]}}, "possible model.config: grid_size"),
         ({"config": {"degree": 2}}, "layers.0.coef"),
-        ({"config": {"degree": 3.0}}, "a whole number as"),
         ({"config": {"degree": 10**6}}, "possible model.config: degree"),
-        ({"config": {"degree": [3]}}, "a whole number as"),
         ({"config": {"base": "zero"}}, "tensors of its network only, got 'layers.0.base'"),
         ({"config": {"base": "exec"}}, "possible model.config: base"),
-        ({"config": {"base": ["silu"]}}, "text or a Callable as"),
         ({"config": {"hook": "os.system"}}, "got also .hook"),
         ({"config": {"products": None}}, "a list as model.config.products"),
-        ({"config": {"products": [[2]] * 10_000}}, "possible model.config: products"),
         ({"config": {"products": [[2], []]}}, "layers.0.base"),
         ({"config": {"products": [[2, 2], [2**15]]}}, "layers.0.base"),
-        ({"config": {"products": [[2**31], []]}}, "possible model.config: products"),
         ({"config": {"products": [[1], []]}}, "possible model.config: products"),
-        ({"config": {"products": [[2] * 4, []]}}, "possible model.config: products"),
         ({"config": {"products": [[2.0], []]}}, r"a whole number as model.config.products\[0\]\[0\]"),
-        ({"config": {"products": [[True], []]}}, r"a whole number as model.config.products\[0\]\[0\]"),
         ({"config": {"products": [2, 2]}}, r"a list as model.config.products\[0\]"),
         ({"config": {"functions": [None, "sin"]}}, r"a list as model.config.functions\[1\]"),
-        ({"config": {"functions": [None, ["sin"]]}}, r"a list as model.config.functions\[1\]\[0\]"),
         ({"config": {"functions": [None, [["sin"], [1], ["x"]]]}}, r"text as model.config.functions\[1\]\[1\]\[0\]"),
         ({"config": {"functions": [None, [["sin"]]]}}, "possible model.config: functions"),
         ({"config": {"functions": [None, [["sin"], ["x"], [""]]]}}, "must contain a tensor layers.1.affine"),
         ({"config": {"functions": [None, [["sin"], ["x"], ["0"]]]}}, "layers.1.affine"),
-        ({"config": {"functions": [None]}}, "possible model.config: functions"),
         ({"kind": "MLP"}, "must have activation in model.config"),
         ({"kind": "Module"}, "kind KAN or MLP"),
-        ({"kind": ["KAN"]}, "kind KAN or MLP"),
         ({"dtype": "float64"}, "layers.0.base as torch.float64"),
         ({"dtype": "complex64"}, "as model.dtype"),
-        ({"dtype": None}, "as model.dtype"),
         ({"finite": 1}, "true or false"),
         ({"frozen": ["layers.0.knots"]}, "frozen parameters once"),
         ({"frozen": ["layers.0.coef", "layers.0.coef"]}, "frozen parameters once"),
-        ({"frozen": ["__class__"]}, "frozen parameters once"),
         ({"frozen": "layers.0.coef"}, "a list as model.frozen"),
         ({"frozen": [1]}, "text as model.frozen"),
         ({"more": 1}, "got also .more"),
@@ -250,11 +208,9 @@ def test_descriptions(good, model, message):
         ({"extra": '{"$tensor":"state.0"}'}, "each tensor of its extra"),
         ({"extra": '{"$python":"os"}'}, "known forms in its extra, got .\\$python"),
         ({"extra": "{" + '"a":{' * 100}, "64 levels"),
-        ({"extra": "null"}, "dictionaries as extra and state"),
         ({"state": "null"}, "each of its tensors, got an unused"),
         ({"state": '{"m":{"$tensor":"state.0"}}'}, "got an unused 'state.1'"),
         ({"state": '{"m":{"$tensor":"../../model"}}'}, "each tensor of its state"),
-        ({"state": '{"m":{"$tensor":"model.layers.0.coef"}}'}, "each tensor of its state"),
         ({"state": '{"a":{"$tensor":"state.0"},"b":{"$tensor":"state.0"}}'}, "each tensor of its state"),
         ({"more": "1"}, "got others"),
         ({"model": None}, "got others|kind"),

@@ -48,10 +48,9 @@ def test_the_page_of_all_commands_is_that_of_the_commands(edgewise, monkeypatch,
         ("--help >/dev/null", 0, ""),
     ],
 )
-@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
-def test_pages_of_help_for_any_stream(words, code, message, encoding):
+def test_pages_of_help_for_any_stream(words, code, message):
     command = f"set -o pipefail; {sys.executable} -m edgewise {words}"
-    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stderr) == (code, message)
 

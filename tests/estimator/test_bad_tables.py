@@ -1,7 +1,6 @@
 """Tables that are hardly any: one sentence, or a sane model with finite predictions."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from edgewise import KANClassifier, KANRegressor
@@ -18,14 +17,6 @@ WITH_INFINITY = np.where(np.arange(80)[:, None] == 2, np.inf, X)
 @pytest.mark.parametrize(
     ("kind", "x", "y", "weight", "sentence"),
     [
-        (
-            KANRegressor,
-            X,
-            np.where(np.arange(80) == 3, np.inf, Y),
-            None,
-            "y must hold finite numbers, got inf in row 4",
-        ),
-        (KANRegressor, WITH_INFINITY, Y, None, "X must hold finite numbers, got inf in row 3 of column 1"),
         (KANClassifier, WITH_INFINITY, CLASS, None, "X must hold finite numbers, got inf in row 3"),
         (KANClassifier, X, np.zeros(80, int), None, "y must hold at least two classes"),
         (KANClassifier, X, CLASS, 1.0 - CLASS, "y must hold at least two classes with positive weight"),
@@ -33,6 +24,8 @@ WITH_INFINITY = np.where(np.arange(80)[:, None] == 2, np.inf, X)
         (KANRegressor, X[:1], Y[:1], None, "minimum of 2 is required"),
         (KANRegressor, X[:, :0], Y, None, "minimum of 1 is required"),
         (KANRegressor, X, Y, np.zeros(80), "at least one non-zero"),
+        (KANRegressor, X, Y, np.full(80, -1.0), "sample_weight"),
+        (KANRegressor, X, Y, np.full(80, np.nan), "sample_weight"),
         (KANRegressor, X, Y, np.full(80, 1e308), "sample_weight must have a finite sum"),
         (KANRegressor, X, Y[:-1], None, "X and y must have the same rows"),
     ],
@@ -48,17 +41,15 @@ def test_what_is_no_table_is_refused_in_a_sentence(kind, x, y, weight, sentence)
     [
         (X, np.where(np.arange(80) == 3, 1e300, Y), None, None),  # nothing but one number is seen
         (X, np.random.default_rng(0).standard_cauchy(80) * 1e6, None, None),
-        (X[:2], Y[:2], None, None),
         (np.column_stack([X[:, 0], np.ones(80)]), Y, None, 0.95),
         (np.ones((80, 2)), Y, None, None),
         (WIDE, WIDE[:, 0] + 0.1 * RNG.normal(size=20), None, 0.5),
         (np.column_stack([X[:, 0], 2 * X[:, 0] + 1, X[:, 0] - X[:, 1], X[:, 1]]), Y, None, 0.95),
         (X, Y, (np.arange(80) < 40).astype(float), 0.9),
-        (pd.DataFrame({"day": pd.date_range("2020-01-01", periods=80), "a": X[:, 0]}), Y, None, 0.95),
     ],
     ids=(
-        *("one huge target", "unbounded targets", "two rows", "a constant column", "constant columns"),
-        *("more columns than rows", "collinear columns", "weights of zero", "dates"),
+        *("one huge target", "unbounded targets", "a constant column", "constant columns"),
+        *("more columns than rows", "collinear columns", "weights of zero"),
     ),
 )
 @pytest.mark.filterwarnings("ignore:.*outside the training range:edgewise.errors.EdgewiseWarning")
@@ -68,5 +59,3 @@ def test_what_is_hardly_a_table_has_a_sane_model(x, y, weight, least):
     assert y.min() - np.ptp(y) <= prediction.min() <= prediction.max() <= y.max() + np.ptp(y)
     if least is not None:
         assert np.corrcoef(prediction, y)[0, 1] ** 2 > least
-    if isinstance(x, pd.DataFrame):
-        assert "days since the first" in " ".join(model.encoder_.notes)

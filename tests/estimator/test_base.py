@@ -46,8 +46,8 @@ def test_a_bad_parameter_is_named_before_any_work(kind, name, value):
 class TestRandomState:
     @pytest.mark.slow
     def test_an_integer_gives_the_same_bits(self):
-        assert same(KANRegressor(**DEEP, random_state=3).fit(X, Y), KANRegressor(**DEEP, random_state=3).fit(X, Y))
-        assert not same(KANRegressor(**DEEP, random_state=3).fit(X, Y), KANRegressor(**DEEP, random_state=4).fit(X, Y))
+        first, again, other = (KANRegressor(**DEEP, random_state=seed).fit(X[:40], Y[:40]) for seed in (3, 3, 4))
+        assert same(first, again) and not same(first, other)
 
 
 class TestNothingElseChanges:
@@ -95,11 +95,6 @@ class TestWeights:
             assert same(weighted, repeated)
             assert weighted.search_.trials == repeated.search_.trials
 
-    @pytest.mark.parametrize("weight", [np.zeros(60), np.full(60, -1.0), np.full(60, np.nan), np.ones(59)])
-    def test_bad_weights(self, weight):
-        with pytest.raises(ValueError, match=r"(?i)sample.weight"):
-            KANRegressor(**FIXED).fit(X, Y, sample_weight=weight)
-
 
 class TestNames:
     @pytest.fixture(params=["pandas", "polars"])
@@ -122,11 +117,6 @@ class TestNames:
             r"'height'; the nearest name is 'heigth'$",
         ):
             fitted.predict(frames(["width", "heigth"]))
-
-
-def test_a_wrong_number_of_columns_at_predict():
-    with pytest.raises(ValueError, match="3 features, but KANRegressor is expecting 2"):
-        KANRegressor(**FIXED).fit(X, Y).predict(np.ones((1, 3)))
 
 
 def test_infinities_are_refused_with_their_place():
@@ -160,9 +150,3 @@ class TestCompany:
             asks = KANRegressor(**FIXED).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
             routed = cross_validate(asks, X[:, :1], Y, cv=2, params={"sample_weight": weight}, error_score="raise")
         assert np.isfinite(routed["test_score"]).all()
-
-
-@pytest.mark.parametrize("kind", [KANRegressor, KANClassifier])
-def test_an_unknown_parameter_is_refused_by_the_class_that_was_called(kind):
-    with pytest.raises(InputError, match=rf"^{kind.__name__} has no argument 'gridsize'; did you mean 'grid_size'\?$"):
-        kind(gridsize=3)

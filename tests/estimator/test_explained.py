@@ -64,8 +64,8 @@ def test_an_estimator_warns_once_for_each_reason_and_again_after_another_fit():
 
 
 def test_an_interaction_has_one_size_whatever_the_rows():
-    x = np.random.default_rng(0).random((200, 2))
+    x = np.random.default_rng(0).random((100, 2))
     model = KANRegressor(interactions=[(0, 1)]).fit(x, x[:, 0] * x[:, 1])
-    one = model.explain_global(x[:50]).interactions
+    one = model.explain_global(x[:30]).interactions
     assert one[0, 1] > 0.1
     assert np.array_equal(one, model.explain_global(x[x[:, 0] > 0.3]).interactions)

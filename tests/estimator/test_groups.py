@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from sklearn import config_context
-from sklearn.model_selection import GroupKFold, cross_val_score
 
 from edgewise import KANClassifier, KANRegressor
 from edgewise.errors import InputError
@@ -38,15 +36,6 @@ def test_no_fold_of_the_search_divides_a_group(monkeypatch):
     assert seen
     for blocks, fold in seen:
         assert not set(blocks[fold.train]) & set(blocks[fold.held])
-
-
-@pytest.mark.slow
-def test_metadata_routing_passes_groups_on():
-    X, y, group = panel(groups=6, rows=8)
-    with config_context(enable_metadata_routing=True):
-        model = KANRegressor(effort="low").set_fit_request(groups=True)
-        scores = cross_val_score(model, X, y, cv=GroupKFold(3), params={"groups": group})
-    assert np.isfinite(scores).all()
 
 
 @pytest.mark.parametrize(

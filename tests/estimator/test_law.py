@@ -90,14 +90,6 @@ def test_a_law_that_helps_nothing_changes_no_prediction(plain):
 
 
 @pytest.mark.slow
-def test_its_sentence_names_the_loss_that_judged():
-    model, _ = fitted("2 * x1 - 1", np.exp(Y), loss="gamma")
-    assert ": loss " in model.search_.sentences[-1] and "R²" not in model.search_.sentences[-1]
-    model, _ = fitted("2 * x1 - 1")
-    assert ": R² " in model.search_.sentences[-1]
-
-
-@pytest.mark.slow
 def test_a_quarter_of_the_rows_is_not_seen_and_no_group_divided():
     model, told = fitted("x1 * sin(2 * x3) / x2**2", groups=GROUPS)
     [seen] = told.rows

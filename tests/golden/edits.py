@@ -20,16 +20,7 @@ from torch import Tensor
 from edgewise import KAN, KANRegressor, Regression, explain_global, fit, formula, load, prune, save, symbolify
 from edgewise.explore import Session
 from edgewise.export import to_c, to_onnx, to_program, to_python, to_scipy
-from edgewise.interpret import (
-    deepen,
-    distil,
-    edit,
-    from_formula,
-    interactions,
-    relations,
-    structure,
-    widen,
-)
+from edgewise.interpret import deepen, distil, edit, from_formula, interactions, relations, structure, widen
 from edgewise.interpret.attribution.removal import removal_costs
 from edgewise.train import LevenbergMarquardt, refine
 from tests.golden.comparison import Row

@@ -30,13 +30,7 @@ def make_case(degree, *, grid_size=GRID):
     low, high = knots[:, degree], knots[:, -degree - 1]
     share = torch.tensor([[0.11, 0.87], [0.52, 0.33], [-0.4, 0.2], [0.7, 1.3]], dtype=torch.float64)
     x = (low + share * (high - low)).requires_grad_()
-    return (
-        normal(BATCH, OUTPUTS),
-        normal(BATCH, INPUTS),
-        x,
-        normal(INPUTS, grid_size + degree, OUTPUTS),
-        knots,
-    )
+    return (normal(BATCH, OUTPUTS), normal(BATCH, INPUTS), x, normal(INPUTS, grid_size + degree, OUTPUTS), knots)
 
 
 def contraction(name, weighted, degree, order):
@@ -240,10 +234,7 @@ def recorded(calls, module, function):
         ({"order": 1.0}, "order must be an integer, 0 or more, got 1.0"),
         ({"weight": torch.zeros(4, 1)}, "weight must have the shape of x, (4, 2), got (4, 1)"),
         ({"x": torch.zeros(4, 2).double()}, "coef must have the dtype of x, torch.float64, got torch.float32"),
-        (
-            {"weight": torch.zeros(4, 2).double()},
-            "weight must have the dtype of x, torch.float32, got torch.float64",
-        ),
+        ({"weight": torch.zeros(4, 2).double()}, "weight must have the dtype of x, torch.float32, got torch.float64"),
     ],
 )
 def test_bad_arguments_get_one_sentence(change, message):

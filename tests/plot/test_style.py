@@ -17,8 +17,7 @@ def figure():
 
 
 @pytest.mark.parametrize(
-    ("suffix", "start"),
-    [("svg", b"<?xml"), pytest.param("pdf", b"%PDF", marks=pytest.mark.slow), ("png", b"\x89PNG")],
+    ("suffix", "start"), [("svg", b"<?xml"), pytest.param("pdf", b"%PDF", marks=pytest.mark.slow), ("png", b"\x89PNG")]
 )
 def test_save_writes_each_format_and_the_same_bytes_again(figure, tmp_path, suffix, start):
     for name in ("a", "b"):

@@ -109,10 +109,7 @@ number = st.floats(-1e300, 1e300, allow_subnormal=True)
 @pytest.mark.filterwarnings("ignore:y is .* nothing to learn", "ignore:.* times as far from all other values")
 @pytest.mark.slow
 @settings(max_examples=30, deadline=None)
-@given(
-    st.lists(st.tuples(number, number), min_size=2, max_size=12),
-    st.data(),
-)
+@given(st.lists(st.tuples(number, number), min_size=2, max_size=12), st.data())
 def test_any_finite_numbers_give_finite_predictions(rows, data):
     y = data.draw(st.lists(number, min_size=len(rows), max_size=len(rows)))
     found = KANRegressor().fit(np.array(rows), y).predict(np.array(rows))

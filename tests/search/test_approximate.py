@@ -30,11 +30,7 @@ def rmse(result, function, features=2):
 def test_a_composition_is_learned_to_nine_digits_in_the_shape_that_was_given():
     heard = []
     result = approximate(
-        Regression(*samples(exp_sin)),
-        width=[2, 1, 1],
-        domain=(-1, 1),
-        starts=3,
-        progress=heard.append,
+        Regression(*samples(exp_sin)), width=[2, 1, 1], domain=(-1, 1), starts=3, progress=heard.append
     )
     assert rmse(result, exp_sin) < 1e-8
     grids = [phase.grid_size[0] for phase in result.phases]

@@ -13,12 +13,7 @@ from edgewise.gam.families.categorical import Multinomial
 from edgewise.gam.families.exponential import Bernoulli, Gaussian
 from edgewise.gam.policy import AdditivePolicy
 from edgewise.outcomes import Budget
-from edgewise.search.candidates import (
-    Candidate,
-    FitCache,
-    Samples,
-    estimated,
-)
+from edgewise.search.candidates import Candidate, FitCache, Samples, estimated
 from edgewise.search.comparisons import left_out
 from edgewise.search.inference import _polynomial_tests, _with_own_ridges, parameter_factor
 from edgewise.search.nested import Search

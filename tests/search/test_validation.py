@@ -3,13 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.search.validation import (
-    LARGEST_ERROR,
-    clipped_squares,
-    folds,
-    mean_and_error,
-    paired_gain,
-)
+from edgewise.search.validation import LARGEST_ERROR, clipped_squares, folds, mean_and_error, paired_gain
 
 
 @pytest.mark.parametrize("rows", [2, 3, 17, 100])

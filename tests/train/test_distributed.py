@@ -252,14 +252,6 @@ def follow_one_that_is_stopped(number, part, folder):
 follow_one_that_is_stopped.timeout = 4
 
 
-@pytest.mark.slow
-def test_a_leading_process_that_is_stopped_ends_all_others_after_the_time_out(tmp_path):
-    codes, said = run(3, follow_one_that_is_stopped, tmp_path)
-    assert codes == [-signal.SIGKILL, 3, 3], said
-    for number in (1, 2):
-        assert f"ProcessError: process {number} of 3 heard nothing from another one, which has ended" in said[number]
-
-
 def test_one_process_of_several_is_a_plain_fit(one_process):
     plain, shared = small(), small()
     problem = problem_of("tensors", slice(None))

@@ -31,10 +31,7 @@ def kan(width, grid_size=4):
 
 @pytest.mark.parametrize(
     ("function", "width", "rows"),
-    [
-        (additive, (2, 1), 200),
-        pytest.param(product, (2, 2, 1), 200, marks=pytest.mark.slow),
-    ],
+    [(additive, (2, 1), 200), pytest.param(product, (2, 2, 1), 200, marks=pytest.mark.slow)],
 )
 def test_the_error_against_the_function_is_a_fraction_of_the_noise(function, width, rows):
     """A twelfth of the rows as degrees of freedom leave a quarter of the noise, here 0.025."""

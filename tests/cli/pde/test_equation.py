@@ -50,10 +50,7 @@ def test_a_file_may_import_its_neighbours(written, tmp_path):
         ("import nothing_of_the_kind\n", r"^mine\.py, line 1: ModuleNotFoundError: "),
         ("x = 1\n", r"mine\.py must define `problem`, as problem = PDE\(.*\), got no such name$"),
         ("problem = 3\n", r"mine\.py must define `problem`.*, got int$"),
-        (
-            "raise SystemExit(3)\n",
-            r"must define `problem` without ending the process, it ended with exit code 3$",
-        ),
+        ("raise SystemExit(3)\n", r"must define `problem` without ending the process, it ended with exit code 3$"),
         (START + "problem = PDE(lambda u: u.t, Time(0, 1), [])\n", r"^mine\.py, line 3: conditions at the start must"),
         (DECAY + "exact = lambda t: t[:3]\n", r"^`exact` must fit the problem: solution must be a number"),
         (DECAY + "exact = {'v': 1.0}\n", r"^`exact` must fit the problem: solution must be given for fields among u"),

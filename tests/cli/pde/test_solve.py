@@ -11,6 +11,7 @@ from edgewise.cli.pde import results
 from edgewise.cli.pde import solve as command
 from edgewise.cli.pde.equation import open_equation
 from edgewise.cli.pde.results import SolveJob
+from edgewise.cli.shared.folder import SOLUTION_NAMES
 from edgewise.cli.terminal.console import Screen
 from edgewise.pde import solve as real
 from edgewise.pde.storage import load_solution
@@ -79,9 +80,10 @@ def test_the_command_solves_as_the_function_does(edgewise, heat):
 @pytest.mark.slow
 def test_an_equation_with_its_files(edgewise, heat, tmp_path):
     out = tmp_path / "out"
-    done = edgewise("solve", heat, "--tolerance", "0.5", "--out", out)
-    assert done.code == 0
+    done = edgewise("solve", heat, "--tolerance", "0.5", "--vtk", "--out", out)
+    assert done.code == 0 and sorted(path.name for path in out.iterdir()) == sorted(SOLUTION_NAMES)
     facts = json.loads((out / "solution.json").read_text())
+    assert facts["command"].endswith("heat.py --tolerance 0.5 --vtk") and facts["domain"]["box"]["x"] == [0.0, 1.0]
     assert facts["options"] | {"equation": str(heat), "tolerance": 0.5} == facts["options"]
     assert number("relative L2 error", done.out) == pytest.approx(facts["errors"]["all"]["relative_l2"], rel=0.1)
     assert f"Wrote {out}: solution.safetensors, solution.png" in done.out

@@ -5,14 +5,7 @@ import json
 import pytest
 from matplotlib.figure import Figure
 
-from edgewise.cli.shared.opening import (
-    FIGURE_ENDINGS,
-    Kind,
-    check_ending,
-    check_out,
-    find_written,
-    plan_figure,
-)
+from edgewise.cli.shared.opening import FIGURE_ENDINGS, Kind, check_ending, check_out, find_written, plan_figure
 from edgewise.errors import FileError, InputError
 from edgewise.plot import save
 from edgewise.plot.style import FORMATS

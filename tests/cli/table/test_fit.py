@@ -2,10 +2,6 @@
 
 import errno
 import json
-import os
-import signal
-import subprocess
-import sys
 from contextlib import contextmanager
 
 import numpy as np
@@ -33,11 +29,7 @@ def test_regression_with_all_comparisons(edgewise, numbers, tmp_path):
     assert "On the 12 test rows the R² of the KAN is" in done.out
     assert sorted(path.name for path in out.iterdir()) == sorted(NAMES)
     found = json.loads((out / "metrics.json").read_text())
-    assert [row["model"] for row in found["comparison"]] == [
-        "KAN",
-        "linear regression",
-        "gradient boosting",
-    ]
+    assert [row["model"] for row in found["comparison"]] == ["KAN", "linear regression", "gradient boosting"]
     assert found["rows"] == {"table": 60, "training": 48, "test": 12}
     options = "--effort low --formulas 2"
     assert found["command"] == f"edgewise fit {numbers} --target y {options}"
@@ -75,7 +67,6 @@ ROWS = "".join(f"{i % 7},{i * i % 11},{i % 5 + 0.5}\n" for i in range(30))
 @pytest.mark.parametrize(
     ("text", "target", "message"),
     [
-        ("", "y", "got an empty file"),
         ("a,b,y\n", "y", "rows"),
         ("a,b,y\n1,2,3\n", "y", "at least two rows"),
         ("a,b,y\n1,2,3\n2,3,4\n", "y", "at least 3 rows"),
@@ -89,13 +80,11 @@ ROWS = "".join(f"{i % 7},{i * i % 11},{i % 5 + 0.5}\n" for i in range(30))
         ("a,b,y\n1,inf,3\n" + ROWS, "y", "column 'b' must hold finite numbers, got inf in row 1"),
         ("a,b,y\n1,2,inf\n" + ROWS, "y", "finite"),
         ("a,b,y\n" + "".join(f"2024-05-{i + 1:02},{i % 4},{i % 5}.5\n" for i in range(25)), "a", "holds dates"),
-        (",".join(f"c{i}" for i in range(100_000)) + "\n", "c1", "at most 10,000 columns"),
-        (b"a,b,y\n\xff\xfe,2,3\n" + ROWS.encode(), "y", "UTF-8"),
     ],
 )
 def test_bad_tables(refused, tmp_path, text, target, message):
     table, out = tmp_path / "t.csv", tmp_path / "out"
-    table.write_bytes(text if isinstance(text, bytes) else text.encode())
+    table.write_text(text)
     options = [] if target is None else ["--target", target]
     sentence = refused("fit", table, *options, "--out", out)
     assert message in sentence
@@ -114,8 +103,6 @@ def test_bad_tables(refused, tmp_path, text, target, message):
         (["--target", "y", "--group", "nope"], "--group must name a column"),
         (["--target", "y", "--test", "0"], "--test must be a share above 0 and at most 0.9, got 0"),
         (["--target", "y", "--test", "0.95"], "--test must be a share above 0 and at most 0.9, got 0.95"),
-        (["--target", "y", "--test", "nan"], "--test must be a share"),
-        (["--target", "y", "--time-limit", "0"], "--time-limit must be a positive number"),
         (["--target", "y", "--time-limit", "-1"], "--time-limit must be a positive number"),
         (["--target", "y", "--delimiter", "abc"], "delimiter must be one character"),
         (["--target", "colour", "--task", "regression"], "must hold numbers"),
@@ -186,35 +173,6 @@ def test_ctrl_c_in_training_keeps_the_best_model(edgewise, numbers, tmp_path, mo
     assert done.code == 0 and f"Wrote {out / 'report.html'}" in done.out
     assert f"the {rows['test']:,} test rows of numbers.csv" in done.out
     assert "interrupted" in (out / "report.html").read_text().lower()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_a_real_sigint(tmp_path):
-    out = tmp_path / "out"
-    # A shell's background jobs, and so their tests, are born deaf to this signal.
-    hear = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    program = f"{hear}; import edgewise.cli.table.fit; from edgewise.cli import main; main()"
-    command = [sys.executable, "-c", program, "fit", "knots", "--out", str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        for line in process.stdout:
-            if line.startswith("Split:"):
-                break
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(2)  # into the training, which takes half a minute or more
-        process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=300)
-    finally:
-        process.kill()
-    assert errors.startswith("edgewise: Ctrl-C; ending and keeping what there is\n")
-    if process.returncode == 130:  # on a slow machine there was no model yet
-        assert errors.endswith("edgewise: interrupted; nothing was kept\n") and not out.exists()
-        return
-    assert process.returncode == 0, errors
-    assert "The training was interrupted" in rest
-    # Finished parts are kept as well where the machine is so slow that the run has taken some time.
-    assert {path.name for path in out.iterdir()} - {".resume"} == set(NAMES) - {"report.html"}
 
 
 @pytest.mark.slow

@@ -7,13 +7,7 @@ from edgewise.nn.mlp import MLP
 def test_a_fitted_model(edgewise, models):
     done = edgewise("info", models / "kinds")
     assert done.code == 0
-    for text in (
-        "KAN, nodes 2-4",
-        "degree 3, ",
-        "'kind', 4 classes",
-        "high, low, middle, odd",
-        "--effort low",
-    ):
+    for text in ("KAN, nodes 2-4", "degree 3, ", "'kind', 4 classes", "high, low, middle, odd", "--effort low"):
         assert text in done.out
     assert "accuracy" in done.out and "on 12 test rows, trained on 49 rows" in done.out
     assert "a: a number" in done.out

@@ -13,11 +13,7 @@ from edgewise.cli.shared.source import columns_csv
 
 def test_csv_of_classes_with_awkward_names():
     columns = prediction_columns(
-        "kind",
-        np.array(['a,"b"', "c"], dtype=object),
-        np.array([[0.75, 0.25], [1e-9, 1]]),
-        ('a,"b"', "c"),
-        None,
+        "kind", np.array(['a,"b"', "c"], dtype=object), np.array([[0.75, 0.25], [1e-9, 1]]), ('a,"b"', "c"), None
     )
     assert list(csv.reader(io.StringIO(columns_csv(np.array([3, 9]), {"name": ["x", "y"], **columns})))) == [
         ["row", "name", "predicted kind", 'p(a,"b")', "p(c)"],

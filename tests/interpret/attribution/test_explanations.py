@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.interpret.attribution.effects import (
-    central_range,
-    evaluation_points,
-    partial_dependence,
-    shapley_shares,
-)
+from edgewise.interpret.attribution.effects import central_range, evaluation_points, partial_dependence, shapley_shares
 from edgewise.interpret.attribution.explanations import explain_global, explain_local
 
 

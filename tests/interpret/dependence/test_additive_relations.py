@@ -6,11 +6,7 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.interpret.dependence.additive_relations import (
-    bound_together,
-    relations,
-    subsets_of,
-)
+from edgewise.interpret.dependence.additive_relations import bound_together, relations, subsets_of
 
 
 def toy(rows=1000):

@@ -116,10 +116,5 @@ def test_noise_neither_hides_nor_adds_structure():
     combinations = {(s.kind, s.inputs): s.coefficient for s in result.symmetries}
     assert combinations["product", (0, 1)] == pytest.approx(1, abs=0.02)
     assert combinations["sum", (2, 3)] == pytest.approx(-1, abs=0.02)
-    assert set(combinations) <= {
-        ("product", (0, 1)),
-        ("sum", (2, 3)),
-        ("general", (0, 2, 3)),
-        ("general", (1, 2, 3)),
-    }
+    assert set(combinations) <= {("product", (0, 1)), ("sum", (2, 3)), ("general", (0, 2, 3)), ("general", (1, 2, 3))}
     assert structure(fitted, points(4)).symmetries == ()  # without noise stated, errors count as structure

@@ -23,10 +23,7 @@ def noise(rows, size):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "function",
-    [
-        lambda a, b, c: 3 * a * b * c,
-        lambda a, b, c: a * b + torch.sin(math.pi * c),
-    ],
+    [lambda a, b, c: 3 * a * b * c, lambda a, b, c: a * b + torch.sin(math.pi * c)],
     ids=["triple product", "product and effect"],
 )
 def test_three_of_a_hundred(function):

@@ -6,11 +6,7 @@ import pytest
 import torch
 
 import edgewise
-from edgewise.interpret import (
-    edit,
-    formula,
-    suggest_functions,
-)
+from edgewise.interpret import edit, formula, suggest_functions
 from edgewise.nn.model import KAN
 from edgewise.train import Regression, fit
 

@@ -9,15 +9,7 @@ from matplotlib.figure import Figure
 from tests.plot.solutions import PLANE, untrained
 
 from edgewise.pde import PDE, Box, Dirichlet, Interface, Interval, diffusion
-from edgewise.plot.pde.maps import (
-    color_range,
-    cut_out,
-    draw_interfaces,
-    draw_map,
-    filled,
-    outline_of,
-    with_breaks,
-)
+from edgewise.plot.pde.maps import color_range, cut_out, draw_interfaces, draw_map, filled, outline_of, with_breaks
 from edgewise.plot.pde.slices import slice_of
 
 

@@ -130,11 +130,7 @@ def test_a_callback_can_end_the_fit():
 def test_a_loss_that_explodes_leaves_the_last_good_model(batch_size):
     model = MLP([2, 8, 1], activation="relu", dtype=torch.float32)
     report = fit(
-        model,
-        Regression(*samples(dtype=torch.float32)),
-        Adam(lr=1e18, schedule=None),
-        steps=50,
-        batch_size=batch_size,
+        model, Regression(*samples(dtype=torch.float32)), Adam(lr=1e18, schedule=None), steps=50, batch_size=batch_size
     )
     assert report.stopped == "nonfinite"
     assert report.message.startswith("The loss or its gradient became ")
