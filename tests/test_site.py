@@ -90,10 +90,10 @@ def test_code_runs(page, monkeypatch, tmp_path, capsys):
     """
     pytest.importorskip("pandas")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(inspect.unwrap(solve).__kwdefaults__, "budget", 0.05)
+    monkeypatch.setitem(inspect.unwrap(solve).__kwdefaults__, "budget", 0.02)
     names = {"__name__": "page"}
     for code in code_of(page):
-        *first, last = ast.parse(re.sub(r"(time_limit=)\d+\)", r"\g<1>3)", code)).body
+        *first, last = ast.parse(re.sub(r"(time_limit=)\d+\)", r"\g<1>1)", code)).body
         shown = isinstance(last, ast.Expr) and CELL.search(page.read_text("utf-8"))
         capsys.readouterr()
         with warnings.catch_warnings():
