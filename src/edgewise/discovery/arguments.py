@@ -28,13 +28,14 @@ def checked_options(options: object, names: tuple[str, ...], rows: int) -> Formu
     unknown = [name for name in (*options.required, *(set(options.units) - {"y"})) if name not in names]
     if unknown:
         raise InputError(f"options must name inputs among {', '.join(names)}, got {unknown[0]!r}")
-    for _ in dimensional_symmetries(names, options.units):  # an error of units is that of the caller, not of a stage
-        break
+    next(iter(dimensional_symmetries(names, options.units)), None)  # raises InputError for units that do not fit
+    # Weights of rows become an array.
     if options.weights is not None:
         weights = np.asarray(options.weights, dtype=np.float64)
         if weights.shape != (rows,) or not np.isfinite(weights).all() or weights.min() < 0 or weights.max() == 0:
             raise InputError(f"options.weights must be {rows} numbers of at least 0, one for each row")
         options = replace(options, weights=weights)
+    # A structure and groups are read once here, so that an error in them is one of the arguments.
     if options.structure:
         read_template(options.structure, names)
         if options.guesses or options.units:
@@ -80,6 +81,7 @@ def column_names(x: object) -> list[str] | None:
         return None
     names = [str(name) for name in columns]
     for name, key in zip(names, columns, strict=True):
+        # Texts of numbers become numbers; dates would, too, and are refused.
         column = np.asarray(x[key])  # type: ignore[index]
         try:
             if column.dtype.kind in "mM":
@@ -107,6 +109,7 @@ def _numbers(values: object, name: str) -> np.ndarray:
             received = repr(values)
         else:
             received = type(values).__name__
+        # The text that is no number, as the message of numpy names it.
         text = str(error).partition("could not convert string to float: ")[2]
         if text.startswith("np.str_("):  # numpy's own way to show an element of an array of text
             text = text.removeprefix("np.str_(").removesuffix(")")

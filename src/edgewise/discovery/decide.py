@@ -122,14 +122,14 @@ def decided_front(
     known = some([each for each in map(loss.judged, nodes) if each is not None])
     if problem.options.required:  # a constant has no inputs
         known = [each for each in known if each.expression != mean] or known
-    # Those that may be chosen, the most accurate first: the exact ones, or those near the best.
+    # Candidates of the choice, the most accurate first: the exact formulas, or the formulas near the best.
     front = front_of(_best_of_each_size(known, loss.exact), loss.exact)
     ordered = sorted(front, key=lambda each: (max(each.held, loss.exact), each.symbols))
     most = SETTINGS.near_the_best * ordered[0].held
     if ordered[0].held <= loss.exact:
         most = loss.exact
     near = [each for each in ordered if each.held <= most][: SETTINGS.most_finished]
-    # These lose what the rows do not ask for; the longer forms stay beside them.
+    # Their forms without what the rows do not ask for; the longer forms stay beside these.
     noise = NoiseTest(problem.x)
     finished = [_finished(each, loss, noise) for each in near]
     known += [each for each in finished if each is not None]
@@ -145,6 +145,8 @@ def _level_forms(choice: FrontEntry, known: Sequence[Squared], loss: SquaredLoss
     problem = loss.problem
     x = problem.held_x
     values = evaluate(chosen.expression, x)
+    # Formulas of another form, no longer than the choice, whose values differ from its values by more than a small
+    # share of its error.
     rivals: list[Squared] = []
     forms = {_form(chosen.expression)}
     for each in sorted(known, key=lambda candidate: candidate.held):
@@ -201,7 +203,7 @@ def _powers_in_front(
 
 
 def _form(node: Expression) -> str:
-    """What formulas have in common that differ in their constants, in the order of their terms and factors alone."""
+    """A text that is equal for formulas that differ only in constants and in the order of terms and factors."""
     parts = sorted(form for form in map(_form, node.parts) if form)
     match node:
         case Number():
@@ -269,6 +271,8 @@ class SquaredLoss:
         y = whole.y
         weight = whole.weights
         fitted = self.fitted(candidate.expression, whole)
+        # Constants from all rows. With noise they lose the digits that the rows do not decide, and exponents become
+        # free; columns far from zero are counted from a round number.
         node = candidate.expression if fitted is None else fitted.expression
         if fitted is not None and fitted.loss > EXACT.loss(weighted_variance(y, weight)):
             node = counted_from_origins(node, origins(x))  # years from 1990, say, instead of from 0
@@ -278,6 +282,7 @@ class SquaredLoss:
                 free = node if fitted is None else fitted.expression
             rounded = simplify(in_usual_form(with_decided_digits(free, x, y, weight)))
             node = rounded if np.isfinite(evaluate(rounded, x)).all() else node
+        # The form that people write, and standard errors of its constants.
         node = with_leading_plus(with_merged_roots(node))
         errors, exponent_errors = errors_of(node, x, y, weight)
         entry = FrontEntry.from_data(Formula(node, whole.names), x, y, weights=weight)
@@ -311,7 +316,9 @@ class SquaredLoss:
         squares = [share * (evaluate(entry.formula.expression, whole.x) - whole.y) ** 2 for entry in entries]
         constants = [len(free_places(entry.formula.expression)) for entry in entries]
         rows = len(whole.y)
-        price = max(float(squares[best].mean()), ABOVE_ZERO) * math.log(rows) / rows  # Schwarz's, of one constant
+        price = max(float(squares[best].mean()), ABOVE_ZERO) * math.log(rows) / rows  # Schwarz's price of a constant
+        # Vuong's test of the paired differences on all rows, with the correction for the numbers of constants, beside
+        # the rule of one standard error on the held-out rows.
         places = []
         for place, candidate in enumerate(front):
             difference = squares[place] - squares[best]
@@ -376,6 +383,7 @@ class SquaredLoss:
         best = min(short, key=lambda entry: entry.validation)
         squares = problem.held_squares(best.formula.expression)
         of_smooth = self._squares_of_smooth(len(squares))
+        # Shares of the variance explained on held-out rows, compared by a paired test.
         explained = [float(r_squared(float(each.mean()), problem.held_variance)) for each in (squares, of_smooth)]
         if explained[1] <= 0 or is_as_good(squares, of_smooth):
             return ""
@@ -396,6 +404,7 @@ def _finished(candidate: Squared, loss: SquaredLoss, noise: NoiseTest) -> Square
     x = problem.x
     y = problem.y
     weight = problem.weights
+    # Backward elimination of terms, factors and functions.
     fitted = FittedExpression(candidate.expression, candidate.fit.loss, ())
     fitted = pruned(fitted, x, y, weight=weight, budget=budget)
     is_exact = fitted.loss <= EXACT.loss(weighted_variance(y, weight))
@@ -404,6 +413,7 @@ def _finished(candidate: Squared, loss: SquaredLoss, noise: NoiseTest) -> Square
         if form is None:
             return None
         fitted = loss.fitted(form, problem) or fitted
+    # Constants in closed form, where nothing but noise is left; each may make a shorter form possible.
     is_complete = is_exact or noise.passes(y - evaluate(fitted.expression, x), weight)
     for _ in range(2):
         node = shortest_form(fitted.expression, x, budget)

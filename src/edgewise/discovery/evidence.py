@@ -127,6 +127,7 @@ def _counted_sum(node: Expression, terms: Sequence[Expression], origin: dict[int
                 others.append(shifted if factor.value == 1 else Multiply((factor, shifted)))
             case _:
                 others.append(term)
+    # a x + b = a (x - origin) + (b + a origin).
     if not numbers or not shifts:
         return node
     return Add((*others, Number(sum([*numbers, *shifts]))))
@@ -148,6 +149,7 @@ def with_lines_for_two_values(node: Expression, x: np.ndarray) -> Expression:
     def line_of(part: Expression) -> Expression | None:
         match part, used_variables(part):
             case Call() | Power(), [column] if column in columns:
+                # The line through the values of the function at the two values of its column.
                 ends = x[[x[:, column].argmin(), x[:, column].argmax()]]
                 low, high = evaluate(part, ends)
                 if np.isfinite([low, high]).all():
@@ -190,6 +192,7 @@ def _with_one_line(node: Expression, x: np.ndarray) -> Iterator[Expression]:
             with np.errstate(all="ignore"):
                 values = evaluate(node, x)
                 inner = evaluate(argument, x)
+            # Simple linear regression of the function on its argument.
             spread = float(np.std(inner))
             if np.isfinite(values).all() and np.isfinite(inner).all() and spread > 0 and np.std(values) > 0:
                 slope = float(np.mean((inner - inner.mean()) * (values - values.mean()))) / spread**2
@@ -197,6 +200,7 @@ def _with_one_line(node: Expression, x: np.ndarray) -> Iterator[Expression]:
                 if np.var(rest) <= SETTINGS.nearly_straight * np.var(values):
                     offset = float(values.mean() - slope * inner.mean())
                     yield Add((Multiply((Number(slope), argument)), Number(offset)))
+    # The same for each part below.
     parts = node.parts
     for place, part in enumerate(parts):
         for other in _with_one_line(part, x):
@@ -215,6 +219,7 @@ def determines_slopes(
     root = root_weights(weight, len(x))
     loss = float(np.mean(((evaluate(free, x) - y) * root) ** 2))
     most = loss + CHI_SQUARE_99 * max(variance, loss) / len(y)
+    # Functions that are steps where their slopes are large, one by one and all together.
     found = (part for part in walk(free) if isinstance(part, Call) and part.name in STEP_LIKE)
     functions = list(dict.fromkeys(found))
     groups = [[part] for part in functions]
@@ -250,6 +255,8 @@ def _may_be_steps(
                 return Add((argument, Number(2 * shift)))
         return None
 
+    # The profile likelihood at slopes 2, 4, 8, ... times the fitted ones: the threshold stays, the other constants are
+    # fitted.
     arguments = np.column_stack(columns)
     for _ in range(SETTINGS.doublings):
         arguments = np.clip(2 * arguments, np.negative(limits), limits)
@@ -290,6 +297,7 @@ def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray, weight: 
     jacobian = derivatives[:, places]
     if not places or len(y) <= len(places) or not (np.isfinite(predicted).all() and np.isfinite(jacobian).all()):
         return node
+    # Normal equations with columns scaled to length 1, and the residual variance.
     root = root_weights(weight, len(y))
     jacobian = jacobian * root[:, None]
     squares = float(np.sum(((predicted - y) * root) ** 2))
@@ -298,6 +306,7 @@ def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray, weight: 
     gram = (jacobian / scale).T @ (jacobian / scale)
     left = list(range(len(places)))
     while left:
+        # Standard error of the constant given the ones that are rounded already.
         covariance = np.linalg.pinv(gram[np.ix_(left, left)], hermitian=True)
         place = places[left[0]]
         error = math.sqrt(variance * max(float(covariance[0, 0]), 0.0)) / scale[left[0]]
@@ -306,12 +315,14 @@ def with_decided_digits(node: Expression, x: np.ndarray, y: np.ndarray, weight: 
             unit = 10.0 ** math.floor(math.log10(error))
             if abs(rounded) < 1e15 * unit:
                 rounded = float(f"{round(rounded / unit) * unit:.15g}")
+        # The others move to their least-squares values given the rounded one.
         if covariance[0, 0] > 0:
             move = (rounded - values[place]) * scale[left[0]] * covariance[:, 0] / covariance[0, 0]
             for k, change in zip(left[1:], move[1:], strict=True):
                 values[places[k]] += change / scale[k]
         values[place] = rounded
         left = left[1:]
+    # The rounded formula is taken if its sum of squares is higher by no more than chance explains for these constants.
     exact = [number.exact for number in numbers_of(node)]
     candidate = simplify(with_constants(node, values.tolist(), exact))
     with np.errstate(all="ignore"):

@@ -143,6 +143,7 @@ def find_formula(
     >>> front.stopped.value
     'converged'
     """
+    # Arguments are checked once, here.
     columns = column_names(x)
     if names is None:
         names = columns
@@ -171,6 +172,7 @@ def planned_budget(time_limit: float | None, usual: float, outputs: int = 1) -> 
 def _front(search: Search) -> Front:
     """The front of a search, of rows with a weight above 0 and of columns that are divided where they are extreme."""
     x, y, options = rows_with_weight(search.x, search.y, search.options)
+    # Powers of ten of columns whose squares would overflow or underflow.
     powers = [power_of_ten(column, name) for column, name in zip(x.T, search.names, strict=True)]
     target = target_power(y)
     search = replace(search, x=x, y=y, options=options)
@@ -180,6 +182,7 @@ def _front(search: Search) -> Front:
         return _family(search)
     if not any((*powers, target)):
         return search.front()
+    # The search in divided units; its front is written in those of the caller.
     guesses = tuple(in_divided_units(guess, powers, target) for guess in options.guesses)
     columns = np.column_stack([divided(column, power) for column, power in zip(x.T, powers, strict=True)])
     search = replace(search, x=columns, y=divided(y, target), options=replace(options, guesses=guesses))
@@ -195,6 +198,7 @@ def class_law(search: Search, log_odds: np.ndarray | None = None) -> Front:
     if len(np.unique(y)) < 2:
         raise InputError("y must have rows of both classes, got one class")
     check_sizes(search.x, y, search.names)
+    # A random subset of rows of a weight above 0, of which a share is held out.
     order = np.random.default_rng(search.seed).permutation(len(y))[: SETTINGS.most_deciding_rows]
     if options.weights is not None:
         order = order[options.weights[order] > 0]
@@ -270,6 +274,7 @@ def _family(search: Search) -> Front:
     """The front of laws that groups of rows share up to constants, see `FamilySearch`."""
     labels, codes = checked_groups(search.options.groups, len(search.y))
     order = np.random.default_rng(search.seed).permutation(len(codes))[: SETTINGS.most_deciding_rows]
+    # Rows are held out in each group (stratified sampling).
     by_group = [_split(order[codes[order] == group]) for group in range(len(labels))]
     kept, held = (np.sort(np.concatenate(rows)) for rows in zip(*by_group, strict=True))
     search = replace(search, options=replace(search.options, groups=None))

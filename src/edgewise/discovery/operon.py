@@ -43,11 +43,12 @@ SETTINGS = OperonSettings()
 
 
 def evolved_by_operon(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
-    """Search expressions with pyoperon until the budget is over: the front of each run; a `Stage`."""
+    """Yield the Pareto fronts of runs of pyoperon until the budget is over; a `Stage`."""
     regressor = import_module("pyoperon.sklearn").SymbolicRegressor
     symbols = [OPERON_SYMBOLS[name] for name in problem.options.operators if name in OPERON_SYMBOLS]
     seed = problem.seed
     while not budget.is_over:
+        # One run of genetic programming with two objectives (NSGA-II): accuracy and length.
         run = regressor(
             allowed_symbols=",".join([*symbols, "constant", "variable"]),
             objectives=["r2", "length"],
@@ -62,6 +63,7 @@ def evolved_by_operon(problem: LawProblem, budget: Budget) -> Iterator[Expressio
         run.fit(problem.x, problem.y)
         spend(SETTINGS.evaluations * SETTINGS.work * SETTINGS.nodes * len(problem.y))
         seed += 1
+        # Its Pareto front, without formulas that break a rule of the options.
         for member in run.pareto_front_:
             text = run.get_model_string(member["tree"], SETTINGS.digits)
             try:

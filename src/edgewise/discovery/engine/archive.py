@@ -103,7 +103,7 @@ class Archive:
 
     @property
     def front(self) -> list[Judged]:
-        """Those with a smaller held-out error than all shorter ones."""
+        """The Pareto front: expressions with a smaller held-out error than all shorter ones."""
         return pareto(self, size=lambda judged: judged.symbols, loss=lambda judged: judged.held)
 
     @property
@@ -143,10 +143,13 @@ class Archive:
         symbols = complexity(expression)
         if not obeys(expression, problem.options, problem.names):
             return None
+        # Expressions that a fit would make equal are judged once.
         key = _rounded_constants(expression)
         if key in self._seen:
             return None
         self._seen.add(key)
+        # No fit where nothing is free or nothing is left to fit, nor from a start that is hopeless beside the best of
+        # the same size.
         error = self._error(expression)
         best = min((j.error for size, some in self.by_size.items() if size <= symbols for j in some), default=math.inf)
         if error > EXACT.error and free_places(expression):
@@ -168,6 +171,7 @@ class Archive:
         x = self.problem.x
         y = self.problem.y
         weight = self.problem.weights
+        # A few Levenberg-Marquardt steps on a subset of rows.
         if self._some is not None:
             quick = fit_constants(
                 expression,
@@ -180,6 +184,7 @@ class Archive:
             if quick is None:
                 return None
             expression = quick.expression
+        # A few on all rows, and many where the error is near the best.
         fitted = fit_constants(expression, x, y, steps=SETTINGS.quick_steps, weight=weight, budget=self.budget)
         if fitted is None:
             return None
@@ -194,9 +199,11 @@ class Archive:
         judged = self._judged(expression, source)
         if judged is None:
             return None
+        # Closed forms of the constants of an exact expression, if it stays exact with them.
         if judged.is_exact:
             closed = self._judged(self.with_closed_constants(judged.expression), source)
             judged = closed if closed is not None and closed.is_exact else judged
+        # The most accurate few of each size.
         some = self.by_size.setdefault(judged.symbols, [])
         some.append(judged)
         some.sort(key=lambda each: each.held)
@@ -212,10 +219,12 @@ class Archive:
         weight = self.problem.weights
         budget = self.budget.at_most(SETTINGS.most_shortening)
         expression = with_double_angles(with_joined_waves(shortest_form(expression, x, budget)))
+        # Closed forms of the refitted constants.
         fitted = fit_constants(expression, x, y, steps=SETTINGS.full_steps, weight=weight, budget=self.budget)
         if fitted is None:
             return expression
         fitted = recognise(fitted, x, y, weight=weight, budget=self.budget)
+        # The shortest of: the form as it is, the expanded one with completed squares, and that one shortened.
         forms = [shortest_form(fitted.expression, x, budget)]
         forms += [with_completed_squares(expanded(form)) for form in forms]
         forms += [shortest_form(forms[-1], x, budget)]

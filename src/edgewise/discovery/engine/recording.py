@@ -35,6 +35,7 @@ class Recording:
         self.budget = budget
         self.work = 0.0
         self.seconds = 0.0
+        # The clocks of this run, and stages and formulas that earlier parts of the run have recorded.
         self._began = budget.work
         self._last = time.monotonic()
         self._done: set[tuple[str, tuple[str, ...]]] = set()

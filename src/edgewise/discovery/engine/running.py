@@ -59,7 +59,7 @@ SETTINGS = EngineSettings()
 
 @dataclass(frozen=True)
 class Stages:
-    """The stages of a search; those left out are skipped."""
+    """The stages of a search; a stage that is left out is skipped."""
 
     first: Sequence[Stage] = ()  # run once, on the whole problem
     quick: Sequence[Stage] = (least_squares_laws,)  # run on the problem and on every smaller problem
@@ -147,15 +147,18 @@ class Engine:
     def run(self) -> None:
         """Run all stages until the budget is over, a law is found or there is nothing more to try."""
         whole = Branch(self.archive.problem)
+        # Guesses of the user, then cheap sums.
         for guess in self.archive.problem.options.guesses:
             self.archive.judge(guess, "guess")
         for stage in self.stages.first:
             self.budget.report("sums of simple terms")
             self._run(stage, whole, self.budget.share(SETTINGS.simple_sums_share))
+        # Best-first search through smaller problems, then problems that fall into parts, then enumeration.
         self._reduce(whole, self.budget.share(SETTINGS.reducing_share))
         self._end_soon_if_complete()
         self._separate(self.budget.share(SETTINGS.separating_share))
         self._enumerate()
+        # Curves on the whole problem, then a last search with the work that is left.
         if self.stages.smooth is not None and not self.is_done:
             share = 1.0 if self.stages.search is None else SETTINGS.smooth_share
             self._run(self.stages.smooth, whole, self.budget.share(share))
@@ -187,6 +190,7 @@ class Engine:
             waiting.sort(key=lambda branch: (branch.inputs, branch.error))
             branch = waiting.pop(0)
             self.branches.append(branch)
+            # Quick stages on the problem of fewest inputs.
             for stage in self.stages.quick:
                 self._run(stage, branch, budget)
                 if self.is_done or budget.is_over:
@@ -198,6 +202,7 @@ class Engine:
                 or len(branch.sentences) >= SETTINGS.most_depth
             ):
                 continue
+            # Its reductions wait for their turn; equal problems, known by a few rows, are worked on once.
             self.budget.report(f"smaller problems of {branch.inputs} inputs")
             for reduction in self._fenced("reduction", self.stages.reduce, branch.problem, budget):
                 if isinstance(reduction, NoiseEstimate):
@@ -218,6 +223,7 @@ class Engine:
                 return
             self.budget.report(separation.sentence)
             whole = budget.share(1 / (len(self.separations) - place))
+            # A search of its own for each part, of which the likely laws are kept.
             laws: list[list[Expression]] = []
             for number, problem in enumerate(separation.problems):
                 part = whole.share(1 / (len(separation.problems) - number))
@@ -227,6 +233,7 @@ class Engine:
                 engine.run()
                 self.failures += engine.failures
                 laws.append(likely_laws(archive, separation.error))
+            # The archive fits the constants of each combination to the rows of the whole problem.
             for parts in product(*laws):
                 self._judge(separation.rebuild(parts), branch, "separation")
                 if self.is_done:
@@ -278,6 +285,7 @@ class Engine:
         if not branch.inputs:
             self._judge(Number(float(np.average(branch.problem.y, weights=branch.problem.weights))), branch, "constant")
             return
+        # A stage that an earlier part of the run has completed is not run again.
         name = getattr(stage, "__name__", type(stage).__name__).replace("_", " ")
         if self.recording is not None and self.recording.is_complete(name, branch.sentences):
             return
@@ -313,6 +321,7 @@ class Engine:
                 if item is None:
                     return
                 yield item
+        # Numerical failures end the stage alone, and so does a lack of memory in torch.
         except (*FAILURES, RuntimeError) as error:
             if isinstance(error, RuntimeError) and not is_out_of_memory(error):
                 raise

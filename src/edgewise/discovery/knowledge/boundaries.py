@@ -105,6 +105,7 @@ def fit_class_constants(
         spend(30 * CALL_WORK + len(y) * (20 + 3 * len(places) ** 2))
         if not (np.isfinite(u).all() and np.isfinite(jacobian).all()):
             return None
+        # Probabilities from log-odds, and the Fisher information of the constants.
         p = 0.5 * (1 + np.tanh(u / 2))
         variance = np.maximum(w * p * (1 - p), ABOVE_ZERO)
         losses = w * log_losses(u, y)
@@ -114,6 +115,7 @@ def fit_class_constants(
         sign, size = np.linalg.slogdet(information)
         if sign <= 0 or not np.isfinite(size):
             return None
+        # Leverages are the diagonal of the weighted hat matrix.
         leverage = variance * np.einsum("ij,ji->i", jacobian, np.linalg.solve(information, jacobian.T))
         score = jacobian.T @ (w * (y - p) + leverage * (0.5 - p))
         return -float(losses.sum()) + size / 2, losses, score, information
@@ -265,6 +267,7 @@ def _at_most(log_odds: np.ndarray) -> np.ndarray:
 def _with_scale(node: Expression, x: np.ndarray) -> Expression:
     """A sum as a number times a sum in which the term that varies most has no number: the scale, and the boundary."""
     node = simplify(node)
+    # A number before a sum is multiplied out, then the number of the term of the largest deviation is taken out.
     match node:
         case Multiply((Number() as factor, Add(inner))):
             node = simplify(Add(tuple(Multiply((factor, term)) for term in inner)))
@@ -277,6 +280,7 @@ def _with_scale(node: Expression, x: np.ndarray) -> Expression:
     scale = pairs[leading][0].value
     if pairs[leading][1] is None or not scale or not np.isfinite(sizes).all():
         return node
+    # What is left in the bracket is the boundary, with that term of factor 1.
     terms: list[Expression] = []
     for place, (number, rest) in enumerate(pairs):
         factor = Number(number.value / scale)
@@ -301,6 +305,7 @@ def _with_closed_forms(fitted: ClassFit, x: np.ndarray, y: np.ndarray, weight: n
         for place in free_places(now.node):
             values = np.array(constant_values(now.node))
             exact = [number.exact for number in numbers_of(now.node)]
+            # A closed form stays if the likelihood ratio test at 1 % keeps it, all other constants refitted.
             form = next(iter(convincing_forms(values[place], now.errors[place])), None)
             if form is None or form[0] == 0:
                 continue

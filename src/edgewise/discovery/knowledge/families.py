@@ -204,6 +204,7 @@ class GroupLoss:
         budget = self.budget
         names = self.problem.names
         fitted = candidate.fit
+        # The law refitted to all rows, then again with the closed forms that they decide.
         final = _fitted(fitted.node, fitted.values, rows, budget) or fitted
         columns = rows.with_values(final.values)
         known = recognise(
@@ -215,15 +216,16 @@ class GroupLoss:
         )
         if known.expression != final.node:
             final = _fitted(known.expression, final.values, rows, budget) or final
+        # Simplification may leave constants by group without a place in the law.
         node = simplify(final.node)
         values = final.values
         inputs = rows.x.shape[1]
-        for constant in reversed(range(values.shape[1])):  # one that a closed form made superfluous
+        for constant in reversed(range(values.shape[1])):
             if inputs + constant not in used_variables(node):
                 node = _without_variable(node, inputs + constant, Number(0.0))
                 values = np.delete(values, constant, axis=1)
-        again = _fitted(node, values, rows, budget)
-        final = again or final
+        final = _fitted(node, values, rows, budget) or final
+        # Names of the constants by group that no input has.
         prefix = "c"
         if any(name.startswith("c_") for name in names):
             prefix = "constant"
@@ -248,6 +250,8 @@ class GroupLoss:
         if choice.validation <= self.exact:
             yield "The best formula is exact to rounding."
             return
+        # Groups that were searched alone: the shared law against the law of the group, by a test of their squared
+        # errors at its rows.
         for group, formula in self.own.items():
             part = self.everything.part(np.flatnonzero(self.everything.codes == group))
             shared = part.squares(family.law.expression, family.values)
@@ -278,6 +282,7 @@ class FamilySearch:
         sizes = np.bincount(rows.codes, minlength=count)
         largest = [int(k) for k in np.argsort(-sizes, kind="stable")[: SETTINGS.searched_groups]]
         groups = [k for k in largest if sizes[k] >= SETTINGS.least_searched_rows]
+        # The largest groups one by one; the time of one that ends early goes to the next.
         for place, group in enumerate(groups):
             share = budget.share(SETTINGS.search_share / (len(groups) + 1 - place))
             budget.report(f"group {place + 1} alone")
@@ -287,6 +292,7 @@ class FamilySearch:
             yield from self._shapes(front, part, budget)
             if self.judgement.solved is not None or front.stopped == StopReason.INTERRUPTED:
                 return
+        # All groups together, after a line a y + b by group.
         budget.report("all groups on one scale")
         part = _on_one_scale(rows, count)
         share = budget.share(SETTINGS.search_share)
@@ -332,6 +338,7 @@ def _on_one_scale(rows: Groups, count: int) -> Groups:
         columns = basis.columns(rows.x)[:, 1:]  # the constant belongs to b
         a = np.ones(count)
         b = np.array([rows.y[own].mean() for own in members])
+        # Alternating least squares: h with the lines fixed, then the line of each group with h fixed.
         for _ in range(SETTINGS.scale_turns):
             design = columns * (a[rows.codes] * root)[:, None]
             spend(30 * CALL_WORK * count + 4 * design.size * design.shape[1] / PRODUCT_SPEED)
@@ -340,6 +347,7 @@ def _on_one_scale(rows: Groups, count: int) -> Groups:
             for group, own in enumerate(members):
                 line = np.column_stack([h[own], np.ones(len(own))]) * root[own, None]
                 a[group], b[group] = np.linalg.lstsq(line, rows.y[own] * root[own], rcond=None)[0]
+        # Schwarz's criterion; groups of almost no slope say nothing about h and are left out.
         left = float(np.mean(rows.weights * (a[rows.codes] * h + b[rows.codes] - rows.y) ** 2))
         criterion = n * math.log(max(left, ABOVE_ZERO)) + math.log(n) * basis.terms
         usable = np.abs(a) > SETTINGS.least_scale * np.abs(a).max()
@@ -439,6 +447,8 @@ def _fitted(node: Expression, values: np.ndarray, rows: Groups, budget: Budget) 
     root = np.sqrt(rows.weights)
     everyone = np.arange(len(rows.y))
 
+    # Residuals, and their Jacobian by the shared numbers, dense, and by the constants by group, where each row has
+    # entries in the columns of its group alone.
     def residuals_and_jacobian(free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         own = free[first:].reshape(count, parameters)
         predicted, slopes = values_and_derivatives(shared.formula(free[:first]), rows.with_values(own), by_group)
@@ -448,6 +458,7 @@ def _fitted(node: Expression, values: np.ndarray, rows: Groups, budget: Budget) 
             jacobian[everyone, first + rows.codes * parameters + parameter] = slopes[:, parameter - parameters]
         return (predicted - rows.y) * root, jacobian * root[:, None]
 
+    # Levenberg-Marquardt; standard errors from the Jacobian at the optimum and the residual variance.
     start = np.concatenate([shared.start, values.ravel()])
     limits = LeastSquaresLimits(steps=SETTINGS.steps if len(start) else 0, is_over=lambda: budget.is_over)
     fit = least_squares(residuals_and_jacobian, start, rule=CONSTANT_DAMPING, limits=limits)

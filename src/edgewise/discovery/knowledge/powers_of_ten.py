@@ -58,10 +58,7 @@ def divided(values: np.ndarray, power: int) -> np.ndarray:
 
 def in_divided_units(node: Expression, powers: Sequence[int], target: int) -> Expression:
     """A formula of columns, such as a guess, as one of columns over 10^powers for a target over 10^target."""
-    return _exchanged(node, powers, -target)
 
-
-def _exchanged(node: Expression, powers: Sequence[int], target: int) -> Expression:
     def of_column(part: Expression) -> Expression | None:
         if isinstance(part, Variable) and powers[part.index]:
             return Multiply((Number(10.0 ** powers[part.index]), part))
@@ -69,7 +66,7 @@ def _exchanged(node: Expression, powers: Sequence[int], target: int) -> Expressi
 
     whole = exchanged(node, of_column)
     if target:
-        return Multiply((Number(10.0**target), whole))
+        return Multiply((Number(10.0**-target), whole))
     return whole
 
 
@@ -80,7 +77,7 @@ def in_original_units(front: Front, powers: Sequence[int], target: int, x: np.nd
     unit = 10.0 ** (2 * target)
 
     def written(entry: FrontEntry) -> FrontEntry:
-        node = _exchanged(entry.formula.expression, [-power for power in powers], target)
+        node = in_divided_units(entry.formula.expression, [-power for power in powers], -target)
         with np.errstate(all="ignore"):
             shorter = simplify(node)
             # Powers of 10^-90, say, may underflow once they are collected: then the longer form stays.

@@ -124,6 +124,7 @@ def fitted_parts(
     """Fit all functions of a structure, of which some laws are known; None if no start is finite at all rows."""
     best: PartsFit | None = None
     for with_logs in (False, True):
+        # Rising degrees, until the held-out error has not fallen for some degrees.
         fits: list[PartsFit] = []
         for bases in _growing_bases(template, problem.x, known, with_logs, len(problem.y)):
             if fits and budget.is_over:
@@ -134,6 +135,7 @@ def fitted_parts(
             fitted = _best_start(template, problem, bases, fits[-1] if fits else None, budget)
             if fitted is not None:
                 fits.append(fitted)
+        # The lowest degree within one standard error of the best one.
         if fits:
             leading = min(fits, key=lambda fit: float(fit.squares.mean()))
             chosen = next(fit for fit in fits if fit is leading or is_as_good(fit.squares, leading.squares))
@@ -146,6 +148,7 @@ def _growing_bases(
     template: Template, x: np.ndarray, known: Mapping[int, Expression], with_logs: bool, rows: int
 ) -> Iterator[tuple[Basis, ...]]:
     """Bases of rising degree for all functions, in logarithms of the arguments of a wide range with `with_logs`."""
+    # The range of the arguments of each function over all its places, in logarithms where it is wide.
     ranges = []
     for function in range(len(template.functions)):
         z = np.concatenate([template.arguments(place, x) for place in template.places(function)])
@@ -156,6 +159,7 @@ def _growing_bases(
             ranges.append((np.where(logs, np.log(low), low), np.where(logs, np.log(high), high), logs))
     if with_logs and not any(logs.any() for _, _, logs in ranges):
         return
+    # No more coefficients than the rows determine; with all laws known there is one basis.
     for degree in SETTINGS.polynomial_degrees if len(known) < len(ranges) else SETTINGS.polynomial_degrees[:1]:
         bases = tuple(KnownLaw(known[k]) if k in known else Polynomials(*each, degree) for k, each in enumerate(ranges))
         if degree > 1 and sum(basis.terms for basis in bases) > min(SETTINGS.most_coefficients, rows / ROWS_A_TERM):
@@ -169,6 +173,7 @@ def _best_start(
     """The fit from the one of a lower degree, or from random starts."""
     random = np.random.default_rng([5, problem.seed])
     starts: list[tuple[list[np.ndarray], np.ndarray]] = []
+    # Continuation in the degree: the coefficients of the lower degree, with zeros for the new terms.
     if before is not None:
         longer = [
             np.concatenate([old, np.zeros(basis.terms - len(old))])
@@ -176,6 +181,7 @@ def _best_start(
         ]
         numbers = FreeConstants.of(before.template.outer).start
         starts.append((longer, numbers))
+    # Multistart at low degrees: first every function 1, or the known law itself, then random coefficients about it.
     is_early = all(isinstance(basis, KnownLaw) or basis.degree <= SETTINGS.start_degree for basis in bases)
     for number in range(SETTINGS.starts if is_early or before is None else 0):
         coefficients = [random.normal(size=basis.terms) * (number > 0) for basis in bases]
@@ -283,12 +289,14 @@ def _part_rows(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Arguments, targets and weights of a function at its places, and the size of the derivative by it."""
     template = fit.template
+    # Values of the functions, and the derivatives of the whole by them.
     parts = fit.occurrences(x)
     columns = [template.inputs + place for place in places]
     predicted, derivatives = values_and_derivatives(template.outer, np.column_stack([x, parts]), columns)
     slopes = derivatives[:, -len(columns) :]
     size = float(np.sqrt(np.mean(slopes**2)))
     targets = parts[:, places]
+    # One Newton step towards the target; where the derivative is nearly 0 the row says nothing about the function.
     if len(places) == 1:
         usable = np.abs(slopes) > SETTINGS.least_part_slope * size
         targets = targets + np.where(usable, (y - predicted)[:, None] / np.where(usable, slopes, 1.0), 0.0)

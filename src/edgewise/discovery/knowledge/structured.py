@@ -52,7 +52,7 @@ class StructureSearch:
     """
 
     archive: Archive  # of the whole problem; receives what the stage yields
-    stages: Stages  # those that search for a law of each unknown function
+    stages: Stages  # the search for a law of each unknown function
     template: Template  # the structure
 
     def __post_init__(self) -> None:
@@ -138,10 +138,13 @@ class StructureSearch:
 
     def _combinations(self, laws: dict[int, list[Expression]], fit: PartsFit) -> Iterator[Expression]:
         """Combinations of laws, whose constants the archive fits together; the laws of the best one are kept."""
+        # As many laws of each function that the product of their numbers stays within the limit.
         most = max(1, int(SETTINGS.most_part_combinations ** (1 / len(laws))))
         best = self.archive.best
         for parts in product(*(laws[k][:most] for k in range(len(laws)))):
             yield fit.template.rebuild(parts)
+            # A better combination: its scale factors that others make up for are fixed, and its parts are the known
+            # laws of the next round.
             judged = self.archive.best
             if judged is not None and judged is not best:
                 problem = self.archive.problem
@@ -170,6 +173,8 @@ class StructureSearch:
         best = self.archive.best
         if best is not None and best.is_exact:
             return ()
+        # Squared held-out errors of the best formula and of the smooth functions in the structure, beside a smooth
+        # model without it.
         known = [] if best is None else [problem.held_squares(best.expression)]
         known += [] if self._smooth is None else [self._smooth.squares]
         free = first_step(problem)
@@ -177,10 +182,12 @@ class StructureSearch:
             return ()
         squares = min(known, key=np.mean)
         without = free.squares
+        # Both at the last held-out rows that they share.
         shared = min(len(squares), len(without))
         squares = squares[-shared:]
         without = without[-shared:]
         errors = [math.sqrt(float(np.mean(each)) / problem.held_variance) for each in (squares, without)]
+        # A paired test on the same rows, and a difference large enough to matter.
         if errors[0] < SETTINGS.contradiction * errors[1] or is_as_good(squares, without):
             return ()
         shown = [percent_text(error) for error in errors]

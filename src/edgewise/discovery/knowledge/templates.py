@@ -75,6 +75,7 @@ def read_template(text: str, names: Sequence[str]) -> Template:
     if not isinstance(text, str) or not text.strip():
         raise InputError(f"structure must be a formula in Python's notation, got {text!r}")
     plain = text.strip()
+    # Names of inputs that Python or the formulas would misread get a safe spelling.
     known = {}
     for k, name in enumerate(names):
         if name.isidentifier() and name not in RESERVED:
@@ -88,6 +89,7 @@ def read_template(text: str, names: Sequence[str]) -> Template:
         tree = ast.parse(plain, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise InputError(f"structure must be a formula in Python's notation, got {text[:80]!r}") from error
+    # Unknown functions and names become placeholders.
     reader = _Reader(list(known), {name: names[k] for name, k in known.items()})
     outer_tree = reader.visit(tree)
     placeholders = [*known, *reader.placeholders, *reader.constants]
@@ -97,6 +99,7 @@ def read_template(text: str, names: Sequence[str]) -> Template:
         raise InputError(f"structure must be a formula in Python's notation, got {text[:80]!r}") from error
     if not reader.functions and not reader.constants:
         raise InputError(f"structure must have unknown functions or constants, got {text!r}")
+    # Unknown constants are free numbers that start at 1.
     first_constant = len(known) + len(reader.placeholders)
     start: list[Expression] = [Variable(k) if k < first_constant else Number(1.0) for k in range(len(placeholders))]
     return Template(text, len(known), tuple(reader.functions), tuple(reader.occurrences), substituted(outer, start))
@@ -121,9 +124,11 @@ class _Reader(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         name = getattr(node.func, "id", "")  # what is called may be no name
+        # A known function: unknown parts may stand in its arguments.
         if name in RESERVED:
             node.args = [self.visit(part) for part in node.args]
             return node
+        # An unknown function: its arguments are expressions of inputs, the same number of them at every place.
         shown = ast.unparse(node)
         if not name or name in self.inputs or node.keywords or not node.args:
             raise InputError(f"structure must call functions by names that are no inputs, got {shown}")

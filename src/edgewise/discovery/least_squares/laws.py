@@ -86,6 +86,7 @@ def least_squares_laws(problem: LawProblem, budget: Budget) -> Iterator[Expressi
     rows = len(problem.y)
     if not inputs:  # the engine has the constant that such a problem is
         return
+    # Links of the target, and dictionaries of terms with few enough columns for the rows.
     links = [
         link for link in chain(possible_links(problem.y), rare_links(problem.y)) if is_allowed(link, problem.options)
     ]
@@ -94,6 +95,7 @@ def least_squares_laws(problem: LawProblem, budget: Budget) -> Iterator[Expressi
     degrees = [degree for degree in SETTINGS.degrees if math.comb(inputs + degree, degree) <= most]
     dictionaries = [polynomial_columns(inputs, degree) for degree in degrees]
     dictionaries += [columns for columns in _dictionaries(problem) if 1 < len(columns) <= most]
+    # The forms from the cheapest to the dearest.
     steps = [products_of_powers(problem)]
     steps += [sums(problem, link, columns, found) for columns in dictionaries for link in links]
     steps += [ratios(problem, link, budget) for link in links]
@@ -111,12 +113,14 @@ def products_of_powers(problem: LawProblem) -> Iterator[Expression]:
     used = [k for k in range(x.shape[1]) if x[:, k].min() > 0 and np.ptp(x[:, k]) > 0]
     if not used or y.min() <= 0 or len(y) <= 2 * len(used):
         return
+    # Weighted linear regression of log|y| on log|x|, with weights that make errors of the logarithm those of y.
     columns = np.column_stack([np.ones(len(y)), np.log(x[:, used])])
     weight = y**2 / np.mean(y**2) * problem.weights
     root = np.sqrt(weight)[:, None]
     coefficients, _, rank, _ = np.linalg.lstsq(columns * root, np.log(y) * root[:, 0], rcond=None)
     if rank < columns.shape[1]:
         return
+    # Standard errors of the exponents.
     residual = root[:, 0] * (np.log(y) - columns @ coefficients)
     inverse = np.linalg.pinv((columns * root).T @ (columns * root), hermitian=True)
     errors = np.sqrt(np.diag(inverse) * np.sum(residual**2) / (len(y) - len(coefficients)))
@@ -133,6 +137,7 @@ def products_of_powers(problem: LawProblem) -> Iterator[Expression]:
             powers[place] = next((p / q for p, q, _ in forms if q <= LARGEST_ROOT), round(float(fitted), digits))
     if any(abs(power or 0.0) > SETTINGS.largest_fitted_power for power in powers):
         return
+    # The factor of the product by least squares in y itself.
     term = monomial((k, power or 0.0) for k, power in zip(used, powers, strict=True))
     values = evaluate(term, problem.x)
     size = float(np.sum(values * values))
@@ -162,6 +167,7 @@ def _dictionaries(problem: LawProblem) -> Iterator[list[Expression]]:
     """Columns of other sums than polynomials, for few inputs."""
     x = problem.x
     inputs = problem.x.shape[1]
+    # Powers with negative and broken exponents, then common functions of single inputs, alone and in products of two.
     if inputs <= 3 and x.min() > 0:
         yield broken_powers(inputs)
     if inputs <= 4:
@@ -206,11 +212,13 @@ def sums(problem: LawProblem, link: Link, columns: Sequence[Expression], found: 
     """Yield sparse sums of columns under a link; `found` has the links with exact sums and receives this one."""
     if link.name in found:
         return
+    # Backward elimination from all columns under the link.
     u, weight = link.target(problem.y)
     matrix = np.column_stack([evaluate(column, problem.x) for column in columns])
     fits = eliminated(matrix, u, weight * problem.weights)
     if not fits:
         return
+    # The shortest exact sum; with noise the best by Schwarz's criterion and all short ones.
     if fits[-1].is_exact:
         found.add(link.name)
         fits = fits[-1:]
@@ -231,6 +239,8 @@ def ratios(problem: LawProblem, link: Link, budget: Budget) -> Iterator[Expressi
     if not tops or inputs > 8:
         return
     u, weight = link.target(problem.y)
+    # P(x) - u Q(x) at the rows, in the order of rising degree; QR reduces all rows to a small triangle with the same
+    # null vectors.
     columns = polynomial_columns(inputs, tops[-1])
     degrees = np.repeat(tops, [math.comb(inputs + d - 1, d) for d in tops])  # of each column
     values = np.column_stack([evaluate(column, problem.x) for column in columns])
@@ -241,6 +251,7 @@ def ratios(problem: LawProblem, link: Link, budget: Budget) -> Iterator[Expressi
     small = triangular_factor(matrix / lengths)
     spend(4 * matrix.size * (4 + matrix.shape[1] / PRODUCT_SPEED))
     count = len(columns)
+    # Degrees of P and Q from the smallest total on.
     for above, below in sorted(
         product(tops, tops[1 : SETTINGS.ratio_degrees[1] + 1]), key=lambda pair: (sum(pair), pair)
     ):
@@ -250,6 +261,7 @@ def ratios(problem: LawProblem, link: Link, budget: Budget) -> Iterator[Expressi
         places, vector = sparse_null_vector(small, chosen)
         if vector is None or not (places < count).any() or not (places >= count).any():
             continue
+        # The common factor of P and Q is set by the first coefficient of Q.
         vector = vector / lengths[places]
         vector = vector / vector[places >= count][0]
         top = linear(vector[places < count], [columns[k] for k in places[places < count]])
@@ -275,6 +287,7 @@ def noisy_ratios(problem: LawProblem) -> Iterator[Expression]:
         matrix = np.column_stack([values, -y[:, None] * values[:, 1:]])
         bottom = np.ones(len(y))
         fits: list[LinearFit] = []
+        # Iteratively reweighted least squares, with backward elimination of terms in each step.
         for _ in range(SETTINGS.ratio_steps):
             size = np.maximum(np.abs(bottom), SETTINGS.smallest_bottom * np.abs(bottom).max())
             fits = eliminated(matrix, y, problem.weights / size**2)

@@ -46,6 +46,8 @@ class Link:
 
     def target(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return u and weights of mean 1, 0 outside, that make squared errors of u those of y to first order."""
+        # Delta method: an error of y is an error of u times du/dy. Weights are limited, since few rows with a small
+        # slope would decide all.
         safe = np.where(self.inside, y, y[np.argmax(self.inside)])
         weight = 1 / np.maximum(np.abs(self.slope(safe)), 1e-12) ** 2
         weight = np.where(
@@ -55,6 +57,7 @@ class Link:
 
     def linearised(self, u: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Target and weights of a Gauss-Newton step from u: linear least squares for the error of y."""
+        # y = forward(u) linearised at u; rows where the slope is not finite keep their u and have weight 0.
         now = self.forward(u)
         with np.errstate(all="ignore"):
             slope = self.slope(now)
@@ -77,6 +80,8 @@ def possible_links(y: np.ndarray) -> Iterator[Link]:
             (~inside).mean() <= SETTINGS.most_outside and (beyond[~inside] <= SETTINGS.most_overshoot * np.std(y)).all()
         )
 
+    # The identity; then exp, sqrt, reciprocal and square for targets of one sign; then tanh, asin and atan for bounded
+    # targets.
     yield Link("", lambda y: y, np.ones_like, lambda u: u, lambda node: node, everywhere)
     if y.min() > 0 or y.max() < 0 or nearly(y > 0, -y) or nearly(y < 0, y):
         yield from _links_of_one_sign(y, 1.0 if np.median(y) > 0 else -1.0)
@@ -107,6 +112,7 @@ def rare_links(y: np.ndarray) -> Iterator[Link]:
     """More links whose inverse is defined at y (N,): those of which textbooks have few examples."""
     everywhere = np.ones(len(y), dtype=bool)
     size = np.abs(y)
+    # y = log u where y can be exponentiated, y = sin u and cos u within (-1, 1), y = acos u from 0 to pi.
     if size.max() <= SETTINGS.largest_exponentiated:
         yield Link(
             name="log",
@@ -140,6 +146,7 @@ def rare_links(y: np.ndarray) -> Iterator[Link]:
 def unusual_links(y: np.ndarray) -> Iterator[Link]:
     """Links that the enumeration alone tries: the reciprocal of a target that changes its sign, and the tangent."""
     everywhere = np.ones(len(y), dtype=bool)
+    # The reciprocal has both signs here; for targets of one sign it is a usual link.
     if y.min() < 0 < y.max():
         yield _reciprocal(y != 0)
     yield Link(
@@ -171,6 +178,7 @@ def _links_of_one_sign(y: np.ndarray, sign: float) -> Iterator[Link]:
             return node
         return Multiply((MINUS_ONE, node))
 
+    # The target times its sign is positive, and the link gives the sign back.
     yield Link(
         name="exp",
         inverse=lambda y: np.log(sign * y),

@@ -60,7 +60,7 @@ class Form:
     error: float
     link: Link
     curves: tuple[Expression, ...]  # each gets a factor
-    base: tuple[Expression, ...]  # the same, beside a constant
+    base: tuple[Expression, ...]  # terms beside the curves and a constant; each gets a factor
 
 
 def separable_laws(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
@@ -77,6 +77,7 @@ def separable_laws(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
     for form in forms[: SETTINGS.most_fits]:
         if budget.is_over:
             break
+        # The factors of the curves by weighted least squares under the link, then all constants by Levenberg-Marquardt.
         target, importance = form.link.target(y)
         law = fitted_sum([*form.curves, *form.base], target, importance * weights, x)
         if law is None:
@@ -97,6 +98,8 @@ def _forms(problem: LawProblem, x: np.ndarray, y: np.ndarray, weights: np.ndarra
     u = x[:, 0]
     kinds = {name: curves for name, curves in _curves(u).items() if set(name.split()) <= set(operators)}
     values = {name: _of_size_one(np.array([evaluate(curve, x) for curve in curves])) for name, curves in kinds.items()}
+    # Variable projection on a grid: for constants inside a curve the best factors, and the share of the target that
+    # they leave, follow from projections.
     for link in possible_links(y):
         if not is_allowed(link, problem.options):
             continue
@@ -114,6 +117,7 @@ def _forms(problem: LawProblem, x: np.ndarray, y: np.ndarray, weights: np.ndarra
             for name, rows in values.items():
                 if name in IN_FRONT and link.name:
                     continue
+                # Of each kind the curve of the largest correlation with the target outside the base.
                 units = unit_outside(rows * root, basis)
                 is_some = np.isfinite(units).all(axis=1)
                 if not is_some.any():
@@ -122,6 +126,7 @@ def _forms(problem: LawProblem, x: np.ndarray, y: np.ndarray, weights: np.ndarra
                 along = units @ goal
                 best = int(np.argmax(along**2))
                 yield Form(float(1 - along[best] ** 2), link, (kinds[name][best],), base)
+                # The best pair of exponentials.
                 if name == "exp" and not link.name and not base and is_some.sum() > 1:
                     first, second, share = _best_pair(units, along)
                     yield Form(1 - share, link, (kinds[name][first], kinds[name][second]), base)
@@ -164,9 +169,11 @@ def _curves(u: np.ndarray) -> dict[str, list[Expression]]:
         "/": [Power(each, -1.0) for each in shifted],
         "log": [Call("log", each) for each in shifted],
     }
+    # Powers as exponentials of logarithms, so that a fit moves the exponent.
     if low > 0:
         powers = [sign * power for power in SETTINGS.powers for sign in (1, -1)]
         kinds["^"] = [Call("exp", Multiply((Number(power), Call("log", X)))) for power in powers]
+    # Arrhenius' curves exp(b/x), and the functions of exp(u) - 1 that Planck's and Bose's laws have.
     if low > 0 or high < 0:
         inverse = Power(X, -1.0)
         size = float(np.ptp(1 / u))
@@ -191,6 +198,7 @@ def _waves(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Iterator[Form]:
     goal = unit_outside((y * root)[None], basis)[0]
     if not np.isfinite(goal).all():
         return
+    # Grid of frequencies and decays: a sine and a cosine of each, whose factors are amplitude and phase.
     waves = np.array(SETTINGS.waves) / span
     best = (0.0, 0.0, 0.0, 0.0)
     for decay in np.array(SETTINGS.decays) / span:
@@ -203,6 +211,7 @@ def _waves(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Iterator[Form]:
         share[~np.isfinite(share)] = 0.0  # waves that are constant at the rows
         place = int(np.argmax(share))
         if share[place] > best[0]:
+            # Amplitude and phase of the best wave by least squares.
             columns = np.column_stack([cosines[place], sines[place]])
             factors = factors_of(columns, goal)
             if factors is not None:

@@ -47,7 +47,7 @@ class LinearFit:
     places: np.ndarray  # the columns
     coefficients: np.ndarray  # their coefficients
     error: float  # root mean square residual over the standard deviation of the target
-    criterion: float  # schwarz's criterion N log(error^2) + log(N) * columns
+    criterion: float  # Schwarz's criterion N log(error^2) + log(N) * columns
 
     @property
     def is_exact(self) -> bool:
@@ -61,6 +61,7 @@ def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None
     # weights of squared errors are (N,).
     if not (np.isfinite(matrix).all() and np.isfinite(target).all()) or len(matrix) <= matrix.shape[1]:
         return []
+    # Columns and target with the weights, columns of length 1.
     root = root_weights(weight, len(target))
     lengths = np.maximum(np.linalg.norm(matrix * root[:, None], axis=0), ABOVE_ZERO)
     rows = matrix * root[:, None] / lengths
@@ -79,6 +80,8 @@ def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None
         triangle = triangular_factor(np.column_stack([small[:, places], small[:, -1]]))
         k = len(places)
         spend(60 * CALL_WORK + 6 * k**3 / PRODUCT_SPEED)
+        # QR again for the columns that are left; the last of them is the target, whose diagonal entry is the residual
+        # norm.
         diagonal = np.abs(np.diag(triangle)[:k])
         if diagonal.min() < 1e-14 * diagonal.max():  # dependent columns: the last of them goes
             places = np.delete(places, int(np.argmin(diagonal)))
@@ -87,6 +90,7 @@ def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None
             inverse = np.linalg.inv(triangle[:k, :k])
         except np.linalg.LinAlgError:  # a column of zeros
             return fits
+        # Back substitution, residual norm, Schwarz's criterion.
         coefficients = inverse @ triangle[:k, k]
         if len(triangle) > k:
             error = float(abs(triangle[k, k])) / spread
@@ -96,6 +100,7 @@ def eliminated(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray | None
             break
         criterion = count * math.log(max(error, EXACT.linear_error) ** 2) + math.log(count) * k
         fits.append(LinearFit(places, coefficients / lengths[places], error, criterion))
+        # The t statistic of each coefficient up to a common factor: the column of the smallest one goes.
         significance = np.abs(coefficients) / np.linalg.norm(inverse, axis=1)
         places = np.delete(places, int(np.argmin(significance)))
     return fits
@@ -137,6 +142,7 @@ def sparse_null_vector(small: np.ndarray, places: np.ndarray) -> tuple[np.ndarra
     kept = places
     vector = None
     while len(places) > 1:
+        # The right singular vector of a singular value of rounding size; its smallest entry goes next.
         _, singular, right = np.linalg.svd(small[:, places], full_matrices=False)
         spend(20 * CALL_WORK + 20 * len(small) * len(places) ** 2 / PRODUCT_SPEED)
         if singular[-1] > EXACT.linear_error * singular[0]:

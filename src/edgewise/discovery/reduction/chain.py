@@ -53,6 +53,7 @@ def reductions(problem: LawProblem, budget: Budget) -> Iterator[NoiseEstimate | 
     steps = _chain(problem, budget)
     if steps and steps[-1].noise:
         yield NoiseEstimate(steps[-1].noise)
+    # The smallest problem first, then the larger ones on the way to it.
     for count in range(len(steps) - 1, 0, -1):
         step = steps[count]
         rebuild = rebuilding(step.changes)
@@ -82,6 +83,7 @@ def _chain(problem: LawProblem, budget: Budget) -> list[Step]:
     """The problem and ever smaller ones, each tested against the one before it."""
     if budget.is_over:
         return []
+    # Greedy descent: Buckingham's theorem where units are given, then one reduction after the other.
     steps = _dimensionless(problem)
     step = steps.pop() if steps else first_step(problem)
     while step is not None:
@@ -126,8 +128,10 @@ def _reduced_once(step: Step, budget: Budget) -> Step | None:
             confirmed.append(smaller)
     if not confirmed:
         return None
+    # The rule of one standard error: the simplest change among the ones as accurate as the best.
     leading = min(confirmed, key=lambda smaller: smaller.error)
     best = min((smaller for smaller in confirmed if is_confirmed(leading, smaller)), key=_simplicity)
+    # The full model in place of the fast one, where it is more accurate.
     whole = applied(step, best.changes[-1])
     return whole if whole is not None and whole.error < best.error else best
 
@@ -144,9 +148,11 @@ def _proposals(step: Step) -> Iterator[Change]:
     """Changes that symmetries of the model suggest."""
     problem = step.problem
     x = step.problem.x[: SETTINGS.gradient_rows]
+    # A constant model depends on no input.
     if not step.model.groups:
         yield Change((), ONE)
         return
+    # Translations and scalings, from null spaces of the gradients.
     value = None
     if not step.model.scales.log_target:
         value = step.model.predict(x)
@@ -155,6 +161,7 @@ def _proposals(step: Step) -> Iterator[Change]:
         found = sorted([*found, *simple_symmetries(step.model, x)], key=lambda symmetry: symmetry.doubt)
     for symmetry in found[: SETTINGS.most_tests]:
         yield change_of(symmetry, len(problem.names))
+    # Sums of curves of two inputs.
     for proposal in proposed_curve_sums(step.model, x, algebraic=not step.is_clean)[: SETTINGS.most_curve_tests]:
         others = [k for k in range(len(problem.names)) if k not in proposal.inputs]
         yield Change((proposal.combination, *map(Variable, others)), ONE)
@@ -166,6 +173,8 @@ def change_of(symmetry: Symmetry, inputs_before: int) -> Change:
     rows = list(zip(symmetry.pivots, symmetry.basis, strict=True))
     inputs = []
     for j in kept:
+        # Invariants of the symmetry: differences x_j - sum w x_p of a translation, monomials x_j / prod x_p^w of a
+        # scaling.
         if symmetry.kind == "translation":
             terms = sorted([(j, 1.0), *((p, -row[j]) for p, row in rows if row[j])])
             sign = np.sign(terms[0][1])

@@ -112,18 +112,22 @@ def _pairs(
     i: int, j: int, by_first: np.ndarray, by_second: np.ndarray, first: np.ndarray, second: np.ndarray
 ) -> Iterator[CurveSum]:
     """All pairs of curves, of the inputs i and j, whose slopes have the ratio of the derivatives."""
+    # f = F(u(x_i) + c v(x_j)) has f_i v' c = f_j u': a c = b, with a for each curve v and b for each curve u, at all
+    # rows.
     a = by_first * second
     b = by_second * first
     usable_a = np.isfinite(a).all(1)
     usable_b = np.isfinite(b).all(1)
     a = np.where(usable_a[:, None], a, 0.0)
     b = np.where(usable_b[:, None], b, 0.0)
+    # Linear regression through the origin of every b on every a: coefficient, and the sine of the angle between them.
     squares_a = (a**2).sum(1)
     squares_b = (b**2).sum(1)
     mixed = b @ a.T
     with np.errstate(all="ignore"):
         remainder = np.sqrt(np.maximum(1 - mixed**2 / np.outer(squares_b, squares_a), 0.0))
         coefficient = mixed / squares_a
+    # Pairs that leave little, with a coefficient that is a small fraction.
     for k, m in np.argwhere((remainder < SETTINGS.largest_remainder) & np.outer(usable_b, usable_a)):
         rounded = _rounded(float(coefficient[k, m]))
         if rounded:
@@ -146,6 +150,7 @@ def _rounded(value: float) -> float:
 
 def _combination(first: Curve, second: Curve, i: int, j: int, coefficient: float) -> Expression:
     """The sum of two curves; the exponential of it where a curve is a logarithm."""
+    # A sum, or the exponential of the sum, which turns logarithms into factors.
     a = first.of(Variable(i))
     b = second.of(Variable(j))
     if not (first.is_log or second.is_log):

@@ -58,6 +58,7 @@ def dimension(unit: str, name: str = "unit") -> Dimension:
     place = 0
     result: Dimension = {}
     while text not in NO_UNIT and place < len(text):
+        # One factor after the other: its base units to its power, negative after a slash.
         found = _FACTOR.match(text, place)
         if found is None or found[1].count("/") > 1:
             raise InputError(f"units must be texts such as 'kg m/s^2', got {unit!r} for {name}")
@@ -71,6 +72,7 @@ def dimension(unit: str, name: str = "unit") -> Dimension:
 def _base_units(symbol: str) -> Dimension:
     if symbol in NO_UNIT:
         return {}
+    # A prefix before a unit is dropped, since multiples have the same dimension; unknown names are units of their own.
     symbol = {"Ω": "ohm", "l": "L"}.get(symbol, symbol)
     known = {"kg", "m", "s", "A", "K", "mol", "cd", *DERIVED_UNITS}
     if symbol not in known:
@@ -150,6 +152,7 @@ def dimensional_symmetries(names: Sequence[str], units: Mapping[str, str]) -> It
     bases = sorted({base for each in (*inputs, target) for base in each})
     if not bases:
         return
+    # The dimensional matrix: exponents of base units (rows) by inputs (columns), beside those of the target.
     exponents = np.array([[float(each.get(base, 0)) for each in inputs] for base in bases])
     wanted = np.array([float(target.get(base, 0)) for base in bases])
     if len(names):
@@ -159,12 +162,14 @@ def dimensional_symmetries(names: Sequence[str], units: Mapping[str, str]) -> It
     if np.linalg.matrix_rank(np.column_stack([exponents, wanted])) > rank:
         listed = ", ".join(f"{name} in {units.get(name) or '1'}" for name in names)
         raise InputError(f"units must allow a formula for y in {units['y']!r}, got {listed}")
+    # Buckingham's theorem: inputs with independent dimensions, as many as the rank, take up the units of all others.
     found = []
     for pivots in combinations(range(len(names)), rank):
         columns = exponents[:, list(pivots)]
         if np.linalg.matrix_rank(columns) < rank:
             continue
         solved = np.linalg.lstsq(columns, np.column_stack([exponents, wanted]), rcond=None)[0]
+        # Exponents are fractions of small denominators.
         solved = np.round(solved * 12) / 12 + 0.0
         broken = np.sum(solved % 1 != 0)
         found.append((10 * broken + np.abs(solved).sum(), pivots, solved))

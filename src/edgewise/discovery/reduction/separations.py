@@ -56,9 +56,12 @@ def proposed_separations(step: Step, budget: Budget) -> Iterator[Separation]:
     if scales.log_target:
         second = second + products
     factor = 1.0 if scales.log_target else step.model.predict(x)[:, None, None]
+    # Mixed derivatives vanish between the terms of a sum; those of log y, y f_ij - f_i f_j, between the factors of a
+    # product.
     by_sum = second
     by_product = second * factor - products
     for is_product, interaction in ((False, by_sum), (True, by_product)):
+        # The first partition whose model predicts left-out rows as well.
         size = np.sqrt(np.mean(interaction**2, axis=0))
         for partition in _partitions(size, float(np.sqrt(np.mean(first**2))) * SETTINGS.least_interaction):
             if budget.is_over:
@@ -77,6 +80,7 @@ def _partitions(size: np.ndarray, least: float) -> list[Partition]:
     pairs = list(combinations(range(inputs), 2))
     largest = max(size[i, j] for i, j in pairs)
     found: list[Partition] = []
+    # Single-linkage clustering: connected components of the interactions above each limit.
     for limit in sorted({float(size[i, j]) for i, j in pairs}, reverse=True):
         if limit > max(SETTINGS.largest_neglected * largest, least) and inputs > 2:
             continue
@@ -93,6 +97,7 @@ def _separated(step: Step, partition: Partition, is_product: bool) -> Separation
     y = step.problem.y
     if is_product and not ((y > 0).all() or (y < 0).all()):
         return None
+    # An additive Gaussian process with one kernel for each group, of log|y| for a product.
     model = fit_smooth_model(
         problem.x, y, weights=problem.weights, groups=partition, log_target=is_product, seed=problem.seed
     )

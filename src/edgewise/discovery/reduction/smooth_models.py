@@ -129,6 +129,7 @@ class SmoothModel:
         z = self.scales.inputs(x)
         result = np.zeros(x.shape)
         spend(len(x) * len(self.rows) * (30 + 8 * x.shape[1]))
+        # The derivative of exp(-(z - r)^2 / 2 l^2) by z is the kernel times (r - z) / l^2.
         for g, (group, inverse) in enumerate(zip(self.groups, self._inverse_squares(), strict=True)):
             weighted = self._kernel(z, g) * self.coefficients
             total = weighted.sum(1)
@@ -145,6 +146,7 @@ class SmoothModel:
             weighted = self._kernel(z, g) * self.coefficients
             total = weighted.sum(1)
             distance = [w * (self.rows[:, i] - z[:, i, None]) for i, w in zip(group, inverse, strict=True)]
+            # Second derivatives of the kernel: the product of two of these factors, less 1 / l^2 on the diagonal.
             for a, i in enumerate(group):
                 for b, j in enumerate(group[: a + 1]):
                     value = np.einsum("nk,nk,nk->n", weighted, distance[a], distance[b])
@@ -185,6 +187,7 @@ def fit_smooth_model(
     if not x.shape[1] or y.std() <= SETTINGS.constant * np.abs(y).max():
         return _constant(x, y, np.ones(len(y)) if weights is None else weights, order)
     groups = groups or (tuple(range(x.shape[1])),)
+    # The coordinates of the other model where these rows allow them, from its typical length and noise.
     if like is not None:
         logs = np.asarray((x > 0).all(axis=0)) & like.scales.log_inputs.any()
         scales = Scales.of(x, y, logs, int(np.sign(y[0])) if like.scales.log_target and (y * y[0] > 0).all() else 0)
@@ -203,6 +206,7 @@ def fit_smooth_model(
         noise = _row_noise(y, weights, scales, first)
         fits = [_maximised(x[first], y[first], noise, scales, groups, start) for start in SETTINGS.parameter_starts]
         usable = [fit for fit in fits if fit is not None]
+        # Maximum evidence of several starts; coordinates are compared by left-out residuals.
         if usable:
             parameters = min(usable, key=lambda fit: fit[0])[1]
             model = _conditioned(x, y, noise, scales, groups, parameters, first)
@@ -221,6 +225,7 @@ def _continued(
     order: np.ndarray,
 ) -> SmoothModel | None:
     """The model of the ordered rows, its parameters continued from a start on the first of them."""
+    # Lengths by the evidence of some rows, then the model of all of them.
     rows = order[: SETTINGS.length_rows]
     noise = _row_noise(y, weights, scales, rows)
     found = _maximised(x[rows], y[rows], noise, scales, groups, start, SETTINGS.last_evaluations)
@@ -232,6 +237,7 @@ def _continued(
 def _constant(x: np.ndarray, y: np.ndarray, weights: np.ndarray, order: np.ndarray) -> SmoothModel:
     """The model without inputs: the weighted mean."""
     mean = float(np.average(y, weights=weights))
+    # Left-out residuals of a weighted mean, by its leverages.
     left_out = (y[order] - mean) / (1 - weights[order] / weights.sum())
     flags = np.zeros(x.shape[1], dtype=bool)
     zeros = np.zeros(x.shape[1])
@@ -319,6 +325,7 @@ def _solved(matrix: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndar
     # target would be off by the condition number.
     from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 
+    # Cholesky factorisation, with one step of iterative refinement.
     factor, failed = dpotrf(matrix, lower=1)
     if failed:
         return None
@@ -339,6 +346,7 @@ def _conditioned(
     rows: np.ndarray,
 ) -> SmoothModel | None:
     """The model of these rows for given lengths."""
+    # Coefficients of the posterior mean, K^-1 t.
     z = scales.inputs(x[rows])
     t = scales.target(y[rows])
     empty = SmoothModel(scales, groups, parameters, z, np.empty(0), np.empty(0), rows, 0.0)
@@ -353,6 +361,7 @@ def _conditioned(
     left_out = y[rows] - scales.original(t - a / np.diag(inverse))
     if not np.isfinite(left_out).all():
         return None
+    # The noise variance in the modelled coordinates, then in the unit of the target.
     variance = max(float(t @ a) / len(t), 0.0) * np.exp(parameters[-1]) * row_noise
     slope = scales.target_width * (np.abs(y[rows]) if scales.log_target else 1.0)
     return replace(empty, coefficients=a, left_out=left_out, noise=float(np.sqrt(np.mean(variance * slope**2))))

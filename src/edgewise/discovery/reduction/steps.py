@@ -96,6 +96,7 @@ def applied(step: Step, change: Change, fast: bool = False) -> Step | None:
     """The smaller problem of a change with its model; None where it is not finite or cannot be modelled."""
     # A fast model has the coordinates and typical parameters of the larger problem's.
     problem = step.problem
+    # The target is divided by the factor, and its weights are those of errors of the first target.
     factor = evaluate(change.factor, problem.x)
     held_factor = evaluate(change.factor, problem.held_x)
     with np.errstate(all="ignore"):
@@ -112,6 +113,7 @@ def applied(step: Step, change: Change, fast: bool = False) -> Step | None:
         )
     if not all(np.isfinite(rows).all() for rows in (smaller.x, smaller.y, smaller.held_x, smaller.held_y)):
         return None
+    # A model in the new inputs, with errors in the unit of the first target.
     like = step.model if fast else None
     model = fit_smooth_model(smaller.x, smaller.y, weights=smaller.weights, like=like, seed=problem.seed)
     if model is None:
@@ -126,22 +128,18 @@ def _columns(inputs: Sequence[Expression], x: np.ndarray) -> np.ndarray:
 
 
 def is_confirmed(larger: Step, smaller: Step) -> bool:
-    """True if the smaller problem is modelled as well as the larger one, see `is_as_accurate`."""
-    return is_as_accurate(larger, smaller.squares)
-
-
-def is_as_accurate(larger: Step, squares: np.ndarray) -> bool:
-    """Compare squared errors with those of a step's model: True if they are no larger."""
+    """True if the smaller problem is modelled as well as the larger one."""
     # The squared errors of the same left-out rows, as many of the last rows of the step's in the unit of the first
     # target, are compared, except at the edge of the data: the mean difference may be one standard error. Where the
     # data are free of noise both errors are those of the models and far smaller than anything that a false reduction
     # leaves, so the error may grow by a factor.
-    shared = min(len(larger.squares), len(squares))
+    shared = min(len(larger.squares), len(smaller.squares))
     before = larger.squares[-shared:]
-    after = squares[-shared:]
+    after = smaller.squares[-shared:]
     usual = np.argsort(before + after)[: math.ceil((1 - SETTINGS.edge_share) * len(before))]
     before = before[usual]
     after = after[usual]
+    # A paired comparison by one standard error.
     difference = after - before
     allowed = max(float(np.std(difference)) / math.sqrt(len(difference)), SETTINGS.clean_floor**2 * larger.variance)
     if larger.is_clean:
@@ -177,6 +175,7 @@ def substituted(node: Expression, inputs: Sequence[Expression]) -> Expression:
 
 def sentence_of(names: Sequence[str], changes: Sequence[Change], target: str = "y") -> str:
     """All changes in one sentence about the inputs of the first problem, which have these names."""
+    # All factors multiplied, and all inputs written in those of the first problem.
     factor = rebuilding(changes)(ONE)
     inputs: list[Expression] = [Variable(k) for k in range(len(changes[-1].inputs))]
     for change in reversed(changes):

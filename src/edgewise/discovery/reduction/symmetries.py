@@ -60,9 +60,12 @@ def symmetries_of_gradients(gradient: np.ndarray, value: np.ndarray | None, x: n
     # of log|y| where there is no value. Every rank of every null space that rounds to small fractions is a proposal,
     # ordered by the doubt that remains and the inputs removed.
     found = []
+    # Translations: directions w with sum w_i f_i = 0, a null space of the gradients.
     for basis, pivots, doubt in _null_spaces(gradient * x.std(0), x.std(0)):
         if np.abs(basis).sum(1).max() <= SETTINGS.largest_translation:
             found.append(Symmetry("translation", basis, pivots, np.zeros(len(basis)), doubt))
+    # Scalings: sum w_i x_i f_i = c f, a null space of logarithmic derivatives beside the value; for log|y| the right
+    # side is the constant c, taken off with the mean.
     slopes = gradient * x
     if value is None:
         level = np.sqrt(np.mean(slopes**2))
@@ -89,9 +92,11 @@ def simple_symmetries(model: SmoothModel, x: np.ndarray) -> Iterator[Symmetry]:
         value = model.predict(x)
     for i in range(inputs):
         others = [j for j in range(inputs) if j != i]
+        # One input: y is its power times a function of the others.
         degree, doubt = _rounded_least_squares(slopes[:, i], value[:, None], slopes)
         yield Symmetry("scaling", np.eye(inputs)[[i]], (i,), degree, doubt)
         for j in others:
+            # Two inputs: a product or a quotient of them with a factor, or their sum or difference.
             for kind, first, second in (("scaling", slopes, slopes), ("translation", gradient, gradient)):
                 columns = [-second[:, j]]
                 if kind == "scaling":
@@ -118,6 +123,7 @@ def _null_spaces(
     # The rows are those of scaled columns, and `level` is the root mean square of the entries before a mean was taken
     # off, so that rows without variation have rank zero.
     inputs = inputs or rows.shape[1]
+    # Singular value decomposition; the null space of each rank whose next singular value is small.
     _, singular, right = np.linalg.svd(rows, full_matrices=True)
     singular = np.r_[max(level * np.sqrt(rows.size), singular[0], 1e-300), singular]
     singular = np.r_[singular, np.zeros(len(right) + 1 - len(singular))]
@@ -143,11 +149,13 @@ def _echelon(basis: np.ndarray, inputs: int) -> tuple[np.ndarray, tuple[int, ...
         k = r + int(np.argmax(np.abs(reduced[r:, column])))
         if abs(reduced[k, column]) < 1e-9:
             return None
+        # Gauss-Jordan elimination.
         reduced[[r, k]] = reduced[[k, r]]
         reduced[r] /= reduced[r, column]
         others = np.arange(len(reduced)) != r
         reduced[others] -= np.outer(reduced[others, column], reduced[r])
         pivots.append(column)
+    # Whole numbers and small fractions near the entries, first the near ones, then a looser rounding.
     for limit in (SETTINGS.close_rounding, SETTINGS.loose_rounding):
         for parts in SETTINGS.fractions if limit == SETTINGS.close_rounding else SETTINGS.fractions[:2]:
             rounded = np.round(reduced * parts) / parts
