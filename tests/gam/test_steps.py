@@ -39,13 +39,14 @@ def test_a_step_is_found_between_the_rows_beside_it():
     )
 
 
-def test_a_checkerboard_has_steps_that_no_curve_shows():
+@pytest.mark.parametrize(("cells", "noise", "rows"), [(3, 0.2, 1500), (4, 0.1, 1200)])
+def test_a_checkerboard_has_steps_that_no_curve_shows(cells, noise, rows):
     rng = np.random.default_rng(0)
-    x = rng.random((1500, 2))
-    truth = (np.floor(3 * x[:, 0]) + np.floor(3 * x[:, 1])) % 2
-    plain, cuts, model = stepped(x, truth + 0.2 * rng.standard_normal(1500), [(0, 1)])
+    x = rng.random((rows, 2))
+    truth = (np.floor(cells * x[:, 0]) + np.floor(cells * x[:, 1])) % 2
+    plain, cuts, model = stepped(x, truth + noise * rng.standard_normal(rows), [(0, 1)])
     for j in (0, 1):
-        assert all(min(abs(cut - third) for cut in cuts[j]) < 0.01 for third in (1 / 3, 2 / 3))
+        assert all(min(abs(cut - border / cells) for cut in cuts[j]) < 0.01 for border in range(1, cells))
     errors = [np.mean((each.predict_link(x)[:, 0] - truth) ** 2) for each in (plain, model)]
     assert errors[1] < 0.15 * errors[0]
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgewise.gam.basis import Margin, active, dense
 from edgewise.gam.building import with_cuts, with_pairs
+from edgewise.gam.design import Design
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.pairs import bins_of
 from edgewise.gam.solving import Solver
@@ -27,32 +28,41 @@ def find_cuts(solution: AdditiveModel, x: Array, weight: Array, solve: Solver) -
     """
     design = solution.design
     pairs = list(solution.pairs)
-    # Surfaces of few functions leave their steps to be seen; where one input has two values they are curves.
-    sizes = {p: size for p, size in design.sizes.items() if min(design.inputs[j].distinct for j in p) == 2}
-    start = with_pairs(design, pairs, x, weight, sizes)
-    if start.sizes != design.sizes:
-        solution = solve(start, solution)
+    # Surfaces of the fewest functions leave their steps to be seen: those with more bend along a checkerboard of 4 by
+    # 4, beside which each step alone explains little. Where one input has two values they are curves, and stay.
+    sizes = {}
+    for pair, size in design.sizes.items():
+        sizes[pair] = (1, 1)
+        if min(design.inputs[j].distinct for j in pair) == 2:
+            sizes[pair] = size
     cuts: Cuts = {}
     most = len(design.inputs[0].knots) // design.policy.step_intervals
+    heights = with_pairs(design, pairs, x, weight)
+    if sizes != design.sizes:
+        solution = solve(with_pairs(design, pairs, x, weight, sizes), solution)
     for _ in range(design.policy.step_rounds):
-        new = {j: cut for j, cut in _next_cuts(solution, x).items() if len(cuts.get(j, ())) < most}
+        new = {j: cut for j, cut in _next_cuts(solution, heights, x).items() if len(cuts.get(j, ())) < most}
         if not new:
             break
         for j, cut in new.items():
             cuts[j] = tuple(sorted({*cuts.get(j, ()), cut}))
-        solution = solve(with_pairs(with_cuts(design, cuts, x, weight), pairs, x, weight, sizes), solution)
+        heights = with_pairs(with_cuts(design, cuts, x, weight), pairs, x, weight)
+        solution = solve(with_pairs(heights, pairs, x, weight, sizes), solution)
     return cuts
 
 
-def _next_cuts(model: AdditiveModel, x: Array) -> dict[int, float]:
-    """Return for each input the value at which a step has the largest score, if that is no chance."""
+def _next_cuts(model: AdditiveModel, heights: Design, x: Array) -> dict[int, float]:
+    """Return for each input the value at which a step has the largest score, if that is no chance.
+
+    The step of a surface has the height of a function of the other input, one of the margins of the design `heights`.
+    """
     design = model.design
     # A step may be one of the curve, or in each direction of a pair one whose height is a function of the other input.
     tests: list[tuple[int, Margin | None, int]] = []
     for j, own in enumerate(design.curves):
         if "wiggly" in own.kinds:
             tests.append((j, None, j))
-    for part in design.pairs:
+    for part in heights.pairs:
         for j, other, height in zip(part.inputs, part.inputs[::-1], part.margins[::-1], strict=True):
             if design.inputs[j].distinct > 2:
                 tests.append((j, height, other))
