@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -21,6 +20,7 @@ from edgewise_experiments.runner import (
     Job,
     Outcome,
     ResultTable,
+    Stopwatch,
     count_range,
     key_figures,
     median,
@@ -67,7 +67,7 @@ def measure(target: TargetFunction, seed: int, effort: Effort, report_progress: 
     scale = Scale(target, y)
     held_out = scale.inputs(held_x), scale.target(held_y)
     problem = Regression(scale.inputs(x), scale.target(y), validation=held_out)
-    start, start_cpu = time.perf_counter(), time.process_time()
+    watch = Stopwatch()
     result = approximate(
         problem,
         width=effort.width,
@@ -79,7 +79,7 @@ def measure(target: TargetFunction, seed: int, effort: Effort, report_progress: 
         seed=seed,
         progress=lambda at: report_progress(replace(at, loss=math.sqrt(at.loss))),
     )
-    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
+    spent = watch.seconds()
     require_complete(result)
     x_test, y_test = target.sample(TEST, TEST_SEED + seed)
     with torch.no_grad():
@@ -89,8 +89,7 @@ def measure(target: TargetFunction, seed: int, effort: Effort, report_progress: 
     return {
         "rmse": error,
         "relative": error / float(np.std(y_test)),
-        "seconds": round(seconds, 3),
-        "cpu_seconds": round(cpu_seconds, 3),
+        **spent,
         "parameters": sum(parameter.numel() for parameter in result.model.parameters() if parameter.requires_grad),
         "shape": list(config.width),
         "spline_degree": config.degree,

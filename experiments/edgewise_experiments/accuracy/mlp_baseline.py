@@ -9,7 +9,6 @@ the load of the machine.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -25,7 +24,7 @@ from edgewise.train import LBFGS, LevenbergMarquardt, SSBroyden
 from edgewise.train.cost import StepCost
 from edgewise_experiments.accuracy.known_functions import HELD_OUT_SEED, TEST, TEST_SEED, Effort, Scale
 from edgewise_experiments.data.target import TargetFunction
-from edgewise_experiments.runner import Job, require_complete
+from edgewise_experiments.runner import Job, Stopwatch, require_complete
 
 SHAPES = ((10, 10), (20, 20, 20), (64, 64), (100, 100), (256, 256))
 ACTIVATIONS = ("tanh", "silu")
@@ -145,7 +144,7 @@ def measure_mlp(
         validation=(scale.inputs(held_x), scale.target(held_y)),
     )
     model = MLP([target.inputs, *plan.hidden, 1], activation=plan.activation, seed=seed, dtype=torch.float64)
-    start, start_cpu = time.perf_counter(), time.process_time()
+    watch = Stopwatch()
     report = fit(
         model,
         problem,
@@ -155,7 +154,7 @@ def measure_mlp(
         patience=PATIENCE,
         callbacks=[lambda event: report_progress(Progress("", event.share, event.loss))],
     )
-    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
+    spent = watch.seconds()
     require_complete(report)
     x_test, y_test = target.sample(TEST, TEST_SEED + seed)
     with torch.no_grad():
@@ -169,6 +168,5 @@ def measure_mlp(
         "parameters": parameter_count(target.inputs, plan.hidden),
         "steps_made": report.steps,
         "stopped": report.stopped,
-        "seconds": round(seconds, 3),
-        "cpu_seconds": round(cpu_seconds, 3),
+        **spent,
     }

@@ -8,7 +8,6 @@ of its prediction intervals and of its confidence bands is measured too.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import product
@@ -35,6 +34,7 @@ from edgewise_experiments.runner import (
     Outcome,
     ResultTable,
     RowCallback,
+    Stopwatch,
     Store,
     count_range,
     key_figures,
@@ -139,9 +139,9 @@ def measure(name: str, seed: int, model: str, quick: bool, report_progress: Prog
     target = FEYNMAN_EQUATIONS[name]
     X, y, spread = noisy_samples(target, seed)
     X_test, y_test = target.sample(TEST, seed=1_000_000 + seed)
-    start, start_cpu = time.perf_counter(), time.process_time()
+    watch = Stopwatch()
     fitted, facts = MODELS[model](X, y, seed, quick, report_progress)
-    spent = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - start_cpu}
+    spent = watch.seconds()
     error = float(np.sqrt(np.mean((fitted.predict(X_test) - y_test) ** 2)))
     if isinstance(fitted, KANRegressor) and fitted.error_bars_ is not None:
         noisy = y_test + NOISE * spread * np.random.default_rng([seed, 2]).normal(size=TEST)

@@ -20,7 +20,7 @@ from edgewise.formulas.printing import as_sympy
 from edgewise.formulas.rewriting import with_free_exponents
 from edgewise.outcomes import ProgressCallback
 from edgewise_experiments.data.laws import Law, ai_feynman, nguyen, random_laws, textbook
-from edgewise_experiments.runner import Job, Store
+from edgewise_experiments.runner import Job, Stopwatch, Store
 
 ROWS, FRESH, SECONDS = 1000, 2000, 60.0
 CLOSE, SAME_FORM, LONGER = 1e-9, 1e-6, 2.0  # explained in the docstring of `srbench`
@@ -48,19 +48,18 @@ def measure(suite: str, name: str, noise: float, units: bool, seed: int, limit: 
     fresh_x, fresh_y = law.sample(FRESH, 2 * seed + 1)
     y = clean + noise * float(np.std(clean)) * np.random.default_rng([seed, 7]).normal(size=ROWS)
     options = FormulaOptions(units=dict(law.units)) if units else FormulaOptions()
-    start, cpu = time.perf_counter(), time.process_time()
+    watch = Stopwatch()
     try:
         with patch("time.monotonic", time.process_time):  # the machine may be shared: CPU seconds end the search
             front = find_formula(x, y, names=list(law.names), time_limit=limit, seed=seed, options=options)
     except (ArithmeticError, ValueError, RecursionError, MemoryError) as error:
         return {"formula": None, "failure": f"{type(error).__name__}: {error}"[:200], "exact": False, "accurate": False}
-    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    spent = watch.seconds()
     best = front.best
     error = relative_error(best.formula.expression, fresh_x, fresh_y)
     judged = is_exact(best.formula.expression, law, noise, (x, clean), (fresh_x, fresh_y))
     return {
-        "seconds": round(seconds, 3),
-        "cpu_seconds": round(cpu, 3),
+        **spent,
         "formula": best.formula.text(12),
         "symbols": best.complexity,
         "true_symbols": law.symbols,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from edgewise.outcomes import Progress, ProgressCallback
 from edgewise_experiments.knots.networks import INPUTS, Effort
 from edgewise_experiments.knots.signature_rules import rounded_to_even
 from edgewise_experiments.knots.table import KnotSplit
+from edgewise_experiments.runner import Stopwatch
 
 # Without the l2 term the values in the leaves of rare classes diverge.
 TREE_OPTIONS: Mapping[str, Any] = {"min_samples_leaf": 50, "l2_regularization": 1.0, "early_stopping": False}
@@ -26,7 +26,7 @@ def baseline(
     name: str, inputs: str, split: KnotSplit, seed: int, effort: Effort, report: ProgressCallback
 ) -> Mapping[str, object]:
     """Train one model on the same rows as the networks and score it on the test rows."""
-    start, start_cpu = time.perf_counter(), time.process_time()
+    watch = Stopwatch()
     report(Progress(name, 0.0))
     X = np.stack([split.column(column) for column in INPUTS[inputs]], 1)
     train = split.train[: effort.rows]
@@ -48,6 +48,5 @@ def baseline(
         "error": error,
         "validation": float((predicted["v"] == y[split.validation]).mean()),
         "parameters": model.coef_.size + model.intercept_.size if name == "logistic" else tree_numbers(model),
-        "seconds": round(time.perf_counter() - start, 3),
-        "cpu_seconds": round(time.process_time() - start_cpu, 3),
+        **watch.seconds(),
     }

@@ -6,7 +6,6 @@ KANs and MLPs alike. Networks with one output for each class repeat those of the
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from edgewise.outcomes import ProgressCallback
 from edgewise.train import Adam, Classification, FitReport, LevenbergMarquardt, OrdinalClassification
 from edgewise_experiments.knots.slope_rule import SLOPE_COLUMNS
 from edgewise_experiments.knots.table import KnotSplit
+from edgewise_experiments.runner import Stopwatch
 
 # Nine of the 17 inputs carry nearly all of the information: the injectivity radius is half the length of the short
 # geodesic, one torsion degree is nearly 3 / 2 of the other, and six columns are zero except for knots with rare
@@ -188,10 +188,10 @@ def count_parameters(model: nn.Module) -> int:
 
 def train(plan: Plan, split: KnotSplit, seed: int, effort: Effort, report: ProgressCallback) -> dict:
     """Train one network and score it: all choices are made on validation rows, the accuracy is that on test rows."""
-    start, start_cpu = time.perf_counter(), time.process_time()
+    watch = Stopwatch()
     training = Training(plan, split, seed, effort, report)
     model, problem = training.deepmind_recipe() if plan.recipe == "DeepMind" else training.our_recipe()
-    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
+    spent = watch.seconds()
     names, dtype = INPUTS[plan.inputs], next(model.parameters()).dtype
 
     def predicted(rows: np.ndarray) -> np.ndarray:
@@ -207,8 +207,7 @@ def train(plan: Plan, split: KnotSplit, seed: int, effort: Effort, report: Progr
         "error": error,
         "validation": float((predicted(split.validation) == split.knots.y[split.validation]).mean()),
         "parameters": count_parameters(model) + thresholds,
-        "seconds": round(seconds, 3),
-        "cpu_seconds": round(cpu_seconds, 3),
+        **spent,
     }
     if isinstance(model, KAN):
         scores = input_scores(model.trace(split.inputs(names, split.validation[:SCORED_ROWS], dtype)))

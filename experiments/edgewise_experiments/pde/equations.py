@@ -7,7 +7,6 @@ is solved once, with nothing to choose.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -25,6 +24,7 @@ from edgewise_experiments.runner import (
     Outcome,
     ResultTable,
     RowCallback,
+    Stopwatch,
     Store,
     key_figures,
     latest,
@@ -70,11 +70,11 @@ def solved(
 
     Where `solve` says that there are several solutions, they are asked for, and the nearest one counts.
     """
-    begin, begin_cpu = time.perf_counter(), time.process_time()
+    watch = Stopwatch()
     solution = solve(make(), progress=report, **options)
     if "another solution exists" in solution.trust:
         solution = min([solution, *other_solutions(solution)], key=error)
-    seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - begin_cpu
+    spent = watch.seconds()
     return {
         "error": error(solution),
         "estimate": solution.error_estimate,
@@ -82,8 +82,7 @@ def solved(
         "stopped": str(solution.stopped),
         "message": solution.message,
         "is_doubted": not solution.trust.startswith("Checked"),
-        "seconds": round(seconds, 3),
-        "cpu_seconds": round(cpu_seconds, 3),
+        **spent,
     }
 
 

@@ -34,6 +34,20 @@ class Report(Protocol):
     def stopped(self) -> StopReason: ...
 
 
+class Stopwatch:
+    """Wall and CPU seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._start_cpu = time.process_time()
+
+    def seconds(self) -> dict[str, float]:
+        """Return `seconds` and `cpu_seconds` as a row has them, to a millisecond."""
+        wall = time.perf_counter() - self._start
+        cpu = time.process_time() - self._start_cpu
+        return {"seconds": round(wall, 3), "cpu_seconds": round(cpu, 3)}
+
+
 RowCallback = Callable[[RowProgress], None]
 """Function that receives the progress of an experiment."""
 
@@ -101,12 +115,11 @@ def run_jobs(
             progress(RowProgress(stage, (done + min(at.share, 1)) / len(missing), at.loss))
 
         report(Progress("", 0.0))
-        start, start_cpu = time.perf_counter(), time.process_time()
+        watch = Stopwatch()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SolutionWarning)  # rows say which solutions are doubted or end early
             measured = job.work(report)
-        seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
-        row = {**job.key, "seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3), **measured}
+        row = {**job.key, **watch.seconds(), **measured}
         rows[number] = store.add(row)
         text = line_of(job.label, rows[number]) if line is None else line(rows[number])
         progress(RowProgress(label, (done + 1) / len(missing), line=text))

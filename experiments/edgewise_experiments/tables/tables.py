@@ -30,6 +30,7 @@ from edgewise_experiments.runner import (
     ResultTable,
     RowCallback,
     RowProgress,
+    Stopwatch,
     Store,
     key_figures,
     require_complete,
@@ -130,10 +131,10 @@ def measure_fold(
 def measure_kan(table: Table, train: np.ndarray, test: np.ndarray, key: dict, progress: ProgressCallback) -> dict:
     """Fit a KAN with its defaults and measure it on the test rows."""
     kind = KANRegressor if table.task == "regression" else KANClassifier
-    start, start_cpu = time.perf_counter(), time.process_time()
+    watch = Stopwatch()
     effort = "low" if key["budget"] < 1 else "normal"  # the rows of the store know the parameter by its former name
     model = kind(effort=effort, random_state=key["seed"]).fit(table.X[train], table.y[train])
-    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
+    spent = watch.seconds()
     require_complete(model.report_, model.search_)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EdgewiseWarning)  # some test rows lie outside the training range
@@ -142,8 +143,8 @@ def measure_kan(table: Table, train: np.ndarray, test: np.ndarray, key: dict, pr
     classes = model.classes_ if probabilities is not None else None
     metrics = measures(table.task, table.y[test], prediction, probabilities, classes)
     config = model.model_.config
-    further = {"cpu_seconds": cpu_seconds, "width": list(config.width), "grid_size": list(config.grid_size)}
-    return {**_row(table, metrics, model.parameter_count_, seconds, train, test), **further}
+    further = {**spent, "width": list(config.width), "grid_size": list(config.grid_size)}
+    return {**_row(table, metrics, model.parameter_count_, spent["seconds"], train, test), **further}
 
 
 def _additive(name: str, table: Table, train: np.ndarray, test: np.ndarray, seed: int) -> dict:
