@@ -8,9 +8,10 @@ import pytest
 from edgewise_experiments import experiments, load_experiment
 from edgewise_experiments.runner.store import Store
 
-# Their quick forms take longer than ten seconds each: they run at night.
-LONG = {"ablation", "anderson", "approximation-theory", "coverage", "equations", "formula-stages", "formulas"}
-LONG |= {"special-functions", "srbench", "tables"}
+# Their quick forms take longer than four CPU seconds each: they run at night.
+LONG = {"ablation", "anderson", "approximation-theory", "attractors", "coverage", "equations", "feynman"}
+LONG |= {"formula-stages", "formulas", "imaging", "mlp-comparison", "noise", "special-functions", "srbench", "tables"}
+LONG |= {"toy-functions", "unseen"}
 NAMES = [name for name in experiments() if name not in LONG or "EDGEWISE_EXPERIMENTS" in os.environ]
 
 
