@@ -11,7 +11,7 @@ from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape
 from edgewise.pde.problem.collocation import PDE
-from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Observations, Robin
+from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Robin
 from edgewise.pde.problem.fields import curl, divergence, function_jet, gradient, hessian, laplacian
 from edgewise.train import LBFGS
 
@@ -190,20 +190,3 @@ def test_models_that_do_not_fit_get_one_sentence():
         fit(KAN([2, 2, 1], dtype=torch.float64), problem, LBFGS(), steps=1)
     with pytest.raises(InputError, match=r"^the model must have 2 outputs, for u, v, got 1$"):
         fit(KAN([1, 2, 1], dtype=torch.float64), MANUFACTURED["system"], LBFGS(), steps=1)
-
-
-def test_data_have_names_and_blocks_have_roles():
-    x = torch.tensor([[0.5, 0.1], [0.2, 0.3]], dtype=torch.float64)
-    seen = Observations(x, torch.tensor([1.0, 2.0], dtype=torch.float64))
-    problem = PDE(lambda u: u.t - u.xx, LINE, [Dirichlet(0.0, hard=True), Initial(0.0), seen], points=20)
-    equation, initial, observed = problem.blocks()
-    assert [block.role for block in problem.blocks()] == ["equation", "condition", "observation"]
-    assert [set(block.data.auxiliary) for block in (equation, initial, observed)] == [
-        {"hard_jets"},
-        {"hard_jets", "normal"},
-        {"hard_jets", "measured"},
-    ]
-    assert observed.data.auxiliary["measured"].tolist() == [1.0, 2.0]
-    assert initial.data.auxiliary["normal"].tolist()[0] == [0.0, -1.0]
-    part = equation.data.select(slice(3, 5)).to(torch.float32)
-    assert part.auxiliary["hard_jets"].shape == (2, 1, 2, 5) and part.auxiliary["hard_jets"].dtype == torch.float32
