@@ -14,7 +14,7 @@ Three questions are answered with statistics, one after another.
 
 The shortest of those is the choice, the others are its alternatives. Finally all constants are fitted to all rows.
 Where the choice is long and leaves more than noise, and a smooth model predicts as well as it and better than every
-short formula, there is no short law: a sentence says so, and the choice is among the short formulas.
+short formula, there is no short law: the front has a sentence about it, and the choice is among the short formulas.
 
 References
 ----------
@@ -220,7 +220,7 @@ def _form(node: Expression) -> str:
 
 
 def _best_of_each_size(candidates: Iterable[Squared], floor: float) -> list[Squared]:
-    """The most accurate candidate of each size or, of those that are as good, the one with the most closed forms."""
+    """The candidate of each size with the most closed forms among those as good as the most accurate one."""
     kept: list[Squared] = []
     ordered = sorted(candidates, key=lambda each: (each.symbols, each.held))
     for _, group in groupby(ordered, key=lambda each: each.symbols):
@@ -290,7 +290,7 @@ class SquaredLoss:
 
     def description(self, candidate: Squared) -> float:
         """Twice the description length of all rows, up to a constant: the misfit and a price for the symbols."""
-        # Rows to fit count with their errors after the fit, held-out rows with those that no constant has seen.
+        # Rows to fit count with their errors after the fit, held-out rows with errors that no constant was fitted to.
         rows = len(self.whole.y)
         held = len(candidate.losses)
         misfit = ((rows - held) * candidate.fit.loss + held * candidate.held) / rows

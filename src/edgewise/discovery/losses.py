@@ -146,7 +146,7 @@ def decided(candidates: Sequence[Candidate[F]], loss: Loss[F], messages: Iterabl
     problem = loss.problem
     whole = problem.with_all_rows
     pairs = [(candidate, loss.entry(candidate)) for candidate in front_of(candidates, loss.exact)]
-    # Digits and closed forms may have made formulas shorter or longer: those that others now dominate go.
+    # Digits and closed forms may have made formulas shorter or longer: formulas that others now dominate go.
     pairs = pareto(pairs, size=lambda pair: pair[1].complexity, loss=lambda pair: max(pair[0].held, loss.exact))
     front = [candidate for candidate, _ in pairs]
     entries = [entry for _, entry in pairs]

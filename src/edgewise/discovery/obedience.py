@@ -42,7 +42,7 @@ def operators_of(node: Expression) -> Iterator[str]:
     for part in walk(node):
         match part:
             case Add(terms):
-                negative = sum(any(number.value < 0 for number in _numbers_among_factors(term)) for term in terms)
+                negative = sum(any(isinstance(n, Number) and n.value < 0 for n in term.multiplicands) for term in terms)
                 if negative:
                     yield "-"
                 if len(terms) - negative > 1:
@@ -54,11 +54,6 @@ def operators_of(node: Expression) -> Iterator[str]:
                 yield from _operators_of_power(exponent)
             case Call(name):
                 yield name
-
-
-def _numbers_among_factors(term: Expression) -> list[Number]:
-    """The factors of a term that are numbers."""
-    return [factor for factor in term.multiplicands if isinstance(factor, Number)]
 
 
 def _operators_of_power(exponent: float) -> Iterator[str]:

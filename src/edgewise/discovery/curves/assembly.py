@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product, takewhile
-from typing import NamedTuple
 
 import numpy as np
 
@@ -60,21 +59,14 @@ class AssemblySettings:
 SETTINGS = AssemblySettings()
 
 
-class TaylorPolynomial(NamedTuple):
-    """Value, slope and second derivative of a function at 0."""
-
-    value: float
-    slope: float
-    curvature: float
-
-
+# Value, slope and second derivative of functions at 0.
 TAYLOR = {
-    **dict.fromkeys(("sin", "tan", "tanh", "sinh", "asin", "atan", "atanh"), TaylorPolynomial(0.0, 1.0, 0.0)),
-    "acos": TaylorPolynomial(math.pi / 2, -1.0, 0.0),
-    "exp": TaylorPolynomial(1.0, 1.0, 1.0),
-    "cos": TaylorPolynomial(1.0, 0.0, -1.0),
-    "cosh": TaylorPolynomial(1.0, 0.0, 1.0),
-    "besselj0": TaylorPolynomial(1.0, 0.0, -0.5),
+    **dict.fromkeys(("sin", "tan", "tanh", "sinh", "asin", "atan", "atanh"), (0.0, 1.0, 0.0)),
+    "acos": (math.pi / 2, -1.0, 0.0),
+    "exp": (1.0, 1.0, 1.0),
+    "cos": (1.0, 0.0, -1.0),
+    "cosh": (1.0, 0.0, 1.0),
+    "besselj0": (1.0, 0.0, -0.5),
 }
 
 

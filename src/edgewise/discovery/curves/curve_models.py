@@ -40,7 +40,7 @@ class CurveModelSettings:
     beam: int = 3  # Models that are extended side by side.
     # Inputs, at most, for which all partitions into features are tried: there are a few hundred.
     most_partitioned: int = 6
-    many_inputs: int = 12  # From so many inputs on, one sum of all inputs is fitted instead of a search.
+    many_inputs: int = 12  # From this number of inputs on, one sum of all inputs is fitted instead of a search.
     shared_intervals: int = 20  # Knot intervals of a curve that all inputs share: all rows of all inputs determine it.
     refining_steps: int = 4  # Gauss-Newton steps, at most: later ones change the third digit.
 

@@ -31,7 +31,7 @@ class FeatureSettings:
     most_paired_features: int = 7
     # Smallest absolute value, relative to the largest, that a denominator has: below, a ratio is almost singular.
     smallest_denominator: float = 1e-2
-    always_relevant: int = 4  # Up to so many inputs are all kept: a search with four is fast.
+    always_relevant: int = 4  # Inputs, at most, that are all kept: a search with four is fast.
     # Columns of a linear model, at most, as a share of the rows, so that residuals are left.
     linear_column_share: float = 0.35
     # F statistic from which an input is relevant. An irrelevant input has F near 1; the largest of a hundred, with as

@@ -46,7 +46,7 @@ class ArchiveSettings:
     # the rounding of sums: series of many terms approximate any smooth function to nine digits.
     convincing_constants: int = 3
     most_shortening: float = WORK_A_SECOND  # work of the shortest forms of one expression
-    # A formula of at most so many symbols that leaves at most this share of the deviation of y, and residuals like
+    # A formula of at most as many symbols that leaves at most this share of the deviation of y, and residuals like
     # noise, is complete: only a shorter one with the same values is still looked for.
     complete_symbols: int = 20
     largest_noise: float = 0.25
@@ -73,7 +73,7 @@ class Judged:
 
     @property
     def is_convincing(self) -> bool:
-        """True if it is exact, and more accurate than a series of so many terms is for any smooth function."""
+        """True if it is exact, and more accurate than a series of as many terms is for any smooth function."""
         if not self.is_exact:
             return False
         extra = max(0, len(free_places(self.expression)) - SETTINGS.convincing_constants)

@@ -40,9 +40,9 @@ class EngineSettings:
 
     simple_sums_share: float = 0.2  # of the work, for the stages that run once
     reducing_share: float = 0.5  # of the work, for least squares and reductions
-    separating_share: float = 0.3  # of what is left after reductions
+    separating_share: float = 0.3  # of the work that is left after reductions
     enumerating_share: float = 0.6  # of what is then left, if other stages follow
-    smooth_share: float = 0.5  # of what is left after enumeration, for curves, if a search follows
+    smooth_share: float = 0.5  # of the work that is left after enumeration, for curves, if a search follows
     most_branches: int = 40  # smaller problems, so that false reductions cost little
     most_depth: int = 8  # reductions one after another: more than any law has inputs
     part_laws: int = 4  # laws of each part of a separation whose combinations are judged: 16 for two parts
@@ -242,7 +242,7 @@ class Engine:
     def _enumerate(self) -> None:
         """Enumerate expressions, on the problems of fewest inputs first."""
         # Where a smooth model sees noise, the expressions nearest to the target come first. Exact ones are looked for
-        # if what is left of the best one is not noise: then the model was wrong.
+        # if the residuals of the best one are not noise: then the model was wrong.
         if self.stages.enumerate is None or self.is_done:
             return
         is_last = self.stages.search is None and self.stages.smooth is None

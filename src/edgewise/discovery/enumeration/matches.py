@@ -56,7 +56,7 @@ class Match(NamedTuple):
 
     size: int  # symbols of the expressions together
     above: tuple[int, ...]  # terms, given by the places of their expressions in the pool
-    below: tuple[int, ...] = ()  # the term of the denominator; empty for none
+    below: tuple[int, ...] = ()  # the term of the denominator; empty without one
     with_known: bool = False  # whether the known functions are terms as well, and not only a constant
 
 

@@ -126,9 +126,12 @@ def ranked(
         for candidate in candidates:
             if budget.is_over:
                 break
-            expression = _with_factors(columns, candidate, target, x, importance)
-            if expression is None:
+            # Factors of the terms and a constant by weighted least squares
+            terms = [product_of([columns.expression(k) for k in term]) for term in candidate.terms]
+            law = fitted_sum(terms, target.z, importance, x)
+            if law is None:
                 continue
+            expression = target.build(law)
             # A candidate with a curve: Levenberg-Marquardt from the constants of the grid.
             if free_places(expression) and any(k >= pool.count for term in candidate.terms for k in term):
                 fitted = fit_constants(
@@ -298,12 +301,3 @@ def _shortlist(shares: np.ndarray, sizes: np.ndarray, of_each_size: int, most: i
     # By rank, then by share.
     order = order[np.argsort(rank[order], kind="stable")]
     return order[rank[order] < of_each_size][:most]
-
-
-def _with_factors(
-    columns: Columns, candidate: Candidate, target: Target, x: np.ndarray, importance: np.ndarray
-) -> Expression | None:
-    """The law of a candidate with factors and a constant fitted by weighted least squares; None if it is undefined."""
-    terms = [product_of([columns.expression(k) for k in term]) for term in candidate.terms]
-    law = fitted_sum(terms, target.z, importance, x)
-    return None if law is None else target.build(law)

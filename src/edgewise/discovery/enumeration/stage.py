@@ -80,7 +80,7 @@ SETTINGS = EnumerationSettings()
 
 
 def enumerated(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
-    """Short expressions that are exact, the shortest first, or else those that come nearest to the target."""
+    """Short expressions that are exact, the shortest first, or else the expressions nearest to the target."""
     # A pool holds at most 400,000 expressions with their values at 40 rows: 160 MB, as much again for their directions,
     # and at most 450 MB with all that is needed in between. A sum of terms with all monomials of a low degree
     # approximates any smooth function of one input, so such a match counts only if all its factors are numbers that
@@ -172,7 +172,7 @@ def known_functions(inputs: int) -> list[Expression]:
 
 
 class _Fitter:
-    """Fits the factors of matches at all rows, and keeps those that are exact."""
+    """Fits the factors of matches at all rows, and keeps the exact ones."""
 
     def __init__(self, problem: LawProblem, x: np.ndarray, y: np.ndarray, pool: Pool):
         self.problem = problem

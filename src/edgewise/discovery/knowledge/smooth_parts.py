@@ -296,7 +296,7 @@ def _part_rows(
     slopes = derivatives[:, -len(columns) :]
     size = float(np.sqrt(np.mean(slopes**2)))
     targets = parts[:, places]
-    # One Newton step towards the target; where the derivative is nearly 0 the row says nothing about the function.
+    # One Newton step towards the target; where the derivative is nearly 0 the target stays.
     if len(places) == 1:
         usable = np.abs(slopes) > SETTINGS.least_part_slope * size
         targets = targets + np.where(usable, (y - predicted)[:, None] / np.where(usable, slopes, 1.0), 0.0)

@@ -37,7 +37,7 @@ class SeparableSettings:
 
     rows: int = 400  # of the fits, at most: enough for five constants
     steps: int = 60  # Levenberg-Marquardt steps of a fit, at most; one that has converged ends sooner
-    most_fits: int = 16  # forms that are fitted, those that leave the least
+    most_fits: int = 16  # forms that are fitted: the forms that leave the least
     # A fit comes from factors of two away, and from half an oscillation.
     rates: tuple[float, ...] = tuple(np.geomspace(0.1, 100, 36))
     powers: tuple[float, ...] = tuple(np.arange(1, 61) / 10)

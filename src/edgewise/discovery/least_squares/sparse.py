@@ -2,7 +2,7 @@
 
 Backward elimination removes the least significant column as long as the fit stays exact or, where the data hold noise,
 for as long as Schwarz's criterion falls [1]_. Forward selection adds the column that lowers the squared error most; a
-column is orthogonalised against those that are chosen (orthogonal least squares [2]_).
+column is orthogonalised against the chosen ones (orthogonal least squares [2]_).
 
 References
 ----------
@@ -119,7 +119,7 @@ def selected(columns: np.ndarray, target: np.ndarray, most: int) -> Iterator[tup
     chosen: list[int] = []
     for _ in range(min(most, columns.shape[1], max(len(target) // SETTINGS.rows_a_term, 1))):
         spend(40 * CALL_WORK + 10 * orthogonal.size)
-        # the column that explains most of what is left
+        # the column that explains most of the residuals
         squares = np.square(orthogonal).sum(0)
         independent = squares > SETTINGS.dependent_share * full
         gain = np.where(independent, (orthogonal.T @ residuals) ** 2 / np.where(squares > 0, squares, 1.0), 0.0)

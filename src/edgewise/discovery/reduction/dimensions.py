@@ -95,7 +95,7 @@ def times(one: Dimension, other: Dimension, exponent: Fraction = Fraction(1)) ->
 
 
 class Dimensions:
-    """Reader that says the dimension of a term; None where a free constant leaves it open. ValueError: it has none."""
+    """Reader of the dimension of a term; None where a free constant leaves it open, ValueError where it has none."""
 
     def __init__(self, variables: Sequence[Dimension]) -> None:
         self.variables = variables

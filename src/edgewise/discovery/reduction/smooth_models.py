@@ -104,7 +104,7 @@ class SmoothModel:
     rows: np.ndarray  # (n, inputs), scaled inputs of the modelled rows
     coefficients: np.ndarray  # (n,), weights of the kernels at these rows
     left_out: np.ndarray  # (n,), target of each row less its prediction from all others, in the unit of the target
-    chosen: np.ndarray  # (n,), the modelled rows among those that were given
+    chosen: np.ndarray  # (n,), places of the modelled rows among all rows
     noise: float  # estimated root mean square noise in the unit of the target
 
     @property
@@ -196,7 +196,7 @@ def fit_smooth_model(
         return _continued(x, y, weights, scales, groups, start, order)
     first = order[: SETTINGS.first_rows]
     best = None
-    # Coordinates that these rows allow: inputs or logarithms of those that are positive, the same for the target.
+    # Coordinates that these rows allow: inputs, or logarithms of positive ones; the same for the target.
     positive = np.asarray((x > 0).all(axis=0))
     signs = [0] + ([1] if (y > 0).all() else [-1] if (y < 0).all() else [])
     for logs, sign in product([np.zeros(x.shape[1], dtype=bool), positive][: 1 + positive.any()], signs):

@@ -22,9 +22,11 @@ class CholeskyFactor:
     def __init__(self, matrix: Tensor, ridge: float, *, is_fixed: bool = False):
         if not bool(matrix.isfinite().all()):
             raise torch.linalg.LinAlgError("a matrix is not finite")
+        # Jacobi scaling to a diagonal of ones.
         diagonal = matrix.diagonal()
         self.scale = torch.where(diagonal > 0, diagonal, diagonal.amax().clamp(min=ABOVE_ZERO)).rsqrt()
         scaled = matrix * self.scale[:, None] * self.scale
+        # A larger ridge, until the factorisation succeeds.
         while True:
             scaled.diagonal().copy_(torch.full_like(self.scale, 1 + ridge))
             self.factor, info = torch.linalg.cholesky_ex(scaled)
@@ -59,6 +61,7 @@ class LeastSquares:
         for part in self.norms.split(list(groups)):
             part.clamp_(min=least_norm * float(part.max()))
         count = rows.shape[1]
+        # Householder QR of the scaled rows above the ridge (Tikhonov regularisation).
         stacked = torch.cat([rows / self.norms, ridge * torch.eye(count, dtype=rows.dtype)])
         self.triangle, self.reflections = interruptible(partial(torch.geqrf, stacked))
 

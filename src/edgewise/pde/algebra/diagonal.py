@@ -182,6 +182,8 @@ class FastDiagonalisation(Preconditioner):
         first, *walls = np.split(rhs, np.cumsum(sizes)[:-1])
         if self.reactions is None:
             return self.solved(first, walls).real.ravel()
+        # With reactions: the solution without them, then the inverse factor of each point of space, which couples its
+        # moments.
         coef, inside = self._eigenvectors_of(first, walls, 0.0)
         for axis in reversed(self.order):
             inside = along(self.lines[axis].values_of, inside, axis)
@@ -202,7 +204,7 @@ class FastDiagonalisation(Preconditioner):
     def _eigenvectors_of(
         self, inside: np.ndarray, walls: Sequence[np.ndarray], shift: complex
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Coefficients that fulfil the conditions, and those of the eigenvectors for what is left."""
+        """Coefficients that fulfil the conditions, and those of the eigenvectors for the remaining rows."""
         values = inside.reshape(self.blocks[0].shape)
         fulfilling: np.ndarray = np.zeros(self.shape)
         # Real and imaginary part of what conditions ask for.

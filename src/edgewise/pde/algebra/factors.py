@@ -94,7 +94,7 @@ class Factors:
             dtype = scaled.dtype
 
             def factorise(kept: list[Any]) -> int:
-                """Add a solver to those that a thread keeps, and return the number of entries of its factors."""
+                """Add a solver to the list that a thread keeps, and return the number of entries of its factors."""
                 if is_dense:
                     dense = linalg.lu_factor(scaled.toarray(order="F"), overwrite_a=True, check_finite=False)
                     kept.append(lambda rhs: linalg.lu_solve(dense, rhs, check_finite=False))
@@ -149,6 +149,7 @@ def solved_nearby(near: Factors, product: Product, rhs: np.ndarray) -> tuple[np.
     The solution is None where the iterations do not converge. `product` is the complex matrix times vectors (size, k).
     """
 
+    # The real factors applied to real and imaginary part.
     def back(vector: np.ndarray) -> np.ndarray:
         parts = near.once(np.stack([vector.real, vector.imag], 1) / near.rows[:, None])
         return parts[:, 0] + 1j * parts[:, 1]
@@ -156,6 +157,7 @@ def solved_nearby(near: Factors, product: Product, rhs: np.ndarray) -> tuple[np.
     def scaled_product(vector: np.ndarray) -> np.ndarray:
         return product(vector[:, None])[:, 0] * near.rows
 
+    # GMRES with the factors as right preconditioner; what stalls at rounding counts as solved.
     scaled = rhs * near.rows
     solution, products, has_converged = solved_from_right(
         scaled_product, back, scaled, SETTINGS.nearby_residual, SETTINGS.nearby_iterations, 1

@@ -92,6 +92,7 @@ class FlowElement(Preconditioner):
         It has the factors of one that is `kept`, if space is the same and the length of the time element is not far
         off.
         """
+        # Flows in time with one pressure, on boxes with walls.
         form = grid_problem.form
         axes = system.blocks[0].axes
         if (
@@ -103,6 +104,7 @@ class FlowElement(Preconditioner):
         has_walls = any(count for axis, count in enumerate(grid_problem.reductions) if axis != form.time)
         if not has_walls or len(grid_problem.equation_blocks(axes)) > 1 or not grid_problem.reductions[form.time]:
             return None
+        # Dense factors of the pressure limit its number of values.
         if np.prod([len(p) for k, p in enumerate(system.blocks[0].points) if k != form.time]) > SETTINGS.most_pressures:
             return None
         try:
@@ -182,6 +184,7 @@ class FlowElement(Preconditioner):
 
     def _split(self) -> None:
         """Find the residual of the equation and the rows of conditions that belong to each velocity."""
+        # The viscous term pairs a velocity with the momentum equation in which it has the highest derivatives.
         highest = int(self.grid_problem.orders[0][self.space].max())
         owners: dict[int, set[int]] = {}
         for row, slot, index in self.equation.jacobian:
@@ -191,9 +194,11 @@ class FlowElement(Preconditioner):
         rows = len(self.equation.block.numbers)
         if sorted(pairs) != self.velocities or len(set(pairs.values())) != rows - 1:
             raise np.linalg.LinAlgError("residuals and velocities do not pair")
+        # The row that is left is the divergence.
         (self.constraint,) = set(range(rows)) - set(pairs.values())
         self.rows = pairs
         self.walls: dict[int, list[tuple[Level, int]]] = {slot: [] for slot in range(self.shape[-1])}
+        # A condition belongs to the velocity, or else the pressure, of the highest derivative across the face.
         for level in self.levels[1:]:
             if level.block.face is None:
                 continue
@@ -208,6 +213,8 @@ class FlowElement(Preconditioner):
                 if len(own) < len(orders):
                     raise np.linalg.LinAlgError("a condition joins a velocity and the pressure")
                 self.walls[max(own, key=orders.__getitem__)].append((level, row))
+        # Rows of the pressure beside its values: the reduction of its space and its conditions, and the row of its
+        # constant.
         reductions = [k for k in self.levels if self.blocks[k.number].reduced_axis is not None and not k.is_first]
         self.reductions = [*((level, 0) for level in reductions), *self.walls[self.pressure]]
         self.constant = next((level for level in self.levels if level.block.fixes_constant), None)
@@ -310,8 +317,11 @@ class FlowElement(Preconditioner):
         # International Journal for Numerical Methods in Fluids 8, 1988, 869.
         points = self.equation.block.shape
         inner = int(np.prod(points))
+        # Uzawa's equation by the dense factors for one shift.
         both = linalg.lu_solve(self.factors, np.concatenate([missing.real, missing.imag]).T, check_finite=False).T
         values = both[: len(missing), :inner] + 1j * both[len(missing) :, :inner]
+        # The inviscid pressure for the difference of the shifts, by eigenvectors of the Laplacian along each
+        # coordinate.
         moved = missing[:, :inner].reshape(-1, *points)
         for axis, (_, back) in enumerate(self.eigenvectors):
             moved = along(back, moved, axis + 1)

@@ -205,7 +205,7 @@ class GridEquations:
         return self._kept[1]
 
     def residual(self, coef: np.ndarray) -> np.ndarray:
-        """All residuals as one vector, less those that are aimed at."""
+        """All residuals as one vector, less their targets."""
         return residuals_of(self.evaluate(coef)) - self.target
 
     def factorised(self, coef: np.ndarray) -> Solver | None:
@@ -222,7 +222,7 @@ class GridEquations:
 def solved_on_grid(
     grid_problem: GridProblem, axes: Sequence[SplineAxis], start: np.ndarray, is_stabilised: bool = False
 ) -> Solved | None:
-    """Coefficients that fulfil all rows, by damped Newton steps from a start; None if there are none."""
+    """Coefficients that fulfil all rows, by damped Newton steps from a start; None where these fail."""
     return damped_newton(GridEquations(grid_problem, axes, is_stabilised), start)
 
 
@@ -297,6 +297,7 @@ def growth_of(solver: Solver, blocks: Sequence[RowBlock], evaluated: Sequence[tu
     random = np.random.default_rng(0)
     parts = []
     for block, (values, jacobian) in zip(blocks, evaluated, strict=True):
+        # Products of random cosine series of up to a period along each coordinate, one for each residual.
         residuals = np.zeros(values.shape)
         sizes = block.wave_sizes(values.shape, jacobian)
         if np.any(sizes):
@@ -336,6 +337,7 @@ def missing_diffusion(block: RowBlock, jacobian: Jacobian) -> Jacobian:
         axis = int(np.argmax(index))
         first = (number, slot, tuple(order // 2 for order in index))
         if sum(index) == index[axis] == 2 and first in jacobian:
+            # Cell Peclet number above 1: slope of the first derivative times h / 2 over that of the second.
             line = block.axes[axis]
             lengths = line.lengths_at(block.points[axis])
             lengths = np.expand_dims(lengths, [k for k in range(slope.ndim) if k != axis])

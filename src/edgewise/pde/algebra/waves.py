@@ -48,11 +48,13 @@ class WaveByWave(Preconditioner):
         lines = [number for number, axis in enumerate(axes) if axis.periodic]
         if len(lines) < max(1, len(axes) - 1):
             return None
+        # Translation invariance: the table of each periodic coordinate is a circulant matrix.
         for block in system.blocks:
             for number in lines:
                 table = dense(block.table(number, 0))
                 if not np.allclose(table, linalg.circulant(table[:, 0]), rtol=0, atol=1e-8):
                     return None
+        # Memory of the inverses.
         entries = (system.unknowns / math.prod(axes[number].count for number in lines)) * system.unknowns / 2
         if entries > SETTINGS.most_entries:
             return None
@@ -126,6 +128,7 @@ class WaveByWave(Preconditioner):
         """The right-hand side without what no solution has, as the mean of a divergence, which rounding leaves."""
         if self._special is None:
             return rhs
+        # Projection on the range of the singular systems of waves, then the inverse Fourier transform.
         waves = self._transformed(rhs)
         waves[self._special] = (self._solvable @ waves[self._special][..., None])[..., 0]
         parts = range(len(self.lines))

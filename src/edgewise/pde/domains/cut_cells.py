@@ -276,7 +276,7 @@ class CutRule:
 
 
 def _places(steps: int) -> Tensor:
-    """Ends of so many equal parts; not the ends of the whole, which may lie on the boundary."""
+    """Ends of equal parts of a line, a little inside at its own ends, which may lie on the boundary."""
     return torch.linspace(0, 1, steps + 1, dtype=torch.float64).clamp(CUT.apart, 1 - CUT.apart)
 
 

@@ -82,7 +82,7 @@ def check_ends(low: object, high: object) -> tuple[float, float]:
 
 
 def check_center(center: Sequence[float], dimension: int) -> Tensor:
-    """The centre of a domain, (dimension,); an InputError unless it is so many finite numbers."""
+    """The centre of a domain, (dimension,); an InputError unless it is `dimension` finite numbers."""
     is_row = isinstance(center, Sequence | Tensor | np.ndarray) and not isinstance(center, str)
     if not is_row or len(center) != dimension:
         count = "two" if dimension == 2 else dimension
@@ -91,7 +91,7 @@ def check_center(center: Sequence[float], dimension: int) -> Tensor:
 
 
 def check_coordinates(names: object, dimension: int | None = None) -> tuple[str, ...]:
-    """The names of coordinates as a tuple; an InputError unless they are so many different ones of the right form."""
+    """The names of coordinates as a tuple; an InputError unless they are different, well formed and of this number."""
     if not isinstance(names, Iterable) or isinstance(names, Mapping):
         raise InputError(f"coordinates must be names, as ('x', 'y'), got {names!r:.60}")
     names = tuple(names)
@@ -302,6 +302,8 @@ class Domain:
         InputError
             There is no rule of so few points.
         """
+        # Domains of the plane: Gauss-Legendre points in the cells of a grid, with rules for cells that the boundary
+        # cuts.
         if self.dimension == 2 and is_space(self.coordinates[-1]):
             from edgewise.pde.domains.mesh import Mesh, even_lines  # imported late: it needs this module
 
@@ -378,6 +380,7 @@ def checked_points(domain: Domain, x: Tensor | ArrayLike, beyond: str = "extrapo
         points = points.reshape(-1, 1)
     if points.ndim != 2 or points.shape[1] != domain.dimension:
         raise InputError(f"x must have shape (b, {domain.dimension}), got {tuple(points.shape)}")
+    # Points beyond the bounds by more than rounding.
     excess = torch.maximum(domain.bounds[:, 0] - points, points - domain.bounds[:, 1]) / domain.size
     outside = int((excess > DOMAINS.far_outside).any(1).sum())
     if outside:
@@ -493,6 +496,7 @@ class Box(Domain):
             x[:, others] = self.bounds[others, 0] + self.size[others] * share[:, None]
             return x, torch.eye(2, dtype=torch.float64)[axis].expand(len(share), 2) * (2 * side - 1)
 
+        # In the plane a face is a curve by its arc length; at the low end of time it is the first moment.
         name = self.coordinates[axis]
         is_initial = name == TIME and side == 0
         measure = float(self.size[others].prod())

@@ -53,7 +53,7 @@ class CutQuadrature(NamedTuple):
 
 
 def even_lines(domain: Domain, counts: Sequence[int]) -> list[Tensor]:
-    """Breakpoints of so many equal intervals of each coordinate."""
+    """Breakpoints of equal intervals of each coordinate."""
     ends = zip(domain.bounds.tolist(), counts, strict=True)
     return [torch.linspace(low, high, count + 1, dtype=torch.float64) for (low, high), count in ends]
 
@@ -243,6 +243,8 @@ class Mesh:
         numbers = []
         parted = [torch.zeros(0, self.domain.dimension, dtype=torch.float64)]
         for number, piece in enumerate(self.domain.pieces):
+            # Pieces without a formula are sampled, curves have Gauss-Legendre points in each stretch between grid
+            # lines.
             if piece.path is None and self.domain.dimension > 1:
                 x, normal = piece.sample(MESH.candidates * self._sampled_count, "sobol", number)
             else:
@@ -251,6 +253,7 @@ class Mesh:
             normals.append(normal)
             numbers.append(torch.full((len(x),), number))
             if piece.path is not None:
+                # Places where a curve enters a cell, or where its normal turns by an axis, by bisection.
                 ends = _stretches_of(piece, self.breakpoints)
                 low = ends[:, 0] + CUT.apart
                 high = ends[:, 1] - CUT.apart
@@ -267,6 +270,7 @@ class Mesh:
                 parted += [piece.path(low)[0], piece.path(high)[0]]  # within the cells on both sides
         x = torch.cat(places)
         normal = torch.cat(normals)
+        # Parts of the boundary along the box cut no cell.
         far = CUT.apart * self.domain.size
         on_box = ((x - self.domain.bounds[:, 0]).abs() < far) | ((self.domain.bounds[:, 1] - x).abs() < far)
         kept = ~(on_box & (normal.abs() > 1 - CUT.apart)).any(1)
@@ -300,7 +304,7 @@ class Mesh:
         return x, normal, weights
 
     def _product(self, axes: Sequence[int], counts: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Gauss-Legendre points in the cells of some axes, so many in an interval of each axis, and weights."""
+        """Gauss-Legendre points in the cells of some axes, `counts` in an interval of each axis, and weights."""
         x = torch.zeros(1, 0, dtype=torch.float64)
         weights = torch.ones(1, dtype=torch.float64)
         for axis in axes:
@@ -498,7 +502,7 @@ def graded_to_ends(points: Tensor, octaves: int, each: int) -> Tensor:
 
 
 def separated(points: Tensor) -> Tensor:
-    """Breakpoints in order, without those that lie closer to the one before than rounding allows, except the ends."""
+    """Breakpoints in order, without points closer to the one before than rounding allows, except the ends."""
     points = points.sort().values
     least = CUT.apart * (points[-1] - points[0])
     inner = points[1:-1][(points[1:-1].diff(prepend=points[:1]) > least) & (points[-1] - points[1:-1] > least)]
@@ -517,6 +521,7 @@ def _last_derivative(layer: TensorLayer, coef: Tensor, axis: int) -> Tensor:
         values = torch.cat([moved, moved[:degree]])
     else:
         values = moved
+    # Each derivative: differences of neighbouring coefficients over the width of their knots.
     for taken in range(degree):
         level = degree - taken
         number = torch.arange(1, len(values)) + taken
@@ -527,6 +532,7 @@ def _last_derivative(layer: TensorLayer, coef: Tensor, axis: int) -> Tensor:
 
 def _is_inside(layer: TensorLayer, domain: Domain, axis: int) -> Tensor:
     """True for inner breakpoints of an axis, with middles of the B-splines of the other axes, inside the domain."""
+    # Middles of the supports of the B-splines.
     lines = []
     for other, (knots, points) in enumerate(zip(layer.knots, layer.breakpoints, strict=True)):
         count = layer.coef.shape[other]

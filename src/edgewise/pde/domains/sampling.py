@@ -37,7 +37,7 @@ def accepted_points(
 ) -> Tensor | None:
     """Rejection sampling: the first `count` rows that are kept, all of them on a grid; None below a share of the drawn.
 
-    `draw` maps a number to so many rows, or fewer where there are no more, and whether each is kept.
+    `draw` maps a number to as many rows, or fewer where there are no more, and whether each is kept.
     """
     number = count
     # The next number is that with which the share that is kept so far would suffice.

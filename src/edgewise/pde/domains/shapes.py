@@ -186,6 +186,7 @@ class Polygon(Domain):
             raise InputError("corners must be finite numbers, got one that is not")
         following = points.roll(-1, 0)
         _check_simple(points, following)
+        # Shoelace formula: positive for corners in counterclockwise order.
         area = float((points[:, 0] * following[:, 1] - following[:, 0] * points[:, 1]).sum() / 2)
         self.coordinates = check_coordinates(coordinates, 2)
         self.volume = abs(area)

@@ -198,6 +198,7 @@ class Cylinder(Domain):
 
         def sample(count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
             share = unit_points(count, 2, how, seed)
+            # Polar coordinates with an even density: the root of a share is the radius.
             angle = 2 * math.pi * share[:, 0]
             around = torch.stack([angle.cos(), angle.sin()], 1) * (self.disk.outer * share[:, 1:].sqrt())
             height = torch.full_like(angle, place)

@@ -247,6 +247,7 @@ class Triangulation(Domain):
         normal = normals[part]
         measures = self._measures[part]
 
+        # Even points by measure, and distances from the nearest face.
         def sample(count: int, how: str, seed: int) -> tuple[Tensor, Tensor]:
             how = how.replace("grid", "sobol")
             x, number = _spread(corners, measures, unit_points(count, self.dimension - 1, how, seed))
@@ -260,6 +261,7 @@ class Triangulation(Domain):
             point, face = torch.cartesian_prod(torch.arange(len(x)), torch.arange(len(corners))).unbind(1)
             return _distance(x[point], corners[face]).reshape(len(x), -1).amin(1)
 
+        # In the plane it is a curve by arc length, smooth within each edge.
         if self.dimension == 2:
             ends = torch.cat([measures.new_zeros(1), measures.cumsum(0) / measures.sum()]).clamp(max=1.0)
             return replace(Piece.curve(name, float(measures.sum()), at, distance), spans=tuple(pairwise(ends.tolist())))
@@ -355,6 +357,7 @@ def _outer_faces(cells: Tensor) -> tuple[Tensor, Tensor]:
     """Faces (f, n) that one cell alone has, in order of their corners, and the corners opposite to them (f,)."""
     n = cells.shape[1] - 1
     faces = torch.cat([cells[:, [other for other in range(n + 1) if other != corner]] for corner in range(n + 1)])
+    # A face that occurs once, whatever the order of its corners, is on the boundary.
     each, owner, counts = faces.sort(1).values.unique(dim=0, return_inverse=True, return_counts=True)
     if int(counts.max()) > 2:
         raise InputError(f"cells must share an edge or a face with one other, got one of {int(counts.max())} cells")
@@ -370,6 +373,7 @@ def _normals(faces: Tensor, opposite: Tensor) -> tuple[Tensor, Tensor]:
     else:
         normal = torch.linalg.cross(along[:, 0], along[:, 1]) / 2
     measure = normal.norm(dim=1)
+    # Away from the opposite corner of the cell.
     side = ((faces[:, 0] - opposite) * normal).sum(1).sign()
     return normal * (side / measure)[:, None], measure
 
@@ -381,11 +385,13 @@ def _grouped(faces: Tensor, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, part in named.items():
         if not isinstance(name, str) or not name:
             raise InputError(f"boundary must map names to edges or faces, got the name {name!r}")
+        # Each face belongs to one piece; a second piece with it is an error.
         places = [number.pop(tuple(face), None) for face in part.tolist()]
         if None in places or not places:
             came = part[places.index(None)].tolist() if places else "none"
             raise InputError(f"boundary[{name!r}] must be faces of the boundary of no other piece, got {came}")
         groups[name] = torch.tensor(places)
+    # What is left of the boundary.
     if number:
         name = "rest" if groups else "boundary"
         rest = torch.tensor(list(number.values()))
@@ -399,7 +405,7 @@ def _in_a_row(faces: Tensor, corners: Tensor, normals: Tensor) -> tuple[Tensor, 
     is_turned = normals[:, 0] * along[:, 1] - normals[:, 1] * along[:, 0] < 0
     ends = torch.where(is_turned[:, None], faces.flip(1), faces).tolist()
     corners = torch.where(is_turned[:, None, None], corners.flip(1), corners)
-    # Edges by their start; chains begin at those that no other one leads to.
+    # Edges by their start; chains begin at edges that no other one leads to.
     leaving = defaultdict(list)
     for number, (start, _) in enumerate(ends):
         leaving[start].append(number)

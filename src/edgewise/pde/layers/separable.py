@@ -37,6 +37,7 @@ class SeparableLayer(Layer):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        # Knots and dtype of an ordinary layer of splines.
         like = KANLayer(
             in_features,
             out_features,
@@ -48,6 +49,7 @@ class SeparableLayer(Layer):
             dtype=float_dtype(dtype),
         )
         self.degree = degree
+        # Random smooth coefficients: a line and a sine of at most two periods.
         place = torch.linspace(-1, 1, like.coef.shape[1], dtype=torch.float64)[None, :, None]
         shape = (like.in_features, 1, like.out_features)
         slope, phase, speed = (torch.rand(shape, generator=generator, dtype=torch.float64) for _ in range(3))

@@ -44,20 +44,19 @@ class TensorLayer(Layer):
         if len(degrees) != len(breakpoints) or any(each not in range(1, MAX_PRODUCT_DEGREE + 1) for each in degrees):
             raise InputError(f"degree must be 1 to {MAX_PRODUCT_DEGREE}, for all inputs or for each, got {degree!r}")
         self.degrees = degrees
-        if periodic is None:
-            self.periodic = (False,) * len(breakpoints)
-        else:
-            self.periodic = tuple(map(bool, periodic))
+        self.periodic = tuple(map(bool, periodic or (False,) * len(breakpoints)))
         for number, (points, repeats, degree) in enumerate(zip(breakpoints, self.periodic, degrees, strict=True)):
             if points.ndim != 1 or len(points) < 2 or not bool((points.diff() > 0).all()):
                 raise InputError(f"breakpoints must be increasing, (grid_size + 1,), got input {number}: {points}")
             if repeats and len(points) < degree + 2:
                 raise InputError(f"a periodic input must have {degree + 1} intervals or more, got {len(points) - 1}")
-            ends = repeated if clamped else extend
+            # Knots beyond the ends: those of the next period, the ends again and again, or with even spacing.
             if repeats:
                 knots = periodic_knots(points[None], degree)
+            elif clamped:
+                knots = repeated(points[None], degree)
             else:
-                knots = ends(points[None], degree)
+                knots = extend(points[None], degree)
             self.register_buffer(f"knots_{number}", knots)
         self.coef = nn.Parameter(breakpoints[0].new_zeros(*self._sizes(), out_features))
 
@@ -110,6 +109,7 @@ class TensorLayer(Layer):
         check_jet(x, self.in_features, self.coef.dtype, order)
         numbers, factors = self._active(x, order)
         last = factors[-1].permute(1, 2, 0)  # (b, degree + 1, C)
+        # The coefficients of all layers in one list, from which each point takes its own products.
         if len(coefs) > 1:
             whole = torch.cat([coef.reshape(-1, self.out_features) for coef in coefs])
         else:
@@ -117,6 +117,7 @@ class TensorLayer(Layer):
         numbers = numbers + (number * coefs[0][..., 0].numel())[:, None]
         local = whole.reshape(-1, self.out_features)[numbers].transpose(1, 2)  # (b, out, p)
         runs = self.out_features * numbers.shape[1] // last.shape[1]
+        # Sum factorisation: the last input by a matrix product, the others by Leibniz' rule, one by one.
         local = local.reshape(len(numbers), runs, last.shape[1]) @ last
         inner = local.permute(2, 0, 1).unflatten(2, (self.out_features, -1))  # (C, b, out, p / (degree + 1))
         for factor in reversed(factors[:-1]):
@@ -127,11 +128,13 @@ class TensorLayer(Layer):
     def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
         """Compute the Jacobian rows, see `Layer.jacobian_segments`: "coef", a run of (degree + 1) * out per row met."""
         numbers, factors = self._active(x, order)
+        # The transpose of the sum factorisation of `jet_of`.
         weights = sensitivity[:, :, None, :]  # (C, b, p, out)
         for factor in factors[:-1]:
             weights = _pulled(weights, factor, order).flatten(2, 3)
         last = factors[-1].permute(1, 2, 0)  # (b, degree + 1, C)
         values = last[:, None] @ weights.permute(1, 2, 0, 3)  # (b, p, degree + 1, out)
+        # Entries of the last input that lie side by side are one run.
         run = 1 if self.periodic[-1] else self.degrees[-1] + 1  # a run may not wrap around
         starts = numbers[:, ::run] * self.out_features
         values = values.reshape(len(starts), starts.shape[1], run * self.out_features)
@@ -147,6 +150,7 @@ class TensorLayer(Layer):
         )
         coef = self.coef.detach()
         for axis, (old, new, degree) in enumerate(zip(self.knots, finer.knots, self.degrees, strict=True)):
+            # Knot insertion along one input after the other, by blossoming.
             moved = coef.movedim(axis, 0)
             count = finer.coef.shape[axis]
             flat = moved.flatten(1)
@@ -184,11 +188,13 @@ class TensorLayer(Layer):
         factors = []
         for axis, (knots, size, degree) in enumerate(zip(self.knots, self._sizes(), self.degrees, strict=True)):
             line = x[..., axis : axis + 1]
+            # Periodic inputs are moved into the first period.
             place = line[0]
             if self.periodic[axis]:
                 low = knots[0, degree]
                 high = knots[0, -degree - 1]
                 place = low + torch.remainder(place - low, high - low)
+            # Cox-de Boor: B-splines that are not zero, and their jets; numbers with the last input running fastest.
             interval, derivatives = active_basis(place, knots, degree, order)
             offsets = torch.arange(degree + 1, device=x.device)
             factors.append(compose(line, list(derivatives[:, :, 0]), order))
@@ -204,6 +210,7 @@ def _pulled(weights: Tensor, factor: Tensor, order: int) -> Tensor:
     """
     weights = weights[:, :, :, None]
     factor = factor[:, :, None, :, None]
+    # The value of the product, and then each order of its derivatives along all directions.
     value = (weights * factor).sum(0, keepdim=True)
     if len(weights) == 1:
         return value

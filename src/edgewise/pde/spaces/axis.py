@@ -66,7 +66,7 @@ class SplineAxis:
         return (self.breakpoints[:-1, None] + np.diff(self.breakpoints)[:, None] * share).ravel()
 
     def quadrature(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Gauss and Legendre's rule of so many points in each interval: points and weights, (intervals, count) each."""
+        """Gauss and Legendre's rule of `count` points in each interval: points and weights, (intervals, count) each."""
         nodes, weights = legendre_rule(count)
         lengths = np.diff(self.breakpoints)[:, None]
         return self.breakpoints[:-1, None] + lengths * (nodes + 1) / 2, lengths * weights / 2
@@ -83,6 +83,7 @@ class SplineAxis:
 
     def interpolated(self, values: np.ndarray, axis: int = 0) -> np.ndarray:
         """Coefficients of the splines that have given values at `all_points`, which run along an axis of the values."""
+        # Sparse LU factors of the collocation matrix, kept, serve all lines at once.
         lines = np.moveaxis(values, axis, 0)
         solved = self._interpolation.solve(np.ascontiguousarray(lines.reshape(len(lines), -1)))
         return np.moveaxis(solved.reshape(lines.shape), 0, axis)

@@ -153,6 +153,8 @@ class RowBlock:
         Those of high order are summed in extended precision for `is_exact`, as their terms cancel each other: of 16
         intervals and degree 11, fourth derivatives lose nine digits. Where the machine has none, they do so.
         """
+        # Sum factorisation: tables are applied along one coordinate after the other, and derivatives share their
+        # beginnings.
         partial: dict[tuple[Index, bool], np.ndarray] = {((), False): coef}
 
         def upto(index: Index, is_long: bool) -> np.ndarray:
@@ -331,6 +333,7 @@ class ReducedSpaceBlock(FunctionalBlock):
         """
         if axis != self.reduced:
             return super().local(axis, order)
+        # The highest derivative is constant in an interval; its jump is the difference to the interval before.
         line = self.axes[axis]
         middles = (line.breakpoints[1:] + line.breakpoints[:-1]) / 2
         place = line.places(self.points[axis])
@@ -341,6 +344,7 @@ class ReducedSpaceBlock(FunctionalBlock):
             columns = np.concatenate([columns, others], 1)
             values = np.concatenate([values, -before], 1)
             length = np.minimum(length, np.diff(line.breakpoints)[place - 1])
+        # From the highest derivative to the leading Chebyshev coefficient, h^p / (p! 2^(2p - 1)).
         factor = length**line.degree / (math.factorial(line.degree) * 2.0 ** (2 * line.degree - 1))
         return columns, factor[:, None] * values
 

@@ -169,7 +169,7 @@ class Constant:
 
 
 def points_of(axes: Sequence[SplineAxis], taken: Mapping[int, int]) -> list[np.ndarray]:
-    """Points of each coordinate: all of them, or those that so many coefficients leave which others take."""
+    """Points of each coordinate: all of them, or fewer by the number of coefficients that others have `taken`."""
     return [
         line.collocation_points(taken[number]) if number in taken else line.all_points()
         for number, line in enumerate(axes)
@@ -355,10 +355,12 @@ def initial_terms(form: StrongForm) -> tuple[ResidualTerm, ...]:
     """Conditions at the first moment; none if others are at the last one, or do not give one value or rate each."""
     if form.time is None:
         return ()
+    # Conditions on the first moment, none on the last.
     name = form.domain.coordinates[form.time]
     first, *last = (piece.name for piece in form.domain.pieces if piece.coordinate == name)
     terms = tuple(term for term in form.condition_terms if {first, *last}.intersection(term.pieces))
     for term in terms:
+        # Each residual depends linearly on one value or rate.
         face = form.time, 0
         x = probes_of(form, face)
         keys = sorted(dependences(form, term, face))
@@ -423,7 +425,7 @@ def constraint_variables_in_time(grid_problem: GridProblem, keys: Sequence[Key])
     )
 
 
-def mean_given(form: StrongForm, term: ResidualTerm, rounding: float = 1e-12) -> tuple[int, float] | None:
+def mean_given(form: StrongForm, term: ResidualTerm) -> tuple[int, float] | None:
     """Number of the field whose mean over the box a condition gives, and the mean; None for any other condition.
 
     Such a condition is a linear integral of the values of the field over all coordinates of space, with a constant
@@ -465,7 +467,8 @@ def mean_given(form: StrongForm, term: ResidualTerm, rounding: float = 1e-12) ->
     slope = float((at_weights - at_zero).mean() / (weights.square().sum() / weights.mean()))
     gap = at_values - at_zero[0] - slope * weights @ values
     is_whole = bool(torch.isclose(recorder.places[name, along, 0][..., space], places).all())
-    if not is_whole or not float(gap.abs().max()) <= rounding * abs(slope) * float(weights.sum()):
+    rounding = 1e-12 * abs(slope) * float(weights.sum())  # of a sum of some hundred values
+    if not is_whole or not float(gap.abs().max()) <= rounding:
         return None
     return form.fields.index(name), float(-at_zero[0] / slope / weights.sum())
 
@@ -556,13 +559,11 @@ def with_pressure(grid_problem: GridProblem, keys: Sequence[Key], mean: tuple[in
     )
 
 
-def check_initial(
-    grid_problem: GridProblem, axes: Sequence[SplineAxis], state: np.ndarray, least_gap: float = 1e-3
-) -> None:
+def check_initial(grid_problem: GridProblem, axes: Sequence[SplineAxis], state: np.ndarray) -> None:
     """Raise an InputError where the initial state of a flow, (*counts, fields), has a divergence or leaves its walls.
 
-    Such a flow jumps at the first moment, with a layer at walls of no thickness and a pressure without bound. Smaller
-    gaps, relative to the speed, are errors of a user's initial values.
+    Such a flow jumps at the first moment, with a layer at walls of no thickness and a pressure without bound. Gaps
+    below a thousandth of the speed are errors of a user's initial values.
     """
     form = grid_problem.form
     time = grid_problem.form.time
@@ -590,9 +591,9 @@ def check_initial(
             length = 1.0
             if order:
                 length = float(form.domain.size[[k for k in range(len(axes)) if k != time]].min())
-            # The gap in units of the speed, and what it is a gap of.
+            # The gap in units of the speed, and the divergence or condition that it belongs to.
             gap = float((np.abs(row) / max(abs(slope).max() for slope in own.values())).max()) * length
-            if gap > least_gap * max(size, 0.0 if order else gap):
+            if gap > 1e-3 * max(size, 0.0 if order else gap):
                 where = "have no divergence"
                 if block.face is not None:
                     wall, end = block.face

@@ -65,7 +65,7 @@ class LowRankNetwork(nn.Module, FieldNetwork):
         components = 1
         if directions is not None:
             components += len(directions) * order
-        # Points whose largest tensor has so many numbers.
+        # As many points at once as the largest tensor allows.
         wide = max(a * b for a, b in pairwise(self.ranks)) * max(order + 1, 12)
         wide = max(wide, components * max(self.ranks))
         each = max(self.batch_numbers // wide, 1)

@@ -42,7 +42,7 @@ class NetworkSettings:
 
     # Of the largest entry, where splines come close to fields with which Newton's method begins: rounding.
     approach_ridge: float = 1e-12
-    rank_growth: int = 2  # the rank of a separable network grows by one part in so many
+    rank_growth: int = 2  # part of the rank by which that of a separable network grows: a half
     # Least share of a hidden grid that activations should fill while grids still move: a grid that is moved is filled
     # to 1 / (1 + 2 margin) = 0.62, and below 0.45 more than half of its intervals are of no use.
     least_span: float = 0.45
@@ -151,6 +151,7 @@ class TensorNetwork(Chain, FieldNetwork):
         """Take coefficients that come close to fields (N, fields) at points x (N, n), by least squares with a ridge."""
         table = self.splines(x)
         coef = self.tensor_layer.coef
+        # Normal equations with a ridge, for splines that no point determines.
         matrix = table.T @ table
         matrix.diagonal().add_(NETWORKS.approach_ridge * matrix.diagonal().amax())
         coef.copy_(torch.linalg.solve(matrix, table.T @ fields).reshape(coef.shape))

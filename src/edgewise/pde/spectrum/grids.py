@@ -73,6 +73,8 @@ def harmonic_corners(problem: Collocation) -> list[CornerFunctions]:
     numbers = {name: value.detach() for name, value in problem.unknowns.items()}
     found = []
     for functions in corner_functions(problem.domain):
+        # Is the equation the Laplacian near the corner, up to a factor? Then residuals of the strongest singular
+        # functions are small beside their derivatives.
         around = functions.radius * torch.tensor([1e-5, 2e-5], dtype=torch.float64)
         inside = functions.start + functions.opening * torch.tensor([0.3, 0.7], dtype=torch.float64)
         x = functions.corner + around[:, None] * torch.stack([inside.cos(), inside.sin()], 1)
@@ -88,6 +90,7 @@ def harmonic_corners(problem: Collocation) -> list[CornerFunctions]:
             residual = block.residuals(jet[..., number : number + 1], block.data, copies) * problem.sizes
             if float(residual.abs().max()) > SETTINGS.harmonic * size:
                 return []
+        # Functions that fulfil the conditions at their points.
         fulfilled = torch.ones(len(functions.terms), dtype=torch.bool)
         for condition in conditions:
             near = condition.data.select((condition.data.x - functions.corner).norm(dim=1) > 0)
@@ -111,6 +114,7 @@ def degree_of(problem: Collocation) -> int:
 def finer_grids(problem: Collocation, is_fitted: bool, corners_are_known: bool) -> Iterator[list[Tensor]]:
     """Breakpoints of ever finer grids; those of polygons hold the corners and are graded towards reentrant ones."""
     domain = problem.domain
+    # Sizes and growth of the grids: fitted to the domain, cut by its boundary, or with singular functions of corners.
     count = SETTINGS.coarsest[problem.domain.dimension - 1]
     octaves = SETTINGS.corner_octaves
     more = SETTINGS.more_octaves
@@ -129,6 +133,7 @@ def finer_grids(problem: Collocation, is_fitted: bool, corners_are_known: bool) 
     first = count
     breakpoints = _Breakpoints.of(problem, first)
     while True:
+        # Even breakpoints; in polygons they hold the corners and are graded geometrically towards reentrant ones.
         lines = []
         for axis, (low, high) in enumerate(domain.bounds.tolist()):
             line = torch.linspace(low, high, max(count, degree + 1 if periodic[axis] else 1) + 1, dtype=torch.float64)
@@ -140,6 +145,7 @@ def finer_grids(problem: Collocation, is_fitted: bool, corners_are_known: bool) 
                     domain, axis, torch.cat([coarse, domain.corners[:, axis], line[[0, -1]]]), octaves
                 )
             lines.append(line)
+        # Splines inside the domain, of all fields, are limited.
         share = len(problem.fields) * (1.0 if is_fitted else domain.volume / float(domain.size.prod()))
         splines = math.prod(len(line) - 1 + (0 if p else degree) for line, p in zip(lines, periodic, strict=True))
         if splines * share > most:
@@ -158,7 +164,7 @@ class _Breakpoints:
 
     @classmethod
     def of(cls, problem: Collocation, count: int) -> _Breakpoints:
-        """Those of a problem whose first grid has so many intervals along each axis."""
+        """Breakpoints for a problem whose first grid has `count` intervals along each axis."""
         form = problem.form
         if not form.domain.is_box or Feature.INTEGRALS in form.features:
             return cls((), ())
@@ -168,7 +174,7 @@ class _Breakpoints:
         return cls(jumps, (*coarse, *narrow_features(form)))
 
     def within(self, lines: Sequence[Tensor], parts: int) -> list[Tensor]:
-        """Breakpoints of each axis with these among them, and intervals in and beside features cut into so many."""
+        """Breakpoints of each axis with these among them, and intervals in and beside features cut into `parts`."""
         if not self.jumps:
             return list(lines)
         finer = []
@@ -188,7 +194,7 @@ class _Breakpoints:
 
 
 def graded_to_corners(domain: Polygon, axis: int, line: Tensor, octaves: int) -> Tensor:
-    """Breakpoints with more of them towards the reentrant corners: the distance is halved so many times."""
+    """Breakpoints with more of them towards the reentrant corners: the distance is halved `octaves` times."""
     low, high = domain.bounds[axis].tolist()
     inner = [line]
     for corner in _reentrant_corners(domain):

@@ -202,7 +202,7 @@ def eigenvalues(
     if ending.reason is StopReason.INTERRUPTED:
         raise KeyboardInterrupt
     is_over = ending.reason is StopReason.TIME_LIMIT
-    # Sentences where no grid has so many eigenvalues.
+    # Errors where no grid has as many eigenvalues as are wanted.
     best = grids.best
     if best is None and is_over:
         assert time_limit is not None, "a limit has ended the work"
@@ -261,10 +261,12 @@ class _Grids:
         if last is None:
             self.best = level
             return
+        # Largest relative change of an eigenvalue since the grid before.
         size = np.abs(level.values)
         unit = min(1.0, float(size.max()))  # for eigenvalues near zero; in SI units all may be small
         gaps = np.abs(level.values - last.values)
         self._change = float((gaps / np.maximum(size, max(unit, ABOVE_ZERO))).max())
+        # Small changes that grow again are rounding, and the best grid stays; else this one is the best so far.
         if self._least < self._change < SETTINGS.difference_of_rounding:
             self._worse += 1
         else:

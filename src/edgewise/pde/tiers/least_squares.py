@@ -138,17 +138,21 @@ def singular_functions(problem: Collocation, operator: Operator, most: float, ar
     None where there are none of both, or where functions at a reentrant corner would jump in the domain.
     """
     domain = problem.domain
+    # The condition on each piece of the boundary.
     conditions = dict[str, ResidualBlock]()
     terms = (term for term in problem.form.condition_terms if not term.is_hard)
     for block, term in zip(problem.with_role(BlockRole.CONDITION), terms, strict=True):
         conditions.update(dict.fromkeys(term.pieces, block))
     found = []
+    # Kondratiev's functions of corners, whose branch cuts lie outside the domain; a reentrant corner without room for a
+    # cut ends the search.
     for corner in corners_of(domain):
         both = [conditions[piece] for piece in corner.pieces if piece in conditions]
         if corner.cut is None and corner.opening > math.pi * (1 + SETTINGS.rounded):
             return []
         if corner.cut is not None and len(both) == 2:
             found += _at_corner(corner, corner.cut, both, operator, most, float(domain.size.norm()))
+    # Fundamental solutions in holes and in their mirror images.
     for center, radius in holes_of(domain):
         found += _around_hole(center, radius, operator, around)
         if operator.square is not None:
@@ -203,12 +207,14 @@ def _around_hole(center: Tensor, radius: float, operator: Operator, most: int) -
     """Solutions of the homogeneous equation around a point; of Laplace's where the coefficients are not constant."""
     place = (center, 0.0, -math.pi, radius)
     both = [(float(k), imaginary) for k in range(1, most + 1) for imaginary in (False, True)]
+    # Helmholtz: Bessel functions of the second kind, modified ones for a negative square.
     if operator.square:
         terms: Terms = ((0.0, 0, False), *((k, 0, imaginary) for k, imaginary in both))
         kind = "Y"  # the Bessel function that is singular at zero
         if operator.square < 0:
             kind = "K"
         return [SingularFunctions(*place, kind, terms, True, math.sqrt(abs(operator.square)))]
+    # Laplace: negative powers of z and the logarithm.
     if operator.is_plain:
         powers: Terms = tuple((-k, 0, imaginary) for k, imaginary in both)
         logs: Terms = ((0.0, 0, False),)
@@ -229,11 +235,13 @@ def _images(domain: Domain, center: Tensor) -> list[Tensor]:
     By the principle of reflection solutions go on beyond straight pieces with constant data, up to there.
     """
     share = torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)
+    # Straight pieces of the boundary: the middle of a piece lies halfway between its ends.
     lines = [piece.path(share) for piece in domain.pieces if piece.path is not None and piece.is_whole_curve]
     straight = [(x[0], normal[0]) for x, normal in lines if float((x[0] - 2 * x[1] + x[2]).norm()) < SETTINGS.rounded]
     near = SETTINGS.image_reach * float(domain.size.min())
     found = list[Tensor]()
     last = [center]
+    # Reflections of the centre, then of these images; only ones outside the domain and near it.
     for _ in range(2):
         mirrored = list[Tensor]()
         for each in last:
@@ -250,7 +258,7 @@ def _images(domain: Domain, center: Tensor) -> list[Tensor]:
 
 @dataclass(frozen=True, eq=False)
 class _FineMesh(Mesh):
-    """A mesh with so many equal stretches of each curve, with four points each, and no points at some places."""
+    """A mesh with equal stretches of each curve, of four points each, and no points near some places."""
 
     stretches: int = 1
     without: tuple[Tensor, ...] = ()

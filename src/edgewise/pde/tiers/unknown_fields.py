@@ -139,6 +139,7 @@ def _roughness_block(problem: Collocation, mesh: Mesh, name: str, order: int) ->
     form = problem.form
     sides = problem.domain.size
     names = form.domain.coordinates
+    # Different derivatives of the order, in units of the domain.
     groups = list(dict.fromkeys(map(tuple, map(sorted, product(names, repeat=order)))))
     indices = [tuple(group.count(each) for each in names) for group in groups]
     sizes = torch.stack([sides.pow(torch.tensor(index)).prod().reciprocal() for index in indices])
@@ -355,6 +356,8 @@ class _Smoothing:
         if root is None:
             self._set(found.parameters)
             root = _factor_of(found.covariance).root()
+        # Standard errors are wider by the slowest rise of the profile likelihood, and unknown without spare
+        # measurements.
         size = self.network.tensor_layer.coef.numel()
         ends = [min(each) for each in self.rises.values()]
         wider = max((SETTINGS.profiled / max(each, SETTINGS.least_rise) for each in ends), default=1.0)
@@ -381,11 +384,13 @@ class _Smoothing:
 
     def _averaged(self, found: _Found) -> Tensor:
         """Last step: take the mean over strengths, on the equation, and return the root (P, r) of its covariance."""
+        # Hessian of the penalised likelihood, in parts: measurements, equation, roughness.
         smooth = self._smooth(found)
         weight = SETTINGS.exactnesses[-1] * self.count / found.noise**2
         exact = weight * self._squares(self.exact)[0]
         half = _factor_of(self.first[0] / found.noise**2 + exact + smooth).root()
 
+        # The posterior of the common factor of the strengths on a grid of its logarithms.
         def averaged() -> tuple[Tensor, Tensor]:
             factors = LOG_FACTORS[::EVERY].exp()
             held = [each * (_factor_of(exact + each * smooth).inverse() * smooth).sum() for each in factors]
@@ -393,6 +398,8 @@ class _Smoothing:
 
         mean, root = interruptible(averaged)
         self.work += 20 * len(mean) ** 3
+        # Back onto the equation: Newton steps to the solution that is nearest to the mean, in the metric of
+        # measurements and roughness.
         self._set(mean)
         self.first = self.first[0] + found.noise**2 * smooth, torch.zeros_like(mean), 0.0
         self.origin = mean

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from edgewise.pde.algebra.newton import Advance, GridEquations, newton, shape_of, solved_on_grid
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.spaces.axis import SplineAxis, prolonged
-from edgewise.pde.spaces.blocks import EquationBlock
+from edgewise.pde.spaces.blocks import EquationBlock, grid_points
 from edgewise.pde.spaces.grid_problem import GridProblem
 from edgewise.pde.tiers.collocation.stationary import first_axes, refined
 from edgewise.settings import ABOVE_ZERO
@@ -72,7 +72,7 @@ def others(
 
 
 def _starts(grid_problem: GridProblem, axes: list[SplineAxis], found: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-    """Coefficients with which deflated Newton steps begin, those first that have found most."""
+    """Coefficients with which deflated Newton steps begin, in the order of how many solutions they led to."""
     shape = shape_of(grid_problem, axes)
     size = max(_size(each) for each in found)
     responses = [(each, _response(grid_problem, axes, each)) for each in found]
@@ -93,6 +93,7 @@ def _starts(grid_problem: GridProblem, axes: list[SplineAxis], found: Sequence[n
 def _response(grid_problem: GridProblem, axes: list[SplineAxis], coef: np.ndarray) -> np.ndarray | None:
     """Return the change of a solution by a constant source in all equations, of size 1; None where there is none."""
     equations = GridEquations(grid_problem, axes)
+    # One solve with the Jacobian at the solution, a source of 1 in the rows of the equation alone.
     source = [
         np.full(values.size, float(isinstance(block, EquationBlock)))
         for block, (values, _) in zip(equations.blocks, equations.evaluate(coef), strict=True)
@@ -116,6 +117,7 @@ def _deflated(
     def deflated(coef: np.ndarray, step: np.ndarray, solver: Solver) -> Advance:
         """Newton's step times the factor of deflation, no longer than the fields allow."""
         step = step.reshape(coef.shape)
+        # Derivative of the logarithm of the deflation factor along the step.
         slope = 0.0
         for each, scale in zip(found, scales, strict=True):
             gap = coef - each
@@ -123,6 +125,7 @@ def _deflated(
             slope -= 2 * float(np.mean(gap * step)) / scale / (r * (1 + r))
         if abs(1 - slope) > ABOVE_ZERO:
             step = step / (1 - slope)
+        # Step length is bounded by a multiple of the size of the fields.
         size = max(float(np.abs(coef).max()), *(scale**0.5 for scale in scales))
         length = float(np.abs(step).max())
         if length > DEFLATION.longest_step * size:
@@ -161,8 +164,7 @@ def _distance(one: np.ndarray, other: np.ndarray) -> float:
 def interpolated(network: Callable[[Tensor], Tensor], axes: Sequence[SplineAxis]) -> np.ndarray:
     """Coefficients of the splines that have the values of a network at the Greville points."""
     points = [axis.all_points() for axis in axes]
-    places = torch.from_numpy(np.stack([each.ravel() for each in np.meshgrid(*points, indexing="ij")], 1))
-    coef = network(places).numpy().reshape(*(len(each) for each in points), -1)
+    coef = network(grid_points(points)).numpy().reshape(*(len(each) for each in points), -1)
     for number, axis in enumerate(axes):
         coef = axis.interpolated(coef, number)
     return coef

@@ -353,7 +353,7 @@ def lasting_errors(
 ) -> np.ndarray:
     """Errors in the whole domain that means of residuals over intervals of a coordinate, `count` points each, imply.
 
-    A wave as long as an interval is damped by the highest derivatives; what is left in the mean over intervals is a
+    A wave as long as an interval is damped by the highest derivatives; a residual in the mean over intervals is a
     source in every time element. Means within rounding do not count; `short` are the `wave_symbol` of the coordinate.
     """
     lines = np.moveaxis(values, axis + 1, -1)
@@ -380,16 +380,19 @@ def balanced_sizes(
     time = grid_problem.form.time
     assert time is not None
     for block, (_, jacobian) in zip(blocks, evaluated, strict=True):
+        # Symbol of each field in each row, for a wave as long as the domain.
         waves = np.zeros((len(block.numbers), len(sizes)))
         for slot in {slot for _, slot, _ in jacobian if isinstance(block, EquationBlock)}:
             own = {key: slope for key, slope in jacobian.items() if key[1] == slot}
             waves[:, slot] = wave_symbol(block, (len(waves), *block.shape), own, None).reshape(len(waves), -1).max(1)
         waves[waves <= ABOVE_ZERO] = 0.0
+        # The divergence has derivatives in space of velocities alone.
         keys = [{(slot, index) for row, slot, index in jacobian if row == number} for number in range(len(waves))]
         is_divergence = [
             all(slot not in constraint_variables and sum(index) > index[time] == 0 for slot, index in each)
             for each in keys
         ]
+        # The size that balances the other terms of these rows.
         for slot in range(len(sizes)):
             rows = (waves[:, slot] > 0) & (slot in constraint_variables or np.array(is_divergence))
             others = waves[rows] @ sizes - waves[rows, slot] * sizes[slot]
@@ -412,6 +415,7 @@ def next_breakpoints(
         if largest > GRIDS.unresolved_error:
             factor = np.where(errors[axis] > GRIDS.marked_share * largest, most, 1.0)
         else:
+            # Equidistribution: an error falls with the power degree + 1 of the length.
             relative = errors[axis] * (needed / max(largest, ABOVE_ZERO))  # it is zero where the solution is
             factor = np.clip(relative ** (1 / (line.degree + 1)), 1.0, most)
         lengths = np.diff(line.breakpoints)
@@ -432,6 +436,7 @@ def graded(
     middles = (breakpoints[1:] + breakpoints[:-1]) / 2
     lengths = lengths.copy()
     gaps = change * np.diff(middles)
+    # Lengths limited by their neighbours, forwards and backwards, once more around a period.
     for _ in range(2 if periodic else 1):
         for i in range(1, len(lengths)):
             lengths[i] = min(lengths[i], lengths[i - 1] + gaps[i - 1])
@@ -439,6 +444,7 @@ def graded(
             lengths[i] = min(lengths[i], lengths[i + 1] + gaps[i])
         if periodic:
             lengths[[0, -1]] = lengths[[0, -1]].min()
+    # Breakpoints at equal shares of the integral of 1 / length.
     shares = np.concatenate([[0.0], np.cumsum(np.diff(breakpoints) / lengths)])
     count = max(math.ceil(shares[-1] - 1e-6), 1)
     new = np.interp(np.linspace(0, shares[-1], count + 1), shares, breakpoints)

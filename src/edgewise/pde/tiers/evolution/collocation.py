@@ -15,7 +15,7 @@ from edgewise.pde.algebra.solver import Krylov, solver_for
 from edgewise.pde.algebra.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.problem.features import narrow_features, resolving
 from edgewise.pde.spaces.axis import SplineAxis
-from edgewise.pde.spaces.blocks import Jacobian, RowBlock
+from edgewise.pde.spaces.blocks import Jacobian
 from edgewise.pde.spaces.grid_problem import GridProblem, initial_terms
 from edgewise.pde.tiers.collocation.stationary import balanced_sizes, local_errors
 from edgewise.pde.tiers.evolution import grids
@@ -93,12 +93,14 @@ class CollocationSolver:
             space = self.damping.axes()
             return State(space, evolution.interpolated_initial(space))
         degree = self.settings.degree[dimension]
+        # Data that jump have a grid of their own, graded towards the jumps.
         count = self._fewest(degree)
         self.rough = RoughInitial.of_data(
             evolution.grid_problem, evolution.initial_on, evolution.finer, evolution.allowed, evolution.begin
         )
         if self.rough is not None:
             return State(*self.rough.begun(degree, count, evolution.allowed))
+        # Interpolation on finer and finer grids, until errors between the points are allowed ones.
         low, high = evolution.domain.bounds.numpy().T
         periodic = evolution.grid_problem.periodic
         features = narrow_features(evolution.grid_problem.form)
@@ -147,12 +149,14 @@ class CollocationSolver:
         """The time element on the grid of a state; None where Newton's method finds none."""
         evolution = self.evolution
         axes = evolution.with_time(state.space, begin, end)
+        # The hyperviscosity of this time element follows from the speeds at its beginning.
         if self.damping is not None:
             self.damping.measure(axes, steady(evolution, axes, state, end - begin))
         solved = self._newton(axes, state, end - begin, previous, near)
         if solved is None:
             return None
         coef, steps = solved
+        # Error in time from the last two Legendre coefficients.
         if self._largest is not None:
             self._largest = self._scale(coef)
         error = time_error(last_legendre(evolution, state.space, coef, self._scale(coef)))
@@ -171,7 +175,9 @@ class CollocationSolver:
         grid_problem = evolution.grid_problem
         enough = NEWTON.step * evolution.allowed
         # Rows of the time element, and the state of the iteration.
-        blocks = self._blocks(axes)
+        blocks = grid_problem.blocks(axes)
+        if self.damping is not None:
+            blocks = self.damping.damped(blocks)
         is_start = [block.face == (evolution.time, 0) for block in blocks]
         system: LinearSystem | None = None
         is_fresh = False  # the factors are those of the last step's beginning
@@ -195,9 +201,11 @@ class CollocationSolver:
             fresh_residual = flat(evaluated)
             if not np.isfinite(fresh_residual).all():
                 return None
+            # Least sizes of the pressure of a flow that starts from rest.
             if self._largest is not None and not steps:
                 least = balanced_sizes(grid_problem, blocks, evaluated, self._scale(coef))
                 self._largest = np.maximum(self._largest, least)
+            # Factors of the Jacobian, or Krylov iterations with the preconditioner of the time element before.
             system = LinearSystem(blocks, [jacobian for _, jacobian in evaluated], coef.shape)
             solver = solver_for(grid_problem, system, enough * self._scale(coef), self._preconditioner)
             if solver is not None:
@@ -231,7 +239,7 @@ class CollocationSolver:
             rate = 1.0
             if math.isfinite(before):
                 rate = change / before
-            # Convergence: the sum of all steps to come, a geometric series, is small, or what is left is rounding.
+            # Convergence: the sum of all steps to come, a geometric series, is small, or steps are rounding.
             to_come = size
             if rate < NEWTON.series:
                 to_come = size * rate / (1 - rate)
@@ -253,13 +261,6 @@ class CollocationSolver:
         if solved is None:
             return None
         return solved[0], steps
-
-    def _blocks(self, axes: list[SplineAxis]) -> list[RowBlock]:
-        """Rows of the time element."""
-        blocks = self.evolution.grid_problem.blocks(axes)
-        if self.damping is None:
-            return blocks
-        return self.damping.damped(blocks)
 
     @property
     def has_rough_initial(self) -> bool:
@@ -308,7 +309,7 @@ class CollocationSolver:
             errors = self.indicators(element)
         coarser = grids.coarsened(self.evolution, state.space, errors)
         at = partial(on_points, state.space, state.values)
-        # The residual of a short time element says nothing of the state after it.
+        # Fewer intervals, if they resolve the state, of which a residual of a short time element shows little.
         for _ in range(self.settings.coarse_rounds):
             coarser = [self._worth(new, old) for new, old in zip(coarser, state.space, strict=True)]
             moved = State(coarser, each_prolonged(state.values, state.space, coarser))
@@ -331,6 +332,7 @@ class CollocationSolver:
         scale = np.maximum(np.abs(state.values).reshape(order, -1, state.values.shape[-1]).max(1), ABOVE_ZERO)
         errors = []
         for number, line in enumerate(axes):
+            # Gaps between the points of one coordinate, at the points of the others.
             points = [axis.all_points() for axis in axes]
             points[number] = line.fresh_points()
             gap = np.abs(on_points(axes, state.values, points) - at(points))

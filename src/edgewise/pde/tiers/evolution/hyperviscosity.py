@@ -24,9 +24,8 @@ class HyperviscositySettings:
     # In units of the speed times the third power of the length of an interval: the shortest wave then decays three
     # times as fast as it turns; from a third of it down, shocks in the plane blow up.
     strength: float = 0.1
-    faded: float = (
-        2.0  # intervals from a wall, below which it fades with the fourth power: it needs no conditions there
-    )
+    # intervals from a wall, below which it fades with the fourth power: it needs no conditions there
+    faded: float = 2.0
     degree: int = 10
     # Even intervals of the first and of the largest grid, by the number of coordinates of space: some seconds, and some
     # minutes.
@@ -47,6 +46,7 @@ class SmoothedBlock(EquationBlock):
         derivatives = self.derivatives(coef, {index for _, _, index in self.smoothing})
         for key, factor in self.smoothing.items():
             number, slot, index = key
+            # The factor of each fourth derivative, less beside walls.
             factors = np.full(self.shape, factor)
             for axis in np.flatnonzero(index):
                 shares = self._shares(int(axis))

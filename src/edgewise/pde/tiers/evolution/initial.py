@@ -125,6 +125,7 @@ class RoughInitial:
             residuals, jacobian = linearise(self.grid_problem.form, term, x, normal, zero_jet(term, x))
             for row, residual in enumerate(residuals):
                 by = [(field, index) for number, field, index in jacobian if number == row]
+                # A condition on the value of one field, linear in it.
                 if len(by) == 1 and not any(by[0][1]):
                     values[end, by[0][0]] = -residual.item() / jacobian[row, *by[0]].item()
         return values
@@ -136,12 +137,14 @@ class RoughInitial:
         first = tuple(int(k == self.space) for k in range(2))
         for end, term, x, normal in self._conditions():
             place = (self.low, self.high)[end]
+            # Values and slopes of the data at the wall, by one-sided differences into the domain.
             step = (1 - 2 * end) * STENCIL_STEP * length
             near = self.at([place + step * STENCIL])[0]
             known = {(0, 0): near[0], first: STENCIL_WEIGHTS @ near / step}
             if not all(index in known for _, index in term.requirements.keys):
                 continue
             jet = {(field, index): torch.tensor([known[index][field]]) for field, index in term.requirements.keys}
+            # The residual of the condition over its factor of the slope.
             residuals, jacobian = linearise(self.grid_problem.form, term, x, normal, jet)
             for (row, _, index), slope in jacobian.items():
                 if index == first and slope.item():
@@ -154,6 +157,7 @@ class RoughInitial:
         longest = (self.high - self.low) / intervals
         fixed = np.unique([*ends, *self.places])
         points = [fixed]
+        # Beside each jump a geometric mesh: even short intervals, then ones that grow up to the longest.
         for place in self.places:
             for sign in (-1.0, 1.0):
                 beyond = fixed[(fixed - place) * sign > 0]
@@ -181,6 +185,7 @@ class RoughInitial:
             points = axis.fresh_points()
             lengths = np.diff(axis.breakpoints)
             is_far = (lengths > 0.5 * lengths.max())[axis.places(points)]
+            # Error between the points, away from the jumps, where intervals are long.
             misfit = np.abs(axis.table(points) @ state[0] - self.at([points])[0])[is_far].max(initial=0.0)
             error = float(misfit / max(np.abs(state).max(), ABOVE_ZERO))
             # What oscillates beyond the short intervals no finer grid makes smaller.
@@ -195,6 +200,7 @@ class RoughInitial:
 
     def state(self, axis: SplineAxis) -> np.ndarray:
         """Coefficients of the data, (1, count, fields), with least squared error among splines with the given ends."""
+        # L2 projection: mass matrix and loads.
         points, weights = (each.ravel() for each in axis.quadrature(axis.degree + 1))
         table = dense(axis.table(points))
         values = self.at([points])[0]
@@ -203,6 +209,7 @@ class RoughInitial:
         matrix = weighted @ table
         loads = weighted @ values
         coef = np.zeros_like(loads)
+        # Given values at the ends leave the projection as it is for the others (elimination of Dirichlet data).
         for slot, given in enumerate(walls.T):
             is_given = np.zeros(axis.count, dtype=bool)
             is_given[[0, -1]] = np.isfinite(given)
@@ -221,6 +228,7 @@ def _smooths(grid_problem: GridProblem) -> bool:
         or (grid_problem.field_orders != np.array([1 if k == time else 2 for k in range(2)])).any()
     ):
         return False
+    # Parabolic systems: rate and second derivative of one field have factors of opposite signs in each equation.
     x = probes(form.domain)[0]
     jacobian = linearise(form, form.equation_term, x, None, smooth_jet(form, form.equation_term, x))[1]
     rate, second = (tuple(order * int((k == time) == (order == 1)) for k in range(2)) for order in (1, 2))

@@ -49,6 +49,7 @@ def moments_of_jumps(grid_problem: GridProblem) -> list[tuple[float, float]]:
     moments = np.concatenate([[begin], points_of_line(begin, end, SETTINGS.moments), [end]])
     features = [each for each in narrow_features(form) if each.axis == time]
     moments = with_features(moments, features, time)
+    # Jumps of the equation, and of the conditions on walls.
     found = jumps_on_line(_residuals_of(form, form.equation_term), moments, SETTINGS.least_jump)
     if form.domain.is_box:
         for number, axis, side in grid_problem.faces():
@@ -144,6 +145,7 @@ def _residuals_along(
             constants[slot, index] = np.abs(line.local(line.all_points(), index[0])[1] @ coef[:, slot]).max()
 
     def at(moments: np.ndarray) -> np.ndarray:
+        # Derivatives of the fields from the polynomial of the time element, one of them shifted.
         jet = {}
         for slot, index in form.equation_term.requirements.keys:
             if (slot, index) in constants:
@@ -169,6 +171,7 @@ def _residuals_of(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | 
     jet = random_jet(term, len(places))
 
     def at(moments: np.ndarray) -> np.ndarray:
+        # The same random fields at every moment, so that only the equation changes with time.
         x = places.repeat(len(moments), 1)
         x[:, form.time] = torch.from_numpy(moments).repeat_interleave(len(places))
         repeated = {key: each.repeat(len(moments)) for key, each in jet.items()}

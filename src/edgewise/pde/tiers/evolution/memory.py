@@ -57,7 +57,7 @@ class Memory:
         self.ends.append(end)
 
     def rule(self, elements: int = 1) -> Rule:
-        """Rule of integrals with so many time elements between two cuts, and with one where a derivative jumps."""
+        """Rule of integrals with a number of time elements between two cuts, and with one where a derivative jumps."""
         ends = self.ends[1:]
         jumps = {place for place, _ in self.jumps}
         cuts = {*ends[elements - 1 :: elements], *jumps.intersection(ends)}
@@ -79,11 +79,12 @@ class Memory:
             return network(flat)[:, number].reshape(points.shape[:2])
 
     def bounded(self, moment: float, length: float) -> float:
-        """Length of an element that needs known delayed values and ends where a derivative jumps; 0 for none."""
+        """Length of an element that needs known delayed values and ends where a derivative jumps; 0 without one."""
         grid_problem = self.evolution.grid_problem
         self.evolution.grid_problem = replace(grid_problem, form=with_integrals_by(grid_problem.form, self.rule()))
         begin = self._places(moment)
         end = moment + length
+        # Method of steps: a time element is no longer than the delay at its end.
         for number, (lowest, highest) in enumerate(begin):
             if highest > moment - self._same:
                 return 0.0  # this delay vanishes
@@ -91,9 +92,14 @@ class Memory:
                 end = self._moment_of(number, moment, moment, end)
             if highest - lowest > self._same:
                 continue  # a delay that depends on the place carries jumps everywhere
+            # Breaking points: a delayed moment reaches an earlier jump at this moment, or within the time element,
+            # which ends there.
             for place, generation in list(self.jumps):
                 if abs(highest - place) <= self._same:
-                    self._add_jump(moment, generation + 1)
+                    # A derivative of one order more jumps here; beyond the degree of time elements none matters.
+                    is_new = all(each != moment for each, _ in self.jumps)
+                    if generation < self.evolution.degree and is_new:
+                        self.jumps.append((moment, generation + 1))
                 elif highest < place < self._places(end)[number][0] - self._same:
                     end = self._moment_of(number, place, moment, end)
         return end - moment
@@ -108,11 +114,6 @@ class Memory:
                 end = middle
         return end
 
-    def _add_jump(self, moment: float, generation: int) -> None:
-        """Remember a jump in a derivative that the degree of a time element resolves."""
-        if generation <= self.evolution.degree and all(place != moment for place, _ in self.jumps):
-            self.jumps.append((moment, generation))
-
     def _places(self, moment: float) -> list[tuple[float, float]]:
         """Earliest and latest moment that each delay asks for at a moment, over the places of space."""
         form = self.evolution.grid_problem.form
@@ -124,6 +125,7 @@ class Memory:
         x[:, self.evolution.time] = moment
         ones = x.new_ones(len(x))
 
+        # The equation is evaluated for fields of value 1, and notes the moments that its delays ask for.
         def past(moments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             asked.append(moments.expand(len(x)))
             return asked[-1], ones > 0, ones

@@ -14,7 +14,7 @@ from edgewise.outcomes import OutOfWork
 from edgewise.pde.domains.sampling import legendre_rule
 from edgewise.pde.problem.linearisation import linearise, zero_jet
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along, prolonged
-from edgewise.pde.spaces.blocks import normal_of
+from edgewise.pde.spaces.blocks import grid_points, normal_of
 from edgewise.pde.spaces.grid_problem import GridProblem, initial_terms
 from edgewise.presentation import typed_text
 
@@ -160,9 +160,7 @@ class Evolution:
 
     def initial_on(self, points: Sequence[np.ndarray]) -> np.ndarray:
         """Initial values and rates on a grid of points of space, (order, *points, fields)."""
-        lines = np.meshgrid(*points, indexing="ij")
-        places = np.stack([line.ravel() for line in lines], 1)
-        return self.initial_at(places).reshape(self.order, *map(len, points), -1)
+        return self.initial_at(grid_points(points).numpy()).reshape(self.order, *map(len, points), -1)
 
     def initial_at(self, places: np.ndarray) -> np.ndarray:
         """Initial values and rates at places (b, dimension of space), (order, b, fields)."""
@@ -170,6 +168,7 @@ class Evolution:
         x = torch.full((len(places), self.domain.dimension), self.begin, dtype=torch.float64)
         x[:, self.space] = torch.from_numpy(places)
         values = np.zeros((2, len(x), len(form.fields)))
+        # Initial conditions are linear in values and rates: u = -residual at zero over its slope.
         for term in self._initial_terms:
             normal = normal_of((self.time, 0), x)
             residuals, jacobian = linearise(form, term, x, normal, zero_jet(term, x))
@@ -181,6 +180,7 @@ class Evolution:
         """Splines of the initial state, (order, *counts, fields)."""
         points = [axis.all_points() for axis in axes]
         state = self.initial_on(points)
+        # A pole or a logarithm at the boundary has no spline.
         wrong = np.argwhere(~np.isfinite(state).all((0, -1)))
         if len(wrong):
             names = [self.domain.coordinates[k] for k in self.space]
@@ -188,13 +188,14 @@ class Evolution:
                 f"{name} = {typed_text(line[i], 4)}" for name, line, i in zip(names, points, wrong[0], strict=True)
             )
             raise InputError(f"Initial must have finite values up to the boundary, got others at {place}")
+        # Interpolation along one coordinate after the other.
         for k, axis in enumerate(axes):
             state = axis.interpolated(state, k + 1)
         return state
 
 
 def even_axes(grid_problem: GridProblem, intervals: int, degree: int) -> list[SplineAxis]:
-    """Coordinates of space with so many even intervals each."""
+    """Coordinates of space with this number of even intervals each."""
     bounds = grid_problem.form.domain.bounds.numpy()
     periodic = grid_problem.periodic
     return [

@@ -85,7 +85,7 @@ class StepSettings:
     # that does not.
     halted: float = 0.4
     few_steps: int = 3
-    # a time element whose error is so many times the allowed one is too long; far beyond it is so on any grid
+    # errors, in units of the allowed one, of time elements that are too long, and that are so on any grid
     too_long: float = 2.0
     far: float = 1e3
     # Factor of its length up to which a time element is continued to see events, where Legendre polynomials of its
@@ -96,7 +96,7 @@ class StepSettings:
     # rest, and the integration ends there as with time elements that are too short: at their pace it would take hours.
     most_events: int = 30
     events_within: float = 1e-3
-    sliver: float = 1.2  # lengths: what is left up to a given moment is one time element if it is no longer
+    sliver: float = 1.2  # lengths: the time up to a given moment is one time element if it is no longer
     most_rounds: int = 12  # new grids for one time element
     length_ratio: float = math.sqrt(2.0)  # between the lengths that time elements may have which share factors
 
@@ -117,9 +117,8 @@ class Method:
 
     solver: Callable[[Evolution], ElementSolver]
     dearer: float = 1.5  # work of a sharper integration, at least, by that of the one before
-    growing: int = (
-        0  # first time elements, each about twice as long as the one before, whose pace says nothing of later ones
-    )
+    # first time elements, each about twice as long as the one before, whose pace says nothing of later ones
+    growing: int = 0
     tolerances: tuple[float, float] = (1e-14, 1e-14)  # of a first integration, and of any: below them is rounding
     # even intervals of the first and of the largest grid, where it is fixed, by the number of coordinates of space
     first_intervals: tuple[int, ...] = ()
@@ -173,9 +172,8 @@ class TimeStepper:
         lengthened = 0  # attempts from this moment that were made longer
         events = [-math.inf] * settings.most_events  # the last ones with which time elements ended
         is_halted = False  # whether the last attempt had no solution
-        rejected: tuple[float, float] | None = (
-            None  # length and error of a time element from this moment that was too long
-        )
+        # length and error of a time element from this moment that was too long
+        rejected: tuple[float, float] | None = None
         latest = end  # moment up to which this time element may go: an event that lies before the end, once it is seen
         while end - moment > settings.shortest * self.whole:
             # Length: no sliver is left before the latest moment, and nothing jumps inside of a time element.
@@ -242,7 +240,8 @@ class TimeStepper:
             if is_at_event:
                 element, state = self._continued(element, event)
                 stop = float(element.axes[evolution.time].breakpoints[1])
-            after = self._after_jump(stop)
+            # Where the equation jumps, the next one begins after the jump.
+            after = next((after for before, after in self._jump_moments if before <= stop <= after), stop)
             self._keep(element, after)
             if is_at_event:
                 events = [*events[1:], event]
@@ -293,17 +292,19 @@ class TimeStepper:
         if self.elements:
             previous = self.elements[-1]
         before = math.inf  # the largest error on a grid with half as many splines
-        element: TimeElement | None = None  # that on the last grid
+        element: TimeElement | None = None  # the solution on the last grid
         try:
             for rounds in range(1, self.settings.most_rounds + 2):
                 element = self.solver.solve(state, begin, end, previous, element)
                 if element is None:
                     return None
+                # A time element that is far too long is rejected on any grid.
                 if element.time_error > self.settings.far * evolution.allowed or rounds > self.settings.most_rounds:
                     return element
                 indicators = self.solver.indicators(element)
                 if not indicators:
                     return element
+                # The grid is fine enough, or errors fall no longer as it gets finer.
                 element = replace(element, indicators=indicators)
                 largest = max(float(each.max()) for each in indicators)
                 if largest <= evolution.allowed or largest > before / 2:
@@ -312,6 +313,7 @@ class TimeStepper:
                 finer = self.solver.refine(state, indicators)
                 if finer is None:
                     return element
+                # Errors are compared once the grid has twice as many splines.
                 if finer.space[0].count < 2 * state.space[0].count:
                     before = largest
                 state = finer
@@ -322,7 +324,7 @@ class TimeStepper:
         raise AssertionError("the last round returns")
 
     def bounded(self, moment: float, length: float) -> float:
-        """Longest length of an element from a moment on that the problem allows, at most the given one; 0 for none."""
+        """Longest length of an element from a moment on that the problem allows, at most `length`; 0 without any."""
         # Time elements that share factors have a few lengths; the last one is as long as time is left.
         if self.solver.shares_factors and length != self.evolution.end - moment:
             ratio = self.settings.length_ratio
@@ -338,7 +340,7 @@ class TimeStepper:
         return length
 
     def _event(self, element: TimeElement, moment: float, length: float, ahead: float) -> float:
-        """Moment of the first event in a time element alone that is continued to `ahead` lengths; inf for none."""
+        """Moment of the first event in a time element alone that is continued to `ahead` lengths; inf without any."""
         evolution = self.evolution
         if evolution.space or evolution.grid_problem.form.has_integrals:
             return math.inf
@@ -352,15 +354,12 @@ class TimeStepper:
         evolution = self.evolution
         (line,), coef = self._with_last_rate(element.axes, element.coef)
         stop = event + moved_by_rounding(evolution.grid_problem, line, coef, event)
+        # The polynomial on the longer time element, and its rate at the end from the last two Bernstein coefficients.
         longer = TimeAxis(line.breakpoints[0], min(stop, evolution.end), line.degree)
         lines = longer.interpolated(line.table(longer.all_points()) @ coef)
         rate = longer.degree / float(np.ptp(longer.breakpoints)) * (lines[-1] - lines[-2])
         state = State(element.state.space, np.stack([lines[-1], rate])[: evolution.order])
         return replace(element, axes=[longer], coef=lines), state
-
-    def _after_jump(self, moment: float) -> float:
-        """The first moment after a jump of the equation, if a time element ends with it, else the moment itself."""
-        return next((after for before, after in self._jump_moments if before <= moment <= after), moment)
 
     def _put_walls_first(self) -> None:
         """Let conditions on walls hold from the first moment on, also those for slopes: initial values contradict them.
@@ -390,6 +389,8 @@ class TimeStepper:
         if evolution.order < 2 or line.degree > evolution.degree:
             return axes, coef
         assert isinstance(line, TimeAxis)
+        # One degree higher, with the rate of Radau's method at the end for fields of order 2, and that of the
+        # polynomial for the others.
         lines = np.moveaxis(coef, evolution.time, 0)
         begin, end = line.breakpoints
         length = float(np.ptp(line.breakpoints))

@@ -50,7 +50,7 @@ ByOrder = dict[int, dict[int, dict[Index, np.ndarray]]]
 
 
 def wave_size(widths: np.ndarray, factors: Mapping[Index, np.ndarray], number: float = 1.0) -> np.ndarray:
-    """Size (m,) of what factors of derivatives make of a wave of amplitude 1 and so many radians in an interval."""
+    """Symbol (m,), in magnitude, of factors of derivatives for a wave of `number` radians in an interval."""
     total = np.zeros(len(widths))
     for index, factor in factors.items():
         total += np.abs(factor) * np.prod((number / widths) ** index, 1)
@@ -68,11 +68,13 @@ def nitsche_penalty(
     degree = max(axis.degree for axis in grid.axes)
     dimension = len(grid.axes)
     wave = (np.abs(normal) / grid.widths(x)).sum(1)
+    # Symbol of the equation for a wave along the normal, by order.
     symbols: dict[int, np.ndarray] = {}
     for index, factor in equation.items():
         order = sum(index)
         if order:
             symbols[order] = symbols.get(order, np.zeros(len(x))) + factor * np.prod(normal**index, 1)
+    # Size of the flux of the shortest wave: the symbol over the wave number.
     flux = np.zeros(len(x))
     for order, symbol in symbols.items():
         flux += np.abs(symbol) * wave ** (order - 1)
@@ -294,6 +296,7 @@ def stationary(form: StrongForm, grid: CutGrid) -> tuple[Assembly, np.ndarray]:
     most = max((part.term for part in grid.parts), key=lambda term: len(term.requirements.sizes))
     if len(most.requirements.sizes) > 1:
         raise InputError(f"{most.label} must return one residual, got {len(most.requirements.sizes)}")
+    # Residuals at zero and their slopes, and the equation on the walls, whose fluxes Nitsche's terms need.
     residuals = []
     jacobians = []
     at_walls = []
@@ -303,6 +306,7 @@ def stationary(form: StrongForm, grid: CutGrid) -> tuple[Assembly, np.ndarray]:
         jacobians.append(jacobian)
         if number:
             at_walls.append(linearised_at_zero(form, form.equation_term, part.x, None)[1])
+    # A u = b with b the tested residuals at zero, negative.
     assembly = Assembly(grid, jacobians, at_walls)
     load = -assembly.tested(residuals, [np.zeros((1, len(grid.active), 1))])
     return assembly, load[0, :, 0]

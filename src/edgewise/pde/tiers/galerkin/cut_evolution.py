@@ -108,7 +108,7 @@ class CutCellSolver(ElementSolver):
         return self._grids[-1]
 
     def _count_values(self, grid: CutGrid, times: float) -> None:
-        """Count the work of the values of all splines at all points, so many times; in the plane others exceed it."""
+        """Count the work of the values of all splines at all points, `times` times; in the plane it is little."""
         if len(grid.axes) > 2:
             local = math.prod(axis.degree + 1 for axis in grid.axes)
             self.evolution.spend(times * SETTINGS.value_work * local * len(grid.points))
@@ -160,6 +160,7 @@ class CutCellSolver(ElementSolver):
         degree = SETTINGS.degree[dimension]
         first = SETTINGS.first_intervals[dimension]
         counts = np.full(dimension, first)
+        # Splines of low degree on many intervals where holes are narrow.
         if dimension == 2:
             asked = np.ceil(SETTINGS.across * np.ptp(bounds, axis=1) / self._narrowest())
             if SETTINGS.hole_intervals[0] < asked.max() <= SETTINGS.hole_intervals[1]:
@@ -188,6 +189,7 @@ class CutCellSolver(ElementSolver):
         means = []
         shares = grid.parts[0].weights ** 2
         for axis, line in zip(grid.axes, grid.parts[0].x.numpy().T, strict=True):
+            # Sums of squares over each interval, by the weights of the quadrature, relative to those of even intervals.
             total = np.bincount(axis.places(line), shares * errors**2, axis.intervals) * axis.intervals / shares.sum()
             means.append(np.sqrt(total))
         return means
@@ -198,6 +200,7 @@ class CutCellSolver(ElementSolver):
         grid = self._grid(element.state.space)
         line = element.axes[evolution.time]
         assert isinstance(line, TimeAxis)
+        # The residual at the moments of the time element.
         values = self._nodal(line, element.coef)
         lines = np.moveaxis(element.coef, evolution.time, 0)
         begin = line.breakpoints[:1]
@@ -223,6 +226,7 @@ class CutCellSolver(ElementSolver):
         None, too, where the budget leaves no work for one, or once a finer grid has not made the largest error half as
         large: it is rounding, or what no grid of this kind resolves.
         """
+        # A grid that is finer but no better ends the refinement.
         largest = max(float(each.max()) for each in indicators)
         intervals = sum(line.intervals for line in state.space)
         before = self._refined
@@ -387,7 +391,7 @@ class CutCellSolver(ElementSolver):
             size = float((np.sqrt((at_points**2).mean((0, 1))) / self._sizes(values)).max())
             if not math.isfinite(size) or size > NEWTON.diverged:
                 return None
-            # Convergence; what is left of small steps is in splines that hardly reach inside.
+            # Convergence; small steps that remain are in splines that hardly reach inside.
             is_still = size > before / 2 and size <= evolution.allowed
             if size <= NEWTON.step * evolution.allowed or is_still or is_exact:
                 return Advance(nodal, is_last=True)
@@ -436,6 +440,7 @@ class CutCellSolver(ElementSolver):
         """Coefficients of space (k, *counts, fields) on another grid."""
         if all(a is b for a, b in zip(old, new, strict=True)):
             return values
+        # Least squares of the old values at the points of the new grid.
         before = self._grid(old)
         after = self._grid(new)
         taken = np.moveaxis(before.taken(values), 1, 0)  # (active, k, fields)

@@ -111,6 +111,7 @@ class CutGrid:
         counts = [axis.intervals for axis in self.axes]
         faces = []
         for number, axis in enumerate(self.axes):
+            # The next cell along the coordinate, if the domain reaches into it and one of both is cut.
             after = corners.copy()
             after[:, number] += 1
             if axis.periodic:
@@ -133,6 +134,7 @@ class CutGrid:
         def blocks() -> Iterator[Block]:
             for number, (axis, pairs) in enumerate(zip(self.axes, self._faces, strict=True)):
                 jumps = _jumps(axis)
+                # A Kronecker product: jumps along one coordinate, masses of the first cell along the others.
                 for corner in self._corners(pairs[:, 0]):
                     check_time()
                     factors = [mass[k] for k, mass in zip(corner, masses, strict=True)]
@@ -207,6 +209,7 @@ class CutGrid:
     def _cell_rows(self, part: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Numbers of the points (c, m) in cells with as many of them, and places of their splines (c, r), or -1."""
         if part not in self._groups:
+            # Points sorted by cell; cells with equally many points are computed at once.
             cells = self._mesh.cells(self.parts[part].x).numpy()
             order = np.argsort(cells, kind="stable")
             present, starts, counts = np.unique(cells[order], return_index=True, return_counts=True)
@@ -214,6 +217,7 @@ class CutGrid:
             groups = []
             for count in np.unique(counts):
                 (own,) = np.nonzero(counts == count)
+                # In blocks that do not take too much memory.
                 at_once = max(1, SETTINGS.most_local // (count * places.shape[1]))
                 for some in np.split(own, np.arange(at_once, len(own), at_once)):
                     groups.append((order[starts[some, None] + np.arange(count)], places[some]))
@@ -225,6 +229,7 @@ class CutGrid:
         total = np.zeros(())
         for index, factor in factors.items():
             place = part, index, int(rows[0, 0])
+            # Products of values along each coordinate; the solid keeps them as long as memory allows.
             values = self._kept.get(place)
             if values is None:
                 keys = [(part, number, order) for number, order in enumerate(index)]
@@ -305,14 +310,16 @@ def between_fields(matrix: sparse.csr_array, row: int, column: int, shape: tuple
 
 
 def summed(blocks: Iterable[Block], shape: tuple[int, int], entries: int) -> sparse.csr_array:
-    """The sum of the blocks of cells, which have so many entries, as a matrix."""
+    """The sum of the blocks of cells as a matrix; `entries` is the number of all their entries."""
     if entries > math.prod(shape) / 2:  # few zeros are left, as in solids
+        # Dense, with a spare row and column for splines that reach nowhere.
         whole = np.zeros((shape[0] + 1, shape[1] + 1))  # the last row and column get what has no place
         for rows, columns, values in blocks:
             places = (rows % len(whole))[:, :, None] * whole.shape[1] + (columns % whole.shape[1])[:, None, :]
             for place, block in zip(places, values, strict=True):
                 whole.reshape(-1)[place.ravel()] += block.ravel()  # in half the time of pairs of places
         return sparse.csr_array(whole[:-1, :-1])
+    # As lists of entries, added up before they take too much memory.
     total = sparse.csr_array(shape)
     parts = list[np.ndarray]()  # values, rows and columns, (3, n)
     for rows, columns, values in blocks:
@@ -342,6 +349,7 @@ def _jumps(axis: SplineAxis) -> list[tuple[np.ndarray, np.ndarray]]:
     """Numbers of the splines in each interval and the next one, and products of jumps between them."""
     lengths = np.diff(axis.breakpoints)
     results = []
+    # The highest derivative is constant in an interval, and jumps at its end.
     columns, highest = axis.local(axis.breakpoints[:-1] + lengths / 2, axis.degree)
     for first in range(axis.intervals):
         after = (first + 1) % axis.intervals
@@ -349,6 +357,7 @@ def _jumps(axis: SplineAxis) -> list[tuple[np.ndarray, np.ndarray]]:
         jump = np.zeros(len(numbers))
         length = (lengths[first] + lengths[after]) / 2
         np.add.at(jump, place.ravel(), np.concatenate([-highest[first], highest[after]]))
+        # Scaled to the difference of the two polynomials an interval away, in the mean square.
         jump *= length ** (axis.degree + 0.5) / math.factorial(axis.degree)
         results.append((numbers, np.outer(jump, jump)))
     return results

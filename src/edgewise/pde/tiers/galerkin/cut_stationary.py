@@ -144,6 +144,7 @@ def _solutions_on(
         assemblies, loads = zip(*(stationary(problem.form, grid) for grid in grids), strict=True)
     except InputError:
         return None
+    # A block for each part of the domain; interfaces join them.
     blocks: list[list[sparse.sparray]] = [
         [
             assembly.matrices[0] if assembly.grid is other else sparse.csr_array((len(load), len(other.active)))
@@ -161,7 +162,7 @@ def _solutions_on(
             solution = factors(load)
     except np.linalg.LinAlgError:
         return None
-    # What the solution leaves of the load says whether it is the only one.
+    # A residual of the load shows a singular matrix: the solution is not the only one.
     residual = factors.rows * (load - matrix @ solution)
     if not float(np.linalg.norm(residual)) <= SETTINGS.unsolved * max(
         float(np.linalg.norm(factors.rows * load)), ABOVE_ZERO
@@ -235,11 +236,13 @@ def _loss(
     values = list[np.ndarray]()
     for part, (grid, solution) in enumerate(zip(grids, solutions, strict=True)):
         own = x[number == part]
+        # The residual of the solution at fresh points, as the equation is linear.
         residuals, jacobian = linearised_at_zero(form, form.equation_term, own, None)
         factors = {index: each for (_, _, index), each in jacobian.items()}
         residual = residuals[0]
         for index, factor in factors.items():
             residual = residual + factor * (grid.at(own, index, solution[:, None])[:, 0])
+        # Error of the fastest wave that the grid holds, for which the residual stands.
         waves = wave_size(grid.widths(own), factors, np.pi)
         errors.append(residual / np.maximum(waves, ABOVE_ZERO))
         values.append(grid.at(own, (0, 0, 0), solution[:, None])[:, 0])

@@ -96,6 +96,7 @@ class FirstOrderForm(WeakForm):
         return total
 
     def _data(self, moments: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        # Loads of the source, then of the data of the conditions.
         source = np.moveaxis(
             data_of(self.grid_problem, self.grid_problem.form.equation_term, self._places, moments), 0, -1
         )
@@ -140,10 +141,12 @@ def resolved(
     shape = tuple(map(len, points))
     assert form.time is not None
     jacobian, _ = jacobian_of(grid_problem, form.equation_term, points, moment)
+    # Coefficients of all first derivatives and of the fields themselves as matrices.
     units = [tuple(row) for row in np.eye(form.domain.dimension, dtype=int).tolist()]
     found = {index: np.zeros((*shape, *[len(form.fields)] * 2)) for index in [*units, (0,) * len(units)]}
     for (row, slot, index), slope in jacobian.items():
         found[index][..., row, slot] = slope
+    # M is inverted once for each different value; a singular one leaves rates undetermined.
     rates = found.pop(units[form.time])
     kinds, places = _kinds(rates.reshape(-1, *rates.shape[-2:]))
     is_finite = all(np.isfinite(slope).all() for slope in jacobian.values())  # no pole, as at the axis of a disc
@@ -165,15 +168,18 @@ def symmetriser(fluxes: Sequence[np.ndarray]) -> np.ndarray:
     shape = fluxes[0].shape
     stacked = np.stack([each.reshape(-1, count, count) for each in fluxes], 1)  # (points, k, n, n)
     kinds, places = _kinds(stacked)
+    # An orthonormal basis of symmetric matrices.
     upper = np.triu_indices(count)
     basis = np.zeros((len(upper[0]), count, count))
     basis[np.arange(len(basis)), upper[0], upper[1]] = 1.0
     basis = basis + basis.swapaxes(1, 2)
     basis /= np.linalg.norm(basis, axis=(1, 2), keepdims=True)
+    # The null space of S -> S A_k - (S A_k)^T for all k, by singular value decomposition.
     products = basis[:, None] @ kinds[:, None]  # (kinds, basis, k, n, n)
     gaps = (products - products.swapaxes(-1, -2)).reshape(len(kinds), len(basis), -1)
     left, values, _ = np.linalg.svd(gaps, full_matrices=False)  # there are no more rows than columns
     sizes = np.sqrt((kinds**2).sum((1, 2, 3)))
+    # Projection of the unit matrix on the null space; it has to be positive definite.
     unit = np.einsum("bii->b", basis)
     free = left * (values <= SETTINGS.vanishes * sizes[:, None])[:, None]
     matrix = np.einsum("pb,bij->pij", np.einsum("pbs,pcs,c->pb", free, free, unit), basis)

@@ -192,6 +192,7 @@ def has_rough_initial(evolution: Evolution) -> bool:
     if evolution.order == 1 and evolution.grid_problem.form.order == 2:
         return False  # diffusion smooths them
     units = np.array([1.0, float(evolution.domain.size[evolution.time])])[: evolution.order]
+    # Errors of interpolation on two grids: smooth functions converge fast, kinks and jumps do not.
     gaps = list[float]()
     for intervals in (SETTINGS.grid[len(evolution.space)] // 2, SETTINGS.grid[len(evolution.space)]):
         axes = even_axes(evolution.grid_problem, intervals, SETTINGS.grid_degree)
@@ -200,6 +201,7 @@ def has_rough_initial(evolution: Evolution) -> bool:
         both = values, on_points(axes, evolution.interpolated_initial(axes), fresh) - values
         size, gap = (float((np.abs(each.reshape(evolution.order, -1)).max(1) * units).max()) for each in both)
         gaps.append(gap / max(size, ABOVE_ZERO))
+    # The same for the data of walls in time, and whether start and walls contradict each other.
     walls = [face for face in evolution.grid_problem.faces() if face[1] != evolution.time]
     if _fall_slowly(gaps) or any(_fall_slowly(_gaps_in_time(evolution, *face)) for face in walls):
         return True
@@ -212,10 +214,12 @@ def _gaps_in_time(evolution: Evolution, number: int, axis: int, end: int) -> lis
     gaps = list[float]()
     term = evolution.grid_problem.form.condition_terms[number]
     first, last = evolution.domain.bounds[evolution.time].tolist()
+    # Places on the face.
     points = [
         line.all_points() for line in even_axes(evolution.grid_problem, SETTINGS.first_intervals[2], SETTINGS.degree)
     ]
     points[evolution.space.index(axis)] = evolution.domain.bounds[axis, [end]].numpy()
+    # Interpolation in time on two grids, compared at fresh moments.
     for intervals in (SETTINGS.grid[1] // 2, SETTINGS.grid[1]):
         line = SplineAxis(np.linspace(first, last, intervals + 1), SETTINGS.grid_degree)
         fresh = line.fresh_points(1)

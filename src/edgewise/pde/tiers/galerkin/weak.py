@@ -188,11 +188,13 @@ class WeakForm:
         """Integrals of data at moments with all splines, and changes of given coefficients, (q, splines) each."""
         counts = [axis.count for axis in self.axes]
         source = data_of(self.grid_problem, self.grid_problem.form.equation_term, self._places, moments)[0]
+        # Loads of the source, interpolated in the spline space.
         loads = np.zeros((len(moments), len(start)))
         known = np.zeros((len(moments), *counts))
         self._subtract_source(loads, source)
         for side in self.sides:
             face = self.space[side.axis], side.end
+            # Values at the sides give coefficients, fluxes give loads.
             data = side.factor * data_of(self.grid_problem, side.term, side.points, moments, face)[0]
             if not side.rules:
                 for k, axis in enumerate(self.axes):

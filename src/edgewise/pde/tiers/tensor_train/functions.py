@@ -71,6 +71,7 @@ class Function:
 
     def coarser_errors(self) -> list[float]:
         """For each coordinate the relative error that a grid of half as many intervals would have."""
+        # In the basis where norms are those of functions; the core of one coordinate after the other has the norm.
         cores = orthogonal(along(self.train, [line.measured for line in self.lines]))
         errors = []
         for k, line in enumerate(self.lines):
@@ -84,6 +85,7 @@ class Function:
     def network(self) -> LowRankNetwork:
         """The function as a network."""
         layers = []
+        # One layer for each coordinate, with an output for each entry of its core matrix.
         for line, core in zip(self.lines, self.train, strict=True):
             axis = line.axis
             layer = TensorLayer(

@@ -43,7 +43,7 @@ class TrainSettings:
     # Steps of Newton's method, and times the tolerance: change after which they end.
     steps: int = 20
     close: float = 10.0
-    diverged: float = 1e3  # a step so many times as large as the first one
+    diverged: float = 1e3  # size of a step over that of the first one
     unresolved: float = 0.05  # relative error above which a finer grid need not be better yet
     stalls: int = 3  # levels without a smaller error after which the search ends
 
@@ -107,11 +107,13 @@ def _grown(axis: SplineAxis, coarser: float, tolerance: float) -> tuple[int, flo
     Errors of smooth functions fall like a power of a number, the number of splines in the exponent, and in the end like
     the power of the length of intervals that the degree gives; the slower of the two counts.
     """
+    # The error on this grid, extrapolated from half as many intervals by geometric and by algebraic convergence.
     count = axis.count
     fewer = axis.intervals // 2
     if not axis.periodic:
         fewer += SETTINGS.degree
     error = max(min(coarser, 1.0) ** (count / fewer), coarser / 2 ** (SETTINGS.degree + 1))
+    # More intervals, until the extrapolated error is below the tolerance.
     intervals = axis.intervals + 1
 
     def left(intervals: int) -> float:

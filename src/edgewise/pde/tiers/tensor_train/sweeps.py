@@ -73,6 +73,7 @@ class Pairs:
         self.rhs = system.rhs
         self.lines = [Eigenvectors(each) for each in system.matrix.single]
         self.cores = orthogonal(start)
+        # Projections of matrix and right-hand side on the cores left and right of a pair; the right ones are made now.
         count = len(self.cores)
         one = np.ones((1, 1, 1))
         self.work = 0.0

@@ -210,6 +210,7 @@ def lift_of(
     conditions contradict each other at edges, by functions that are zero but for the first intervals.
     """
     smooth = _lift(grid_problem, lines, owners, [line.lifts for line in lines], tolerance, most, seed)
+    # The smooth lift must leave the conditions of all faces fulfilled; else they contradict each other at edges.
     generator = np.random.default_rng(seed)
     bounds = grid_problem.form.domain.bounds.numpy()
     for axis, terms in enumerate(owners):

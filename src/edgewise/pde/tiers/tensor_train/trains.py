@@ -30,7 +30,7 @@ class CrossSettings:
     """Cross approximation of a function by a train."""
 
     # Places that are tried beside those of the present rank, entries at which the error is
-    # measured, and passes through all inputs at most; the rank grows by at most so many in a pass.
+    # measured, and passes through all inputs at most; the rank grows by at most this number in a pass.
     tried_places: int = 4
     compared_entries: int = 2000
     passes: int = 40
@@ -59,10 +59,12 @@ def entries(trains: Sequence[Train], numbers: np.ndarray) -> list[np.ndarray]:
     combinations of a few beginnings, one input, and a few ends.
     """
     heads, tails = _classes(numbers), _classes(numbers[:, ::-1])[::-1]
+    # The cut with the fewest distinct beginnings and ends together.
     middle = min(range(1, numbers.shape[1] + 1), key=lambda k: len(heads[k][0]) + len(tails[k][0]))
     head = numbers[heads[middle][0], :middle]
     tail = numbers[tails[middle][0], middle:]
     result = []
+    # Products of cores from the left and from the right, joined at the cut.
     for train in trains:
         left = np.ones((len(head), 1))
         right = np.ones((len(tail), 1))
@@ -95,6 +97,7 @@ def added(first: Train, second: Train) -> Train:
         elif k == len(first) - 1:
             total.append(np.concatenate([a, b], 0))
         else:
+            # Block-diagonal cores; the first and the last one are a row and a column of blocks.
             core = np.zeros((a.shape[0] + b.shape[0], a.shape[1], a.shape[2] + b.shape[2]))
             core[: a.shape[0], :, : a.shape[2]], core[a.shape[0] :, :, a.shape[2] :] = a, b
             total.append(core)
@@ -119,6 +122,7 @@ def orthogonal(train: Train) -> Train:
 
 def rounded(train: Train, tolerance: float) -> Train:
     """The train with the smallest ranks that keep it to a tolerance relative to its norm."""
+    # TT rounding (Oseledets): orthogonalisation to the left, truncated singular value decompositions to the right.
     cores = orthogonal(train)
     each = tolerance / math.sqrt(max(len(cores) - 1, 1))
     for k in range(len(cores) - 1):
@@ -130,7 +134,7 @@ def rounded(train: Train, tolerance: float) -> Train:
 
 
 def split(matrix: np.ndarray, tolerance: float, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """At most so many orthonormal columns and the rest: their product is the matrix to a tolerance of its norm."""
+    """At most `most` orthonormal columns and a second factor: their product is the matrix to a tolerance."""
     try:
         u, s, v = linalg.svd(matrix, full_matrices=False)
     except linalg.LinAlgError:  # the divide-and-conquer method fails for rare matrices
