@@ -183,23 +183,18 @@ def _with_powers_in_front(node: Expression, x: np.ndarray, y: np.ndarray) -> Ite
         match part:
             case Call("exp", argument):
                 factor, inner = split_number(argument)
-                for same, power, inside in _powers_in_front(factor, inner, x, y):
-                    yield simplify(replaced(node, part, Multiply((same, power, Call("exp", inside)))))
-
-
-def _powers_in_front(
-    factor: Number, inner: Expression | None, x: np.ndarray, y: np.ndarray
-) -> Iterator[tuple[Number, Power, Multiply]]:
-    """A factor, a power of an input and the argument of an exponential that together are nearly exp(factor * inner)."""
-    match inner:
-        case (Variable(column) as base) | Power(Variable(column) as base, _) if x[:, column].min() > 0:
-            # Where the target is large, value and slope stay as they are: c u^k and p log u make up for each other, and
-            # a fit that starts elsewhere does not end in this valley.
-            _, exponent = inner.base_and_exponent
-            middle = math.exp(np.average(np.log(x[:, column]), weights=y**2))
-            for power in SETTINGS.powers_in_front:
-                inside = Multiply((Number(factor.value - power / (exponent * middle**exponent)), inner))
-                yield Number(math.exp(power / exponent) * middle**-power), Power(base, power), inside
+            case _:
+                continue
+        match inner:
+            case (Variable(column) as base) | Power(Variable(column) as base, _) if x[:, column].min() > 0:
+                # Where the target is large, value and slope stay as they are: c u^k and p log u make up for each other,
+                # and a fit that starts elsewhere does not end in this valley.
+                _, exponent = inner.base_and_exponent
+                middle = math.exp(np.average(np.log(x[:, column]), weights=y**2))
+                for power in SETTINGS.powers_in_front:
+                    inside = Multiply((Number(factor.value - power / (exponent * middle**exponent)), inner))
+                    same = Number(math.exp(power / exponent) * middle**-power)
+                    yield simplify(replaced(node, part, Multiply((same, Power(base, power), Call("exp", inside)))))
 
 
 def _form(node: Expression) -> str:
@@ -303,7 +298,12 @@ class SquaredLoss:
         places = self._as_good(front, entries)
         choice = entries[places[0]]
         short = [place for place, entry in enumerate(entries) if entry.complexity <= SETTINGS.most_short]
-        if choice.complexity <= SETTINGS.most_short or not short or not self._falls_short(entries, choice):
+        if choice.complexity <= SETTINGS.most_short or not short:
+            return places
+        if choice.validation <= self.exact or self._leaves_noise(choice) or not self._shortfall(entries):
+            return places
+        squares = self.problem.held_squares(choice.formula.expression)
+        if not is_as_good(self._squares_of_smooth(len(squares)), squares):
             return places
         among = self._as_good([front[place] for place in short], [entries[place] for place in short])
         return tuple(short[place] for place in among)
@@ -353,13 +353,6 @@ class SquaredLoss:
         """True if nothing but noise is left of the target."""
         residuals = self.whole.y - evaluate(choice.formula.expression, self.whole.x)
         return NoiseTest(self.whole.x).passes(residuals, self.whole.weights)
-
-    def _falls_short(self, entries: Sequence[FrontEntry], choice: FrontEntry) -> bool:
-        """True if a formula leaves more than noise, and a smooth model predicts as well, and better than short ones."""
-        if choice.validation <= self.exact or self._leaves_noise(choice) or not self._shortfall(entries):
-            return False
-        squares = self.problem.held_squares(choice.formula.expression)
-        return is_as_good(self._squares_of_smooth(len(squares)), squares)
 
     @cached_property
     def _smooth(self) -> Step | None:

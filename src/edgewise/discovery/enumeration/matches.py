@@ -98,10 +98,6 @@ class Directions:
         """Unit vectors of the parts of rows outside the span of the known functions; nan where rounding decides."""
         return unit_outside(rows, self.basis)
 
-    def parallel_to(self, goal: np.ndarray) -> np.ndarray:
-        """Indices of the directions that a unit vector outside the known functions has, up to sign."""
-        return np.flatnonzero((self.unit @ goal) ** 2 > 1 - SETTINGS.parallel)
-
     def pairs_that_span(self, goal: np.ndarray) -> Iterator[tuple[int, int]]:
         """Pairs of indices of directions that span a unit vector outside the known functions."""
         # Parts of the directions outside the goal: f and g span the goal together with the known functions if these
@@ -182,7 +178,8 @@ def singles(directions: Directions, z: np.ndarray, with_known: bool) -> Iterator
     """Matches z = a f + known functions."""
     goal = directions.outside(z[None])[0]
     if np.isfinite(goal[0]):
-        for k in directions.parallel_to(goal)[: SETTINGS.most_of_a_form]:
+        parallel = np.flatnonzero((directions.unit @ goal) ** 2 > 1 - SETTINGS.parallel)
+        for k in parallel[: SETTINGS.most_of_a_form]:
             yield Match(int(directions.sizes[k]), (int(directions.places[k]),), with_known=with_known)
 
 

@@ -121,7 +121,12 @@ def ranked(
     for target in link_targets(y, problem.options)[: SETTINGS.links]:
         losses: dict[Expression, float] = {}
         budget.report("expressions nearest to the target")
-        importance = weights * _slopes(target) ** 2
+        # Delta method: an error of z becomes one of y by dy/dz, from central differences
+        step = SETTINGS.difference * float(np.std(target.z))
+        law_of = target.build(Variable(0))
+        rise = evaluate(law_of, (target.z + step)[:, None]) - evaluate(law_of, (target.z - step)[:, None])
+        slopes = rise / (2 * step)
+        importance = weights * np.where(np.isfinite(slopes), slopes, 0.0) ** 2
         candidates = _candidates(columns, target, importance[pool.rows], budget)
         for candidate in candidates:
             if budget.is_over:
@@ -163,16 +168,6 @@ def best_of_each_size(losses: dict[Expression, float]) -> list[Expression]:
     # At most `kept`, of which the expressions of the front are never dropped for others.
     front = pareto(kept, size=sizes.__getitem__, loss=losses.__getitem__)
     return list(dict.fromkeys([*reversed(front), *kept]))[: SETTINGS.kept]
-
-
-def _slopes(target: Target) -> np.ndarray:
-    """dy/dz at the rows, by which an error of z becomes one of y."""
-    # Central differences.
-    step = SETTINGS.difference * float(np.std(target.z))
-    law = target.build(Variable(0))
-    rise = evaluate(law, (target.z + step)[:, None]) - evaluate(law, (target.z - step)[:, None])
-    slopes = rise / (2 * step)
-    return np.where(np.isfinite(slopes), slopes, 0.0)
 
 
 def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget: Budget) -> list[Candidate]:

@@ -145,8 +145,12 @@ class TensorLayer(Layer):
 
     def with_breakpoints(self, breakpoints: Sequence[Tensor]) -> TensorLayer:
         """Return a new layer with the same function on finer breakpoints, which must contain the old ones."""
+        is_clamped = any(
+            not repeats and bool(knots[0, 0] == knots[0, degree])
+            for knots, degree, repeats in zip(self.knots, self.degrees, self.periodic, strict=True)
+        )
         finer = TensorLayer(
-            breakpoints, self.out_features, degree=self.degrees, periodic=self.periodic, clamped=self._is_clamped
+            breakpoints, self.out_features, degree=self.degrees, periodic=self.periodic, clamped=is_clamped
         )
         coef = self.coef.detach()
         for axis, (old, new, degree) in enumerate(zip(self.knots, finer.knots, self.degrees, strict=True)):
@@ -165,13 +169,6 @@ class TensorLayer(Layer):
 
     def extra_repr(self) -> str:
         return f"{self.in_features} -> {self.out_features}, grid_sizes={self.grid_sizes}, degrees={self.degrees}"
-
-    @property
-    def _is_clamped(self) -> bool:
-        return any(
-            not repeats and bool(knots[0, 0] == knots[0, degree])
-            for knots, degree, repeats in zip(self.knots, self.degrees, self.periodic, strict=True)
-        )
 
     def _sizes(self) -> list[int]:
         return [

@@ -197,16 +197,12 @@ def graded_to_corners(domain: Polygon, axis: int, line: Tensor, octaves: int) ->
     """Breakpoints with more of them towards the reentrant corners: the distance is halved `octaves` times."""
     low, high = domain.bounds[axis].tolist()
     inner = [line]
-    for corner in _reentrant_corners(domain):
+    # Corners at which the way around the polygon turns to the outside: the angle inside is more than 180 degrees.
+    ahead = domain.corners.roll(-1, 0) - domain.corners
+    back = domain.corners - domain.corners.roll(1, 0)
+    turn = back[:, 0] * ahead[:, 1] - back[:, 1] * ahead[:, 0]
+    for corner in domain.corners[turn < 0 if domain.is_counterclockwise else turn > 0]:
         steps = (high - low) / 4 * 0.5 ** torch.arange(octaves, dtype=torch.float64)
         inner += [corner[axis] + steps, corner[axis] - steps]
     every = torch.cat(inner)
     return separated(every[(every >= low) & (every <= high)])
-
-
-def _reentrant_corners(polygon: Polygon) -> Tensor:
-    """Corners (m, 2) at which the angle inside is more than 180 degrees."""
-    ahead = polygon.corners.roll(-1, 0) - polygon.corners
-    back = polygon.corners - polygon.corners.roll(1, 0)
-    turn = back[:, 0] * ahead[:, 1] - back[:, 1] * ahead[:, 0]
-    return polygon.corners[turn < 0 if polygon.is_counterclockwise else turn > 0]

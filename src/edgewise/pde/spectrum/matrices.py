@@ -23,7 +23,7 @@ from edgewise.pde.tiers.collocation.stationary import network_of
 from edgewise.pde.tiers.galerkin.assembly import stationary
 from edgewise.pde.tiers.galerkin.cut_grid import CutGrid
 from edgewise.settings import ABOVE_ZERO
-from edgewise.train.blocks import BlockRole, ResidualBlock
+from edgewise.train.blocks import BlockRole
 from edgewise.train.jacobian import RowSource
 from edgewise.train.parameters import trainable_slots
 from edgewise.train.problems import BlockProblem
@@ -162,7 +162,12 @@ def _projected(network: TensorNetwork, problem: Collocation, corners: list[Corne
             # The same with functions of corners.
             if corners:
                 of_corners = torch.cat([functions(x) for functions in corners], 1) * roots[:, None]
-                left = _residuals_at_corners(corners, block, slice(offset - part, offset), problem)
+                # Weighted residuals of the functions of all corners, one after the other.
+                data = block.data.select(slice(offset - part, offset))
+                jet = torch.cat([functions.jet(data.x, block.directions, block.order) for functions in corners], 2)
+                copies = {name: value.detach().expand(len(data)) for name, value in problem.unknowns.items()}
+                columns_of = [block.weighted_residuals(each[..., None], data, copies) for each in jet.unbind(2)]
+                left = torch.cat(columns_of, 1)
                 row = torch.zeros(part, splines, dtype=torch.float64).scatter_(1, columns, values)
                 test = torch.zeros(part, splines, dtype=torch.float64).scatter_(1, places, tests)
                 matrix = total.view(size, size)
@@ -172,17 +177,6 @@ def _projected(network: TensorNetwork, problem: Collocation, corners: list[Corne
                 squares[0, splines:] += of_corners.square().sum(0)
                 squares[1, splines:] += left.square().sum(0)
     return total.reshape(size, size), squares.prod(0).sqrt().sqrt()
-
-
-def _residuals_at_corners(
-    corners: list[CornerFunctions], block: ResidualBlock, part: slice, problem: Collocation
-) -> Tensor:
-    """Weighted residuals (b, E) of all functions of all corners at a part of the points of a block."""
-    data = block.data.select(part)
-    jet = torch.cat([functions.jet(data.x, block.directions, block.order) for functions in corners], 2)
-    copies = {name: value.detach().expand(len(data)) for name, value in problem.unknowns.items()}
-    columns = [block.weighted_residuals(column[..., None], data, copies) for column in jet.unbind(2)]
-    return torch.cat(columns, 1)
 
 
 def _entries(starts: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:

@@ -222,7 +222,10 @@ def inverse_fits(
                 tried = smoothing.result()
             except LinAlgError as error:
                 if fit is None and start is None:
-                    raise not_finite() from error
+                    raise InputError(
+                        "the equation and its derivatives by the fields must be finite near the measured values, got "
+                        "some that are not"
+                    ) from error
                 if fit is None:
                     return
                 break
@@ -631,13 +634,6 @@ class _Smoothing:
         coef.copy_(c[: coef.numel()].view_as(coef))
         for value, number in zip(self.problem.unknowns.values(), c[coef.numel() :], strict=True):
             value.copy_(number)
-
-
-def not_finite() -> InputError:
-    """The error of an equation that no ridge makes finite."""
-    return InputError(
-        "the equation and its derivatives by the fields must be finite near the measured values, got some that are not"
-    )
 
 
 def _factor_of(matrix: Tensor) -> CholeskyFactor:

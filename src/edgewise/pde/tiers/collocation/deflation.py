@@ -67,7 +67,11 @@ def others(
             if solved is None or min(_distance(solved[0], each) for each in found) < DEFLATION.distinct:
                 break
             found.append(solved[0])
-            if _is_kept(grid_problem, axes, solved[0]):  # else it is one of the grid alone, which is not found again
+            # A solution of the equation is one on a finer grid too; one of the grid alone is not found again.
+            finer = grid_problem.axes([refined(axis.breakpoints, 2.0) for axis in axes], [axis.degree for axis in axes])
+            begin = prolonged(solved[0], axes, finer)
+            checked = solved_on_grid(grid_problem, finer, begin)
+            if checked is not None and _distance(checked[0], begin) < DEFLATION.unchanged:
                 yield axes, solved[0]
 
 
@@ -144,14 +148,6 @@ def _size(coef: np.ndarray) -> float:
     if size > DEFLATION.zero_field:
         return size
     return 1.0
-
-
-def _is_kept(grid_problem: GridProblem, axes: Sequence[SplineAxis], coef: np.ndarray) -> bool:
-    """Return whether a solution on one grid is one on a finer grid too."""
-    finer = grid_problem.axes([refined(axis.breakpoints, 2.0) for axis in axes], [axis.degree for axis in axes])
-    start = prolonged(coef, axes, finer)
-    solved = solved_on_grid(grid_problem, finer, start)
-    return solved is not None and _distance(solved[0], start) < DEFLATION.unchanged
 
 
 def _distance(one: np.ndarray, other: np.ndarray) -> float:

@@ -210,7 +210,11 @@ def stationary_levels(
         # Upwind diffusion for layers thinner than the intervals, and corrections of what it leaves.
         was = is_stabilised, is_corrected
         if not is_resolved:
-            is_stabilised = is_stabilised or has_layers(grid_problem, axes, coef)
+            # Layers may be unseen where first derivatives outweigh second ones within intervals; for a flow diffusion
+            # would be as large an error as a pressure without bound at a corner.
+            if not grid_problem.constraint_variables and not is_stabilised:
+                blocks = grid_problem.equation_blocks(axes)
+                is_stabilised = any(missing_diffusion(block, block.evaluate(coef)[1]) for block in blocks)
             is_corrected = False
         elif is_stabilised:  # corrections first, as long as they help: they need few intervals outside of layers
             is_stabilised = is_corrected = dimension == 1 and (not is_corrected or loss < GRIDS.worth_correcting * best)
@@ -259,15 +263,6 @@ def corrected(
         coef = coef + step
         before = size
     return coef, work + system.work
-
-
-def has_layers(grid_problem: GridProblem, axes: Sequence[SplineAxis], coef: np.ndarray) -> bool:
-    """True if first derivatives outweigh second ones within intervals somewhere, so that layers may be unseen."""
-    if (
-        grid_problem.constraint_variables
-    ):  # diffusion would be as large an error as a pressure without bound at a corner
-        return False
-    return any(missing_diffusion(block, block.evaluate(coef)[1]) for block in grid_problem.equation_blocks(axes))
 
 
 def local_errors(

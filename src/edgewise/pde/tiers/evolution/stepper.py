@@ -213,7 +213,10 @@ class TimeStepper:
                 if self._goes_on(share):
                     if is_too_long:
                         if not self.elements and rejected is not None and element.time_error > rejected[1] / 2:
-                            self._put_walls_first()  # shorter time elements are no better
+                            # Shorter time elements are no better, as initial values contradict the walls: their
+                            # conditions get the rows at corners of the time element, also conditions for slopes.
+                            walls_first = (*evolution.space, evolution.time)
+                            evolution.grid_problem = replace(evolution.grid_problem, priority=walls_first)
                         rejected = length, element.time_error
                     if ratio < 1:
                         factor = aim
@@ -360,14 +363,6 @@ class TimeStepper:
         rate = longer.degree / float(np.ptp(longer.breakpoints)) * (lines[-1] - lines[-2])
         state = State(element.state.space, np.stack([lines[-1], rate])[: evolution.order])
         return replace(element, axes=[longer], coef=lines), state
-
-    def _put_walls_first(self) -> None:
-        """Let conditions on walls hold from the first moment on, also those for slopes: initial values contradict them.
-
-        Rows at a corner of the time element then belong to the walls.
-        """
-        evolution = self.evolution
-        evolution.grid_problem = replace(evolution.grid_problem, priority=(*evolution.space, evolution.time))
 
     def result(self) -> TimeIntegration | None:
         """The time elements so far; None if there is none."""
