@@ -47,10 +47,12 @@ class PeriodicLayer(Layer):
         """Carry a jet (C, batch, in) through the layer, see `Layer.jet`."""
         check_jet(x, self.in_features, x.dtype if isinstance(x, Tensor) else torch.float64, order)
         parts = [x[..., self._others]]
+        # Derivatives of cosine and sine are the same waves, a quarter of a period ahead for each order.
         for number, (_, period) in self.periods.items():
             speed = 2 * math.pi / period
             angle = self._angle(x[0], number)
-            for shift in (0.5, 0.0):  # cos, then sin, as sines
+            # cos, then sin, as sines
+            for shift in (0.5, 0.0):
                 waves = [speed**k * torch.sin(angle + (shift + 0.5 * k) * math.pi) for k in range(order + 1)]
                 parts.append(compose(x[..., number : number + 1], waves, order))
         return torch.cat(parts, -1)

@@ -96,6 +96,7 @@ class SeparableLayer(Layer):
     def jet(self, x: Tensor, order: int) -> Tensor:
         """Carry a jet (C, batch, in) through the layer, see `Layer.jet`."""
         check_jet(x, self.in_features, self.coef.dtype, order)
+        # Leibniz' rule, factor by factor.
         first, *others = self._edge_jet(x, order).unbind(2)
         for factor in others:
             first = multiply(first, factor, order)
@@ -103,6 +104,7 @@ class SeparableLayer(Layer):
 
     def jacobian_segments(self, x: Tensor, sensitivity: Tensor, order: int = 0) -> tuple[Segments, ...]:
         """Compute the Jacobian rows, see `Layer.jacobian_segments`: "coef", a run of (degree + 1) * out per input."""
+        # Derivatives of the product by each of its splines, by reverse mode, then of splines by coefficients.
         edges = self._edge_jet(x, order).detach().requires_grad_()
         with torch.enable_grad():
             first, *others = edges.unbind(2)
@@ -116,6 +118,7 @@ class SeparableLayer(Layer):
 
     def _edge_jet(self, x: Tensor, order: int) -> Tensor:
         """Compute the jet of every spline, (C, batch, in, out)."""
+        # The degree + 1 B-splines that are not zero at each point, with their coefficients.
         interval, derivatives = active_basis(x[0], self.knots, self.degree, order)
         position = interval[..., None] + torch.arange(self.degree + 1, device=x.device)
         coef = self.coef[torch.arange(self.in_features, device=x.device)[:, None], position]  # (b, in, degree + 1, out)

@@ -47,6 +47,7 @@ class SplineAxis:
         Greville points of the splines themselves. On a periodic coordinate they are those of the splines.
         """
         if self.periodic:
+            # Means of neighbouring knots, moved into the period.
             windows = np.lib.stride_tricks.sliding_window_view(self._knots[1:], self.degree)
             points = windows[: self.count].mean(1)
             low, high = self.breakpoints[[0, -1]]
@@ -200,6 +201,7 @@ class TimeAxis(SplineAxis):
 
     def collocation_points(self, conditions: int) -> np.ndarray:
         """Points of the equation where `conditions` coefficients are known from the first moment."""
+        # Radau IIA: zeros of a Jacobi polynomial, and the last moment.
         inner = np.zeros(0)
         if self.degree > conditions:
             inner = roots_jacobi(self.degree - conditions, 1, 0)[0]
@@ -222,6 +224,7 @@ class TimeAxis(SplineAxis):
         """Derivatives at the points of the equation of polynomials that vanish at the first moment, by their values."""
         begin, end = self.breakpoints
         places = (self.collocation_points(conditions) - begin) / (end - begin)
+        # Legendre polynomials and their derivatives at the points.
         powers = np.polynomial.legendre.legvander(2 * places - 1, len(places) - 1)
         legendre = np.polynomial.legendre.Legendre
         slopes = np.stack([2 * legendre(each).deriv()(2 * places - 1) for each in np.eye(len(places))], 1)
@@ -256,6 +259,7 @@ class TimeAxis(SplineAxis):
     def pair_tables(self) -> tuple[np.ndarray, np.ndarray]:
         """First and second derivatives at the points of an equation of order 2, (points, count) each."""
         begin = self.breakpoints[0]
+        # Order 2 as a system of value and rate: the differentiation matrix of Radau's method, once and twice.
         rates = self.rates(2)
         value, rate = (np.asarray(super(TimeAxis, self).table(np.array([begin]), order)) for order in (0, 1))
         first = rates @ (np.asarray(super().table(self._pair_points)) - value)

@@ -80,6 +80,7 @@ class RowBlock:
 
     def local_products(self, indices: Iterable[Index]) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
         """Products of the splines that can differ from zero: numbers and derivatives at points, (N, products) each."""
+        # Each point of the grid by the places of its coordinates; products by Kronecker's rule.
         places = np.indices(self.shape).reshape(len(self.shape), -1)
         numbers = product_numbers(self.axes, [self.local(axis, 0)[0][at] for axis, at in enumerate(places)])
         lines = range(len(places))
@@ -233,6 +234,7 @@ class RowBlock:
 
     def _within(self, coef: np.ndarray, number: int, axis: int, moments: Tensor) -> Tensor:
         """Values of a field at the points, at other moments (N, q) of the same time element: (N, q)."""
+        # Values at the points of the other coordinates, then the basis at the moments.
         lines = coef[..., number]
         for k in range(len(self.axes)):
             if k != axis:
@@ -257,6 +259,7 @@ class EquationBlock(RowBlock):
         """Residuals, without the constants, and their Jacobian, as of `RowBlock`."""
         values, jacobian = super().evaluate(coef, with_jacobian)
         if self.balanced is not None:
+            # The mean over space at each moment is the constant.
             space = tuple(axis for axis in range(len(self.axes)) if axis != self.form.time)
             values[self.balanced] -= values[self.balanced].mean(space, keepdims=True)
         return values, jacobian

@@ -138,6 +138,7 @@ class GridProblem:
         form = self.form
         reduced = [axis for axis, count in enumerate(self.reductions) if count]
         given = {(axis, end) for (_, axis, end), about in self.about_constraint_variables.items() if about.any()}
+        # Fewer splines along each reduced coordinate, at the points that the ones before leave.
         for place, axis in enumerate(reduced):
             ends = [-2, 1] if (axis, 0) in given else [1, -2]  # first that end at which nothing is given
             points = points_of(axes, {number: self.reductions[number] for number in reduced[:place]})
@@ -286,6 +287,7 @@ def _fit_fields(orders: Mapping[tuple[int, int, int], np.ndarray], field_orders:
     Else the rows are not as many as the coefficients, for conditions on faces meet along fewer or more edges.
     """
     for axis in axes:
+        # Orders of the fields of all conditions along the coordinate, as a multiset.
         rows = [tuple(row) for (_, along, _), each in orders.items() if along == axis for row in each.tolist()]
         wanted = [tuple(row) for row in field_orders.tolist() for _ in range(row[axis])]
         if sorted(rows) != sorted(wanted):
@@ -332,6 +334,7 @@ def _without_needless_conditions(problem: GridProblem) -> GridProblem:
     given = {(axis, end) for _, axis, end in problem.faces()}
     axes = [axis for axis, repeats in enumerate(problem.periodic) if not repeats and axis != form.time]
     for axis, end in ((axis, end) for axis in axes for end in (0, 1) if (axis, end) not in given):
+        # Fichera's function: where the second derivative degenerates at the face, bounded solutions take no condition.
         free = needs_no_condition(form, (axis, end))
         for number in {number for number, _ in free}:
             orders[number, axis] -= all(free[key] for key in free if key[0] == number)
@@ -609,6 +612,7 @@ def orders_of(form: StrongForm, keys: Sequence[Key] | None = None) -> tuple[np.n
     """Orders by each coordinate of every residual of the equation, and of every field in it."""
     of_residuals = np.zeros((len(form.equation_term.requirements.sizes), form.domain.dimension), dtype=int)
     of_fields = np.zeros((len(form.fields), form.domain.dimension), dtype=int)
+    # The highest derivative by each coordinate.
     for number, slot, index in keys or dependences(form, form.equation_term):
         of_residuals[number] = np.maximum(of_residuals[number], index)
         of_fields[slot] = np.maximum(of_fields[slot], index)

@@ -140,6 +140,7 @@ class TensorNetwork(Chain, FieldNetwork):
     @torch.no_grad()
     def splines(self, x: Tensor) -> Tensor:
         """Values of all products of B-splines, which all fields have in common, at points x (N, n): (N, products)."""
+        # Rows of the Jacobian of one field alone.
         fields = self.tensor_layer.out_features
         sensitivity = x.new_zeros(1, len(x), fields)
         sensitivity[..., 0] = 1
@@ -276,6 +277,7 @@ class TimeElementNetwork(nn.Module, FieldNetwork):
         # Rounding must not move the last moment of a time element beyond the first one's, where splines go on as lines.
         moments[0] = torch.where(moment <= end[number], moved.minimum(end[present[0]]), moved)
         jet = torch.cat([jet[..., : self.axis], moments[..., None], jet[..., self.axis + 1 :]], -1)
+        # One evaluation for all time elements, each point with the coefficients of its own.
         coefs = [self.element(element).tensor_layer.coef for element in present.tolist()]
         return layer.jet_of(coefs, place, jet, order)
 
@@ -335,6 +337,7 @@ class SeparableNetwork(Chain, FieldNetwork):
         super().__init__()
         generator = torch.Generator()  # the weights are replaced: torch's global generator stays as it is
         total = DenseLayer(separable.out_features, fields, generator=generator, dtype=separable.coef.dtype)
+        # Each field is the sum of its own terms, side by side: weights of one in blocks.
         rank = separable.out_features // fields
         with torch.no_grad():
             total.weight.copy_(torch.eye(fields, dtype=total.weight.dtype).repeat_interleave(rank, 0))
@@ -373,6 +376,7 @@ class SeparableNetwork(Chain, FieldNetwork):
 
     def refined(self, factor: int) -> "SeparableNetwork":
         """A new network with every interval cut into `factor` parts, and the same function."""
+        # Knot insertion by blossoming keeps the function.
         layer = copy.deepcopy(self.separable)
         knots = subdivide(layer.knots, layer.degree, factor)
         coef = blossom_coef(layer.coef.detach(), layer.knots, knots, layer.degree)
