@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import BSpline, make_interp_spline
-from scipy.linalg import cho_solve_banded, cholesky_banded
+from scipy.linalg import LinAlgError, cho_solve_banded, cholesky_banded
 from scipy.optimize import minimize
 
 from edgewise.dynamics.settings import DynamicsSettings
@@ -147,7 +147,11 @@ class _Reml:
         for column, entry in enumerate(self.entries):
             for band, lower in enumerate(self.entries[column:]):
                 bands[band, column : column + len(entry)] += strength * entry * lower
-        return cholesky_banded(bands, lower=True), strength
+        try:
+            return cholesky_banded(bands, lower=True), strength
+        except LinAlgError:  # strengths that differ by more digits than numbers have: a ridge above their rounding
+            bands[0] *= 1 + 1e-10
+            return cholesky_banded(bands, lower=True), strength
 
     def _variance(self, coefficients: np.ndarray, strength: np.ndarray) -> float:
         """The variance of the noise, profiled out of the restricted likelihood."""
