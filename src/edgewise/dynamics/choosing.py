@@ -118,7 +118,7 @@ class Choice:
             current = self.swapped(self.dropped(current))
             if self.is_exact(current):
                 break  # a further term has nothing to explain
-            for law in self.additions(current):
+            for law in self.neighbours(current, 10.0, longer=True)[:4]:
                 fit = self.fitted(law, current.states, beside=current)
                 if fit.score < current.score + 8:
                     fit = self.dropped(fit)
@@ -152,7 +152,7 @@ class Choice:
         """Terms exchanged for others as long as the score falls."""
         for _ in range(6):
             before = current.score
-            for law in self.exchanges(current, 0.0)[:4]:
+            for law in self.neighbours(current, 0.0)[:4]:
                 fit = self.fitted(law, current.states, beside=current)
                 if fit.score < current.score - 1e-6:
                     current = fit
@@ -161,11 +161,11 @@ class Choice:
                 break
         return current
 
-    def exchanges(self, current: Fit, gap: float) -> list[Law]:
-        """Laws with one term exchanged for another of the library, best first, up to a gap above the score.
+    def neighbours(self, current: Fit, gap: float, *, longer: bool = False) -> list[Law]:
+        """Laws with one term exchanged for another of the library, or with one more, best first, up to a gap of scores.
 
         Their scores are foreseen to first order: what the term adds to the trajectories is replaced by what the other
-        one does, with all constants and starts at their best for it.
+        one does, with all constants and starts at their best for it (a score test).
         """
         rates = self._sensitivities(current)
         if rates is None:
@@ -173,63 +173,47 @@ class Choice:
         law = current.law
         # The law's own terms by the same quadrature as those of the library, so that its errors cancel
         base = rates.base.copy()
-        places = base.shape[1] - len(law.theta) + np.cumsum([0, *(term.constants for term in law.terms)])
-        owners = [k for k, equation in enumerate(law.equations) for _ in equation]
-        for number, k in enumerate(owners):
-            base[:, places[number]] = rates.extra[:, k, len(self.terms) + number]
+        first = base.shape[1] - len(law.theta)
+        options: list[tuple[int, int, np.ndarray]] = []  # equation, place in it, and columns of the term that goes
+        column = first
+        for k, equation in enumerate(law.equations):
+            for j, (term, _) in enumerate(equation):
+                base[:, column] = rates.extra[:, k, len(self.terms) + sum(map(len, law.equations[:k])) + j]
+                options.append((k, j, np.arange(column, column + term.constants)))
+                column += term.constants
+        if longer:
+            options = [(k, len(equation), np.arange(0)) for k, equation in enumerate(law.equations)]
+        before = rates.residual @ rates.residual + rates.floor
         found: list[tuple[float, Law]] = []
-        number_of_term = 0
-        for k, equation in enumerate(law.equations):
-            known = {term.shape for term, _ in equation}
-            for j, (term, c) in enumerate(equation):
-                own = np.arange(places[number_of_term], places[number_of_term + 1])
-                number_of_term += 1
-                # Least squares without the term: the others, and each of the library in its place
-                others = np.delete(base, own, axis=1)
-                lengths = lengths_of(others)
-                q, r = np.linalg.qr(others / lengths)
-                target = rates.residual + c * base[:, own[0]]
-                wanted = target - q @ (q.T @ target)
-                gain, coefficients = rates.gains(k, len(self.terms), q, wanted)
-                left = np.maximum(wanted @ wanted - gain, 0.0) + rates.floor
-                before = rates.residual @ rates.residual + rates.floor
-                costs = self.costs - self._cost(term)
-                value = len(rates.residual) * np.log(left / before) + costs
-                for number in np.argsort(value, kind="stable")[:3]:
-                    if value[number] > gap:
-                        break
-                    if self.terms[number].shape not in known:
-                        column = coefficients[number] * rates.extra[:, k, number]
-                        change = np.linalg.lstsq(r, q.T @ (target - column), rcond=1e-12)[0] / lengths
-                        changed = law.theta + np.insert(change, own - np.arange(len(own)), 0.0)[places[0] :]
-                        new = law.with_theta(changed).equations[k]
-                        other = (self.terms[number], float(coefficients[number]))
-                        whole = law.with_theta(changed).with_equation(k, (*new[:j], other, *new[j + 1 :]))
-                        found.append((float(value[number]), whole))
+        for k, j, gone in options:
+            # Least squares without the term, and each of the library in its place
+            target = rates.residual.copy()
+            costs = self.costs
+            for term, c in law.equations[k][j : j + 1]:
+                target += c * base[:, gone[0]]
+                costs = costs - self._cost(term)
+            others = np.delete(base, gone, axis=1)
+            lengths = lengths_of(others)
+            q, r = np.linalg.qr(others / lengths)
+            wanted = target - q @ (q.T @ target)
+            gain, coefficients = rates.gains(k, len(self.terms), q, wanted)
+            left = np.maximum(wanted @ wanted - gain, 0.0) + rates.floor
+            value = len(target) * np.log(left / before) + costs
+            shapes = {term.shape for term, _ in law.equations[k]}
+            for number in np.argsort(value, kind="stable")[:4]:
+                term = self.terms[number]
+                c = float(coefficients[number])
+                if value[number] <= gap and term.shape not in shapes:
+                    rest = target - c * rates.extra[:, k, number]
+                    change = np.linalg.lstsq(r, q.T @ rest, rcond=1e-12)[0] / lengths
+                    kept = np.delete(np.arange(len(law.theta)), gone - first)
+                    theta = law.theta.copy()
+                    theta[kept] += change[first:]
+                    changed = law.with_theta(theta)
+                    equation = changed.equations[k]
+                    new = changed.with_equation(k, (*equation[:j], (term, c), *equation[j + 1 :]))
+                    found.append((float(value[number]), new))
         return [new for _, new in sorted(found, key=lambda pair: pair[0])]
-
-    def additions(self, current: Fit) -> list[Law]:
-        """Laws with one term more, by the first-order change that it would make to the trajectories (a score test)."""
-        rates = self._sensitivities(current)
-        if rates is None:
-            return []
-        law = current.law
-        q = np.linalg.qr(rates.base / lengths_of(rates.base))[0]
-        residual = rates.residual - q @ (q.T @ rates.residual)
-        found: list[tuple[float, int, int, float]] = []
-        for k, equation in enumerate(law.equations):
-            gain, coefficients = rates.gains(k, len(self.terms), q, residual)
-            before = residual @ residual
-            left = np.maximum(before - gain, 1e-12 * before) + rates.floor
-            value = len(residual) * np.log(left / (before + rates.floor)) + self.costs
-            known = {term.shape for term, _ in equation}
-            for number in np.argsort(value, kind="stable")[:12]:
-                shape = self.terms[number].shape
-                if value[number] <= 10 and shape not in known:
-                    known.add(shape)
-                    found.append((float(value[number]), k, int(number), float(coefficients[number])))
-        best = sorted(found)[:4]
-        return [law.with_equation(k, (*law.equations[k], (self.terms[number], c))) for _, k, number, c in best]
 
     def _cost(self, term: Term) -> float:
         return term.cost + math.log(self.data.rows) * term.constants

@@ -187,7 +187,7 @@ class _Search:
             self.budget.report("terms exchanged", 0.8)
             self.best = choice.moved(current)
             # What the data do not tell apart from the choice: laws of its length with another term
-            for law in choice.exchanges(self.best, self.settings.rival_gap)[: self.settings.exchanges]:
+            for law in choice.neighbours(self.best, self.settings.rival_gap)[: self.settings.exchanges]:
                 choice.fitted(law, self.best.states, beside=self.best)
 
     def _smoothed(self) -> tuple[list[Callable[[np.ndarray], np.ndarray]], Observations, np.ndarray, np.ndarray]:
