@@ -71,27 +71,6 @@ for program in {list(NEEDING_EXTRAS)}:
         assert message.endswith(f"which is not installed: pip install 'edgewise[{extra}]'"), message
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("package", ["typer", "rich"])
-def test_the_command_without_its_extra_shows_the_pip_line(package):
-    program = """
-import io, contextlib
-from edgewise.cli import main
-message = io.StringIO()
-code = 0
-with contextlib.redirect_stderr(message):
-    try:
-        main()
-    except SystemExit as exit:
-        code = exit.code
-assert code not in (0, None), code
-print(message.getvalue() if isinstance(code, int) else code)
-"""
-    message = run(program, without=[package])
-    assert "pip install 'edgewise[cli]'" in message
-    assert "Traceback" not in message
-
-
 def test_the_metadata_are_those_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert edgewise.__version__ == project["version"] == metadata.version("edgewise")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from edgewise.checkpoint import codec
-from edgewise.errors import CheckpointError, InputError
+from edgewise.errors import InputError
 from edgewise.tables import AffineScaling
 
 columns = hnp.arrays(
@@ -120,20 +120,3 @@ def test_wrong_width_at_transform():
     fitted = AffineScaling.fit(np.zeros((2, 3)))
     with pytest.raises(InputError, match=r"x must have shape \(N, 3\), got \(2, 2\)"):
         fitted.transform(np.zeros((2, 2)))
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        None,
-        {},
-        {"shift": [1], "scale": 3},
-        {"shift": [1.0], "scale": [0.0]},
-        {"shift": [1.0], "scale": [1.0, 1.0]},
-        {"shift": [float("nan")], "scale": [1.0]},
-        {"shift": ["x"], "scale": [1.0]},
-    ],
-)
-def test_altered_json(data):
-    with pytest.raises(CheckpointError, match=r"^must have .* scaling"):
-        codec.read(AffineScaling, data, "scaling")

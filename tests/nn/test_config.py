@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from edgewise.errors import InputError
-from edgewise.nn.config import KANConfig, MLPConfig, check_input
+from edgewise.nn.config import KANConfig, MLPConfig
 
 
 def test_lists_and_numpy_integers_become_plain_ints():
@@ -63,20 +63,3 @@ def test_bad_names(name):
     message = f"activation must be one of silu, tanh, relu, got {name!r}"
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         MLPConfig((2, 1), name)
-
-
-@pytest.mark.parametrize(
-    ("x", "message"),
-    [
-        ([[1.0, 2.0]], "x must be a torch tensor, got list"),
-        (np.zeros((3, 2)), "x must be a torch tensor, got ndarray"),
-        (torch.tensor(1.0), "x must have shape (*batch, 2), got ()"),
-        (torch.zeros(6, 3), "x must have shape (*batch, 2), got (6, 3)"),
-        (torch.zeros(6, 0), "x must have shape (*batch, 2), got (6, 0)"),
-        (torch.zeros(2).double(), "x must have the model's dtype torch.float32, got torch.float64"),
-        (torch.zeros(2).long(), "x must have the model's dtype torch.float32, got torch.int64"),
-    ],
-)
-def test_bad_input(x, message):
-    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        check_input(x, 2, torch.float32)

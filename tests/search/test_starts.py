@@ -51,14 +51,6 @@ def test_the_shape_of_the_function_wins_over_an_additive_one():
     assert stages
 
 
-@pytest.mark.slow
-def test_a_shape_that_is_linear_in_its_coefficients_has_one_start():
-    data = problem(lambda x: torch.sin(3 * x[:, 0]) + x[:, 1] ** 2, samples=200)
-    for shape, text in (((2, 1), ""), ((2, 1, 1), "best of 2 starts")):
-        start, sentences = best_start(data, [shape], StartPlan(degree=3, starts=3), unlimited())
-        assert start.width == shape and ("best of" in sentences[0]) == bool(text) and text in sentences[0]
-
-
 def test_a_shape_of_quadratic_splines_that_is_exact_ends_the_choice():
     data = problem(lambda x: (x[:, 0] + x[:, 1] ** 2) ** 2, samples=150)
     budget = Budget(work=1e11)

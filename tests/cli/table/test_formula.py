@@ -43,10 +43,10 @@ def test_straight_from_a_table(edgewise, pendulum, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ending", [".csv", ".json", ".tex", ".c", ".svg"])
+@pytest.mark.parametrize("ending", [".csv", ".json", ".tex", ".svg"])
 def test_files(edgewise, models, tmp_path, ending):
     out = tmp_path / f"all{ending}"
-    run(edgewise, models / "numbers", "--data", models / "numbers.csv", "--time-limit", "2", "-o", out, "-n", "2")
+    run(edgewise, models / "numbers", "--data", models / "numbers.csv", "--time-limit", "1", "-o", out, "-n", "2")
     text = out.read_text()
     if ending == ".csv":
         rows = list(csv.DictReader(text.splitlines()))
@@ -60,7 +60,7 @@ def test_files(edgewise, models, tmp_path, ending):
     elif ending == ".tex":
         assert "\\begin{equation}\n  y = " in text
     else:
-        assert {".c": "double predict(const double *x)", ".svg": "<svg"}[ending] in text
+        assert "<svg" in text
 
 
 @pytest.mark.slow
@@ -68,11 +68,11 @@ def test_a_model_with_and_without_the_target(edgewise, models, tmp_path):
     data = tmp_path / "only_inputs.csv"
     lines = (models / "numbers.csv").read_text().splitlines()
     data.write_text("\n".join(line.rsplit(",", 1)[0] for line in lines) + "\n")
-    done = run(edgewise, models / "numbers", "-d", data, "--time-limit", "2", "-q")
+    done = run(edgewise, models / "numbers", "-d", data, "--time-limit", "1", "-q")
     assert done.out.startswith("y = ") and done.out.count("\n") == 1
-    done = run(edgewise, models / "numbers", "-d", data, "--time-limit", "2")
+    done = run(edgewise, models / "numbers", "-d", data, "--time-limit", "1")
     assert "fit the model's predictions of 'y'" in done.out
-    done = run(edgewise, models / "numbers", "-d", models / "numbers.csv", "--time-limit", "2")
+    done = run(edgewise, models / "numbers", "-d", models / "numbers.csv", "--time-limit", "1")
     assert (
         "The formulas fit the column 'y' of" in done.out and "between the chosen formula and the network is" in done.out
     )
@@ -93,7 +93,7 @@ def test_formulas_of_a_target_with_an_exposure_are_those_of_its_rate(edgewise, t
 
 @pytest.mark.slow
 def test_a_formula_for_each_class(edgewise, models, tmp_path):
-    words = ("--data", models / "kinds.csv", "--time-limit", "3", "-o", tmp_path / "kinds.json")
+    words = ("--data", models / "kinds.csv", "--time-limit", "1", "-o", tmp_path / "kinds.json")
     done = run(edgewise, models / "kinds", *words)
     assert "equals that of the model in " in done.out and "the target column of the table is not used" in done.out
     files = sorted(tmp_path.glob("kinds*.json"))

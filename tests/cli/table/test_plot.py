@@ -8,9 +8,7 @@ import pytest
     ("name", "kind", "suffix", "start"),
     [
         ("numbers", "network", ".svg", b"<?xml"),
-        ("kinds", "network", ".pdf", b"%PDF"),
         ("kinds", "effects", ".png", b"\x89PNG"),
-        ("numbers", "effects", ".svg", b"<?xml"),
         ("numbers", "edges", ".svg", b"<?xml"),
     ],
 )

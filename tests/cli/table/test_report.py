@@ -6,14 +6,12 @@ import pytest
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["numbers", "kinds"])
-def test_the_score_is_that_of_the_test_rows(edgewise, models, tmp_path, name):
+def test_the_score_is_that_of_the_test_rows(edgewise, models, tmp_path):
     page = tmp_path / "page.html"
-    done = edgewise("explain", models / name, "--data", models / f"{name}.csv", "--out", page)
-    assert done.code == 0 and f"test rows of {name}.csv" in done.out
-    score = json.loads((models / name / "metrics.json").read_text())["score"]
-    text = f"{100 * score['value']:.1f} %" if score["name"] == "accuracy" else f"{score['value']:.4g}"
-    assert text in page.read_text()
+    done = edgewise("explain", models / "kinds", "--data", models / "kinds.csv", "--out", page)
+    assert done.code == 0 and "test rows of kinds.csv" in done.out
+    score = json.loads((models / "kinds" / "metrics.json").read_text())["score"]
+    assert f"{100 * score['value']:.1f} %" in page.read_text()
 
 
 @pytest.mark.slow

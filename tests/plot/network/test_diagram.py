@@ -8,7 +8,6 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.transforms import Bbox
 
-from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.interpret.attribution.scores import input_scores
 from edgewise.nn.model import KAN
@@ -90,15 +89,9 @@ def test_an_input_whose_edges_cancel_is_faint():
     assert strengths[0] < 1e-9 * strengths[1]
 
 
-def test_rows_are_as_good_as_a_trace_and_anything_else_is_refused():
+def test_rows_are_as_good_as_a_trace():
     model, trace = traced((2, 1))
     assert render(network_diagram(model, trace.inputs[0]), ".svg") == render(network_diagram(model, trace), ".svg")
-    with pytest.raises(InputError, match="model must be a KAN, an MLP or a fitted estimator, got str"):
-        network_diagram("model", trace)
-    with pytest.raises(InputError, match=r"rows x of shape \(rows, 2\), got shape \(3,\)"):
-        network_diagram(model, [1.0, 2.0, 3.0])
-    with pytest.raises(InputError, match="rows x of data, got None"):
-        network_diagram(model)
 
 
 def test_masked_edges_are_absent():
