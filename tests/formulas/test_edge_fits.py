@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.formulas.curve_fits import EdgeFit, edge_fits
-from edgewise.formulas.expression import evaluate
+from edgewise.formulas.constants import free_places
+from edgewise.formulas.curve_fits import EdgeFit, edge_fits, scaled_function
+from edgewise.formulas.expression import Variable, constant_values, evaluate
 from edgewise.formulas.printing import as_text
 from edgewise.nn.elementary import ELEMENTARY
 
@@ -34,6 +35,13 @@ def test_an_exponential_is_found_where_the_input_varies_little(middle, rate):
         fit = found["exp"]
         assert fit.a == pytest.approx(rate, rel=1e-6) and fit.error < 1e-7
         np.testing.assert_allclose(fit.c * np.exp(fit.a * u + fit.b) + fit.d, s, rtol=1e-5, atol=1e-6)
+
+
+def test_only_constants_other_than_one_and_its_negative_are_free():
+    for constants, free in (((2.5, 1.0, -1.0, 0.5), [2.5, 0.5]), ((-1.0, -1.0, 3.5, 1.0), [3.5])):
+        node = scaled_function(ELEMENTARY["sin"], constants, Variable(0))
+        values = constant_values(node)
+        assert [values[place] for place in free_places(node)] == free
 
 
 def test_a_flat_edge_is_none():

@@ -11,10 +11,28 @@ from edgewise.formulas.rewriting import (
     with_completed_squares,
     with_double_angles,
     with_joined_waves,
+    with_merged_roots,
 )
 
 X = np.random.default_rng(0).uniform(0.1, 0.9, (50, 4))
 NAMES = list("abcd")
+
+
+@pytest.mark.parametrize(
+    ("text", "merged"),
+    [
+        ("sqrt(a)/sqrt(b)*c", "c*sqrt(a/b)"),
+        ("sqrt(a)*sqrt(b + 1)", "sqrt(a*(b + 1))"),
+        ("exp(a)/(sqrt(b)*sqrt(c))", "exp(a)/sqrt(b*c)"),
+        ("sqrt(a)*b", "sqrt(a)*b"),
+    ],
+)
+def test_products_of_square_roots_are_the_root_of_a_product(text, merged):
+    node = simplify(parse_expression(text, NAMES))
+    form = with_merged_roots(node)
+    np.testing.assert_allclose(evaluate(form, X), evaluate(node, X), rtol=1e-12)
+    assert as_text(form, NAMES).count("sqrt") == 1
+    np.testing.assert_allclose(evaluate(parse_expression(merged, NAMES), X), evaluate(node, X), rtol=1e-12)
 
 
 @pytest.mark.parametrize("outer", ["sin", "cos", "tan"])
