@@ -65,6 +65,19 @@ def test_all_notations_agree():
     np.testing.assert_allclose(values, expected, rtol=1e-12)
 
 
+def test_constants_below_rounding_at_rows_are_left_out():
+    model = KAN([2, 2], 0, functions=[[["sin", "x"], ["x^2", "0"]]])
+    with torch.no_grad():
+        model.layers[0].affine[3].fill_(1e-9)
+    rows = torch.linspace(-1, 1, 10)[:, None].repeat(1, 2)
+    assert [str(formula(model, output=k, x=rows)) for k in (0, 1)] == ["sin(x1) + x2**2", "x1"]
+    assert "1e-09" in str(formula(model))
+    with pytest.raises(InputError, match="x must be a tensor of rows, got ndarray"):
+        formula(model, x=rows.numpy())
+    with pytest.raises(InputError, match="output must be a number from 0 to 1, got 2"):
+        formula(model, output=2)
+
+
 @pytest.mark.parametrize(
     "text", ["besselj0(x)*abs(y)", "sign(x) + atanh(y)", "x**-1.5 + pi/3*y", "asin(x)/sqrt(2*pi)", "sqrt(2)*x - y**3"]
 )
