@@ -34,7 +34,6 @@ def test_formulas_of_a_layer_are_its_outputs():
     np.testing.assert_allclose(values, model.layers[0](x).detach().numpy(), rtol=1e-13, atol=1e-13)
 
 
-@pytest.mark.slow
 def test_units_scale_cut_and_scale_back():
     model, x, _ = case("masked")
     own = units(2, 1)

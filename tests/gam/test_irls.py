@@ -71,7 +71,6 @@ def explained(fit, x, y):
     return 1 - deviance(fit, x, y, weight) / null_deviance(fit.family, y, weight)
 
 
-@pytest.mark.slow
 def test_generalised_linear_models_equal_those_of_statsmodels(table):
     sm = pytest.importorskip("statsmodels.api")
     rng, x, eta = table
@@ -144,7 +143,6 @@ def test_shared_information_is_exact_for_two_classes_and_has_the_trace_of_more(t
         assert ends[0] <= ends[1]  # the bound of Böhning
 
 
-@pytest.mark.slow
 def test_huber_and_quantile_are_near_those_of_statsmodels(table):
     sm = pytest.importorskip("statsmodels.api")
     rng, x, eta = table

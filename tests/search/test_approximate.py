@@ -43,9 +43,8 @@ def test_a_composition_is_learned_to_nine_digits_in_the_shape_that_was_given():
     assert len({at.stage for at in heard}) > 2
 
 
-@pytest.mark.slow
 def test_the_budget_ends_the_refinement_and_the_best_model_is_returned():
-    result = approximate(Regression(*samples(exp_sin)), width=[2, 1, 1], starts=2, budget=0.005)
+    result = approximate(Regression(*samples(exp_sin, 300)), width=[2, 1, 1], starts=1, budget=0.002)
     assert result.stopped == "budget"
     assert "budget" in result.sentences[-1]
     best = min(phase.validation_loss for phase in result.phases)

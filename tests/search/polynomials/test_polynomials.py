@@ -46,7 +46,6 @@ def test_a_link_has_the_slope_and_inverse_of_its_values(link):
     assert link.name == "identity" or np.isfinite(link.value(np.array([low, high]))).all()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("inputs", [1, 2, 3])
 @pytest.mark.parametrize("name", ["identity", "exponential"])
 def test_the_network_computes_the_polynomial(inputs, name):
@@ -97,7 +96,6 @@ def test_residuals_are_those_of_fits_without_the_row(monkeypatch):
         assert abs(found.residual[row] - (y[row] - columns[row] @ coef)) < 1e-9
 
 
-@pytest.mark.slow
 def test_a_law_without_noise_is_reproduced_inside_its_link():
     x = np.random.default_rng(0).uniform(0.5, 2, (600, 3))
     y = np.log(1 + x[:, 0] ** 2 + x[:, 1] * x[:, 2])
@@ -123,7 +121,6 @@ def test_the_likelihood_of_a_link_does_not_depend_on_the_unit_of_the_target():
     assert one.criterion - 80 * np.log(100) == pytest.approx(other.criterion, abs=1e-3)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("low", "high"), [(20, 250), (60, 320)])
 def test_targets_whose_exponentials_round_each_other_away_take_no_logarithm(low, high):
     """Squares of exponentials of such targets overflow, and the curvature of the likelihood was no number."""

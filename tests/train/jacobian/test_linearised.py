@@ -45,7 +45,6 @@ def test_rows_are_the_derivatives_of_the_outputs(model):
     assert [p.requires_grad for p in model.parameters()].count(True) == len(trained)
 
 
-@pytest.mark.slow
 def test_gram_and_curvature_are_second_derivatives():
     """The Hessian of the loss where all residuals are zero, and that of the penalty, by autograd."""
     model, x = kan(), tensor(RNG.uniform(-1, 1, (60, 2)))

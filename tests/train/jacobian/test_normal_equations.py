@@ -40,7 +40,6 @@ def test_gradient_and_matrix(what, numbers):
         assert torch.allclose(found.matrix.triu(), (2 / 9 * rows.mT @ rows).triu(), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("what", ["regression", "equation"])
 def test_rows_in_full(what):
     problem, network = PROBLEMS[what](), model()

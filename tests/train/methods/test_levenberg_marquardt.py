@@ -32,7 +32,6 @@ def run_of(model, problem, penalty=None, **settings):
     return LevenbergMarquardt(**settings).start(Objective(model, problem, penalty), steps=100)
 
 
-@pytest.mark.slow
 def test_reaches_the_minimum_that_scipy_finds():
     x = samples()
     noise = torch.randn(80, 1, generator=torch.Generator().manual_seed(1), dtype=torch.float64)

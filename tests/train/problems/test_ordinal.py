@@ -73,7 +73,6 @@ def test_rows_are_the_second_derivative_and_slopes_the_first():
         assert torch.allclose(slopes[i], jacrev(loss)(point, label) @ chain * part.weight[i], atol=1e-12)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("wrapped", [False, True], ids=["layers", "any module"])
 def test_the_gauss_newton_matrix_is_pulled_back(wrapped):
     model = KAN([2, 2, 1], 3, dtype=torch.float64)
