@@ -6,6 +6,7 @@ import torch
 
 from edgewise.interpret.attribution.effects import central_range, evaluation_points, partial_dependence, shapley_shares
 from edgewise.interpret.attribution.explanations import explain_global, explain_local
+from edgewise.presentation import signed_text
 
 
 def rows(count=200, columns=3, seed=0):
@@ -103,6 +104,39 @@ def test_local_sentences_and_several_outputs():
     assert local.sentence(0, 1).startswith("small ")
     assert local.sentence(2, 0, most=1).endswith("for the others.")
     assert local.names == ("x1", "x2", "x3", "x4")
+
+
+def test_printed_explanations_have_the_first_rows_and_the_strongest_inputs():
+    X = np.random.default_rng(0).uniform(-1, 1, (5, 7))
+    X[0, 1] = np.nan
+    weight = np.array([7.0, 6, 5, 4, 3, 2, 1])
+    local = explain_local(lambda X: np.nan_to_num(X) @ weight, X, X)
+    lines = repr(local).splitlines()
+    assert lines[:3] == [local.sentence(row) for row in range(3)] and lines[3:] == ["... and 2 more rows"]
+    assert local.value_text(0, 1) == "missing" and lines[0].count(" for ") == 6
+    page = local._repr_html_()
+    assert page.count("<tr") == 1 + 3 * (1 + 5 + 1 + 1) and "2 more rows are not shown." in page
+    own = local.shares[1, :, 0]
+    left = own[np.argsort(-abs(own))[5:]].sum()
+    assert page.count("the others") == 3 and signed_text(float(left), 4) in page
+    whole = explain_global(lambda X: X @ np.r_[weight, np.zeros(18)], np.random.default_rng(1).normal(size=(60, 25)))
+    names, sizes, shares = zip(*whole.ranking(), strict=True)
+    assert names[0] == "x1" and sum(shares) == pytest.approx(1) and list(sizes) == sorted(sizes, reverse=True)
+    lines = repr(whole).splitlines()
+    assert lines[0].startswith("input") and lines[1].split()[0] == "x1" and lines[1].endswith("rises")
+    assert lines[21] == "... and 5 more inputs" and set(lines[22:]) == set(whole.sentences)
+    assert whole._repr_html_().count("<tr") == 21
+
+
+def test_a_function_that_never_changes_is_one_sentence():
+    X = rows(30)
+    for values, answer in (
+        ([2.5], "2.5"),
+        ([0.25, 0.75], "two (75.0 % of the rows)"),
+        ([1.0, 3.0], "one = 1 and two = 3"),
+    ):
+        found = explain_global(lambda X, v=values: np.tile(v, (len(X), 1)), X, outputs=["one", "two"][: len(values)])
+        assert f"No input helps: the model always answers {answer}." in " ".join(found.sentences)
 
 
 def test_classes_that_add_up_in_the_log_odds_do_not_interact():

@@ -26,7 +26,6 @@ def test_a_function_on_a_box_in_its_units():
     assert str(report).startswith(f"A KAN of {report.parameters} parameters")
 
 
-@pytest.mark.slow
 def test_a_network_on_data_whose_columns_are_related():
     x = torch.randn(300, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     x[:, 1] = 2 * x[:, 0]
