@@ -64,15 +64,6 @@ def test_units_columns_and_far_away():
     assert far.mean() > 2 * one.predict(X, return_std=True)[1].mean()
 
 
-def test_weights_are_repeats():
-    X, _, y = noisy(product, 60, 4)
-    count = np.arange(60) % 3 + 1
-    weighted = KANRegressor(**FIXED).fit(X, y, sample_weight=count)
-    repeated = KANRegressor(**FIXED).fit(X.repeat(count, 0), y.repeat(count))
-    for one, other in zip(weighted.predict_interval(X, 0.8), repeated.predict_interval(X, 0.8), strict=True):
-        assert one.tobytes() == other.tobytes()
-
-
 def test_without_bars_a_sentence_says_why(monkeypatch):
     X, _, y = noisy(product, 60, 6)
     few = KANRegressor(**FIXED).fit(X[:9], y[:9])

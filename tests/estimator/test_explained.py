@@ -16,15 +16,6 @@ def table():
     return X, np.sin(X[:, 0]) + 0.5 * X[:, 1]
 
 
-def test_a_regressor():
-    X, y = table()
-    model = KANRegressor(**SMALL).fit(X, y)
-    local = model.explain_local(X[:4], X)
-    np.testing.assert_allclose(local.base + local.shares.sum(1), model.predict(X[:4])[:, None], atol=1e-12)
-    found = model.explain_global(X, names=["a", "b", "c"])
-    assert found.importance.argmin() == 2 and found.names == ("a", "b", "c")
-
-
 def test_a_classifier_explains_probabilities():
     X, y = table()
     model = KANClassifier(**SMALL).fit(X, np.where(y > 0, "yes", "no"))
