@@ -19,7 +19,6 @@ from edgewise.pde import (
     Interval,
     LShape,
     Observations,
-    Periodic,
     Time,
     UnknownField,
     integral,
@@ -48,19 +47,6 @@ def stationary_box():
 def burgers():
     conditions = [Dirichlet(0.0), Initial(lambda x: -torch.sin(PI * x))]
     return PDE(lambda u: u.t + u * u.x - 0.01 * u.xx, Interval(-1, 1) * Time(0, 1), conditions)
-
-
-def vortices():
-    def flow(u, v, p):
-        forces = [u.t + u * u.x + v * u.y + p.x, v.t + u * v.x + v * v.y + p.y]
-        return [forces[0] - 0.01 * laplacian(u), forces[1] - 0.01 * laplacian(v), u.x + v.y]
-
-    start = {
-        "u": lambda x, y: torch.cos(x) * torch.sin(y),
-        "v": lambda x, y: -torch.sin(x) * torch.cos(y),
-    }
-    plane = Box(x=(0, 2 * PI), y=(0, 2 * PI)) * Time(0, 1)
-    return PDE(flow, plane, [Periodic("x", "y"), Initial(start)])
 
 
 def cooling():
@@ -92,13 +78,6 @@ def unknown_field():
     return equation
 
 
-def elasticity():
-    def plate(u, v):
-        return [laplacian(u) + u.xx + v.xy + u**2 + 1, laplacian(v) + v.yy + u.xy - v]
-
-    return PDE(plate, SQUARE, [Dirichlet({"u": 0.0, "v": 0.0})])
-
-
 def kernel():
     def equation(u, x):
         return u + integral(u, -1, 1, lambda u, s: 0.1 / (0.01 + (x[:, None] - s) ** 2) * u) - 1
@@ -112,13 +91,11 @@ ENDING = 0.03  # readings for reports, once nothing begins any more
 KINDS = {
     "box": stationary_box,
     "line and time": burgers,
-    "periodic plane and time": vortices,
     "disk and time": cooling,
     "corner": corner,
     "low rank": five_coordinates,
     "ordinary equation": lorenz,
     "unknown field": unknown_field,
-    "system": elasticity,
     "network": kernel,
 }
 

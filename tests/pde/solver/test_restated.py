@@ -15,7 +15,6 @@ from edgewise.pde import (
     Initial,
     Interval,
     Observations,
-    Periodic,
     Time,
     laplacian,
     solve,
@@ -77,26 +76,6 @@ def semiconductor(density, voltage, length, mobility):
     return problem, exact
 
 
-def waves(speed, field):
-    """Electric and magnetic field of a plane wave that runs for one period of its length 1."""
-
-    def moving(x, t):
-        return torch.sin(2 * PI * (x - speed * t))
-
-    def start(x):
-        return torch.sin(2 * PI * x)
-
-    problem = PDE(
-        lambda e, b: [e.t + speed**2 * b.x, b.t + e.x],
-        Interval(0, 1) * Time(0, 0.5 / speed),
-        [
-            Periodic("x"),
-            Initial({"e": lambda x: field * start(x), "b": lambda x: field / speed * start(x)}),
-        ],
-    )
-    return problem, (lambda x, t: field * moving(x, t), lambda x, t: field / speed * moving(x, t))
-
-
 def slow_flow(speed, length, viscosity):
     """Stokes flow in a box with a given force, and one value of the pressure."""
     k, most = PI / length, viscosity * speed / length
@@ -143,7 +122,6 @@ def solid(stiffness, most):
 STATEMENTS = {
     "reactions": (reactions, (1.0, 1.0), (1e-9, 1e3)),
     "semiconductor": (semiconductor, (1.0, 1.0, 1.0, 1.0), (1e21, 0.02585, 1e-6, 3.6e-3)),
-    "light": (waves, (1.0, 1.0), (3e8, 1e5)),
     "slow flow": (slow_flow, (1.0, 1.0, 1.0), (0.01, 0.1, 1e-3)),
     "solid": (solid, (1.0, 1.0), (210e9, 1e-6)),
 }

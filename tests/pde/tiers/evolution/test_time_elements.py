@@ -116,24 +116,6 @@ def test_a_multiplier_of_a_constraint_is_found_with_the_fields():
     np.testing.assert_allclose(solution(t[:, None]), expected, atol=1e-9)
 
 
-@pytest.mark.slow
-def test_a_chaotic_system_is_that_of_scipy():
-    def lorenz(u, v, w):
-        return u.t - 10 * (v - u), v.t - u * (28 - w) + v, w.t - u * v + 8 / 3 * w
-
-    solution = solve(PDE(lorenz, Time(0, 2), [Initial({"u": 1.0, "v": 1.0, "w": 1.0})]), tolerance=1e-9)
-    known = solve_ivp(
-        lambda t, y: [10 * (y[1] - y[0]), y[0] * (28 - y[2]) - y[1], y[0] * y[1] - 8 / 3 * y[2]],
-        (0, 2),
-        [1.0, 1.0, 1.0],
-        method="DOP853",
-        rtol=1e-13,
-        atol=1e-13,
-    )
-    ours = solution(torch.tensor([[2.0]], dtype=torch.float64))[0].numpy()
-    np.testing.assert_allclose(ours, known.y[:, -1], rtol=1e-8)
-
-
 @pytest.mark.parametrize("waves", [14, 20])
 def test_an_initial_state_gets_the_largest_grid_and_its_error_is_known(waves):
     # Many waves in the plane need more intervals than a grid may have.
@@ -239,13 +221,6 @@ def test_two_dimensions_of_space_are_those_of_a_fourier_series():
                 "v": lambda x, t: -PI * torch.sin(PI * x) * torch.sin(PI * t),
             },
         ),
-        # A differential-algebraic equation: v has no derivative and no initial value.
-        PDE(
-            lambda u, v: (u.t - v, v + u**2),
-            Time(0, 1),
-            [Initial({"u": 1.0})],
-            solution={"u": lambda t: 1 / (1 + t), "v": lambda t: -1 / (1 + t) ** 2},
-        ),
         # A field that is the solution of an elliptic equation at each moment: v'' = -pi^2 u.
         PDE(
             lambda u, v: (u.t - u.xx, v.xx + PI**2 * u),
@@ -254,7 +229,7 @@ def test_two_dimensions_of_space_are_those_of_a_fourier_series():
             solution=dict.fromkeys("uv", lambda x, t: torch.exp(-(PI**2) * t) * torch.sin(PI * x)),
         ),
     ],
-    ids=["first order in time, second in space", "algebraic", "elliptic"],
+    ids=["first order in time, second in space", "elliptic"],
 )
 def test_fields_of_different_orders(problem):
     integration = COLLOCATION.stepper(recognised(problem.form), 1e-8, lambda share, count, work: True).run()
