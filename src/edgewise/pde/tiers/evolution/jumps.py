@@ -69,14 +69,21 @@ def first_event(grid_problem: GridProblem, line: SplineAxis, coef: np.ndarray, a
     begin = line.breakpoints[0]
     along = _residuals_along(grid_problem, line, coef)
     moments = np.linspace(begin, end, SETTINGS.moments_of_element)
-    is_finite = np.isfinite(along(moments)).all((1, 2))
+    values = along(moments)
+    is_finite = np.isfinite(values).all((1, 2))
     if not is_finite.all():
         moments = moments[: is_finite.argmin()]
-    if len(moments) < 2:
+        values = values[: len(moments)]
+
+    def known(at: np.ndarray) -> np.ndarray:
+        return values if at is moments else along(at)
+
+    # Most time elements have no jump, whatever their rounding is.
+    if len(moments) < 2 or not jumps_on_line(known, moments, SETTINGS.least_event):
         return math.inf
     # Terms that cancel, as those of a steady state, jump by rounding.
     rounding = _rounding_along(grid_problem, line, coef, moments)
-    for event in jumps_on_line(along, moments, SETTINGS.least_event, rounding):
+    for event in jumps_on_line(known, moments, SETTINGS.least_event, rounding):
         # Square roots near zero jump by rounding, to and fro: there is no jump across some distance.
         margin = _rounding_of(event)
         reach = SETTINGS.reach * (event - begin)
@@ -93,15 +100,21 @@ def _rounding_along(grid_problem: GridProblem, line: SplineAxis, coef: np.ndarra
     # count. Highest derivatives are among them: a jump below their rounding does not change the fields.
     form = grid_problem.form
     x = torch.from_numpy(moments)[:, None].clone()
-    jet = {
-        (slot, index): torch.from_numpy(line.local(moments, index[0])[1] @ coef[:, slot])
-        for slot, index in form.equation_term.requirements.keys
-    }
-    residuals, jacobian = linearise(form, form.equation_term, x, None, jet)
+    jet = _derivatives_along(form, line, coef, moments)
+    residuals, jacobian = linearise(form, form.equation_term, x, None, {k: torch.from_numpy(v) for k, v in jet.items()})
     rounding = np.zeros_like(residuals.numpy())
     for (number, slot, index), slope in jacobian.items():
         rounding[number] += np.abs(slope.numpy()) * _rounding_of_derivative(line, coef, slot, index)
     return rounding.T[..., None]
+
+
+def _derivatives_along(
+    form: StrongForm, line: SplineAxis, coef: np.ndarray, moments: np.ndarray
+) -> dict[tuple[int, Index], np.ndarray]:
+    """Derivatives of the fields of a time element that the equation uses, at moments (m,), (m,) each."""
+    keys = form.equation_term.requirements.keys
+    tables = {order: line.local(moments, order)[1] for order in {index[0] for _, index in keys}}
+    return {(slot, index): tables[index[0]] @ coef[:, slot] for slot, index in keys}
 
 
 def _rounding_of_derivative(line: SplineAxis, coef: np.ndarray, slot: int, index: Index) -> float:
@@ -139,22 +152,21 @@ def _residuals_along(
     # The highest derivatives are held constant, for their rounding is large.
     form = grid_problem.form
     orders = grid_problem.field_orders[:, 0]
-    constants = {}
-    for slot, index in form.equation_term.requirements.keys:
-        if index[0] == orders[slot] > 0:
-            constants[slot, index] = np.abs(line.local(line.all_points(), index[0])[1] @ coef[:, slot]).max()
+    highest = {
+        (slot, index): np.abs(values).max()
+        for (slot, index), values in _derivatives_along(form, line, coef, line.all_points()).items()
+        if index[0] == orders[slot] > 0
+    }
 
     def at(moments: np.ndarray) -> np.ndarray:
         # Derivatives of the fields from the polynomial of the time element, one of them shifted.
         jet = {}
-        for slot, index in form.equation_term.requirements.keys:
-            if (slot, index) in constants:
-                values = np.full(len(moments), constants[slot, index])
-            else:
-                values = line.local(moments, index[0])[1] @ coef[:, slot]
-            if (slot, index) == moved:
+        for key, values in _derivatives_along(form, line, coef, moments).items():
+            if key in highest:
+                values = np.full(len(moments), highest[key])
+            if key == moved:
                 values = values + shift
-            jet[slot, index] = torch.from_numpy(values)
+            jet[key] = torch.from_numpy(values)
         x = torch.from_numpy(moments)[:, None].clone()
         residuals = residuals_at(form, form.equation_term, x, None, jet).numpy()
         return residuals.reshape(len(residuals), len(moments), -1).swapaxes(0, 1)
