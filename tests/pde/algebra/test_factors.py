@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from edgewise.pde.algebra.factors import Factors, cell_factors, solved_nearby
+from edgewise.pde.algebra.factors import Factors, cell_factors, dense_solver, solved_nearby
 
 
 @pytest.mark.parametrize("width", [2, 80], ids=["sparse", "dense"])
@@ -36,6 +36,14 @@ def test_refinement_by_an_exact_product_has_more_digits_than_the_factors():
         for rounds in range(3)
     ]
     assert errors[1] < 1e-3 * errors[0] and errors[2] < 1e-3 * errors[1]
+
+
+def test_dense_factors_solve_rows_of_many_sizes_and_no_singular_matrix():
+    matrix = np.geomspace(1e-9, 1e9, 30)[:, None] * np.random.default_rng(0).normal(size=(30, 30))
+    solution = np.linspace(1, 2, 30)
+    assert np.abs(dense_solver(matrix)(matrix @ solution) - solution).max() < 1e-12
+    matrix[:, 3] = 0
+    assert dense_solver(matrix) is None
 
 
 def test_a_singular_matrix_has_no_factors():

@@ -22,6 +22,7 @@ class FactorSettings:
 
     long_work: float = 1e8  # multiply-adds from which on a factorisation has its own thread: a tenth of a second
     dense_share: float = 0.25  # of entries that are not zero, from which on factors are dense: in solids
+    few_unknowns: int = 200  # of a grid, up to which dense factors take less time than the tables of sparse ones
     least_pivot: float = 1e-3  # relative to its column: refinement mends what smaller fill-in costs
     # Sums over cells with rows and columns of size one: ridge, steps of refinement that remove its influence, and least
     # size of an unknown relative to the largest.
@@ -128,6 +129,20 @@ class Factors:
         solution = np.empty(rhs.shape, np.result_type(rhs, self._kind))
         solution[self._order] = self._run(lambda factors: factors[0](self.rows[of_rows] * rhs))
         return solution * self.columns[of_rows]
+
+
+def dense_solver(matrix: np.ndarray) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Solver by dense LU factors of rows of size one, with a step of refinement; None for a singular matrix."""
+    scale = 1 / np.maximum(np.abs(matrix).max(1), np.finfo(float).tiny)
+    factors, pivots, info = linalg.lapack.dgetrf(scale[:, None] * matrix)
+    if info:
+        return None
+
+    def solved(rhs: np.ndarray) -> np.ndarray:
+        solution = linalg.lapack.dgetrs(factors, pivots, scale * rhs)[0]
+        return solution + linalg.lapack.dgetrs(factors, pivots, scale * (rhs - matrix @ solution))[0]
+
+    return solved
 
 
 def cell_factors(

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import sparse
 
-from edgewise.pde.algebra.factors import Factors
+from edgewise.pde.algebra.factors import SETTINGS, Factors, dense_solver
 from edgewise.pde.spaces.blocks import Jacobian, RowBlock
+from edgewise.train.cost import EQUATION_COST
 
 Solver = Callable[[np.ndarray], np.ndarray]
 """Maps a right-hand side (rows,) to a solution (unknowns,)."""
@@ -65,11 +66,10 @@ class LinearSystem:
             parts.append(values.ravel())
         return np.concatenate(parts)
 
-    def matrix(self) -> sparse.csc_array:
-        """The sparse matrix, (rows, unknowns): diagonal matrices times Kronecker products of tables.
+    def _entries(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Values and columns of the entries of the matrix, row by row, and the number of entries of each row.
 
-        Rows are written at once from the few splines that differ from zero at each point. Constants up to which
-        residuals hold, see `EquationBlock`, are further unknowns after the others.
+        Rows are written at once from the few splines that differ from zero at each point.
         """
         fields = self.shape[-1]
         values = list[np.ndarray]()
@@ -88,10 +88,16 @@ class LinearSystem:
                     values.append(np.stack(list(totals.values()), 1).ravel())
                     columns.append(np.stack([fields * places + slot for slot in totals], 1).ravel())
                 lengths.append(np.full(size, len(totals) * places.shape[1]))
-        starts = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
-        whole = sparse.csr_array(
-            (np.concatenate(values), np.concatenate(columns), starts), shape=(self.rows, self.unknowns)
-        )
+        return np.concatenate(values), np.concatenate(columns), np.concatenate(lengths)
+
+    def matrix(self) -> sparse.csc_array:
+        """The sparse matrix, (rows, unknowns): diagonal matrices times Kronecker products of tables.
+
+        Constants up to which residuals hold, see `EquationBlock`, are further unknowns after the others.
+        """
+        values, columns, lengths = self._entries()
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        whole = sparse.csr_array((values, columns, starts), shape=(self.rows, self.unknowns))
         whole.sum_duplicates()  # splines of a short periodic coordinate overlap with themselves
         whole.eliminate_zeros()
         # A column of ones for each constant up to which residuals hold.
@@ -106,7 +112,13 @@ class LinearSystem:
         return whole.tocsc()
 
     def factorised(self) -> Solver | None:
-        """Solver by sparse LU factors; None where the matrix is singular or its factors would take too long."""
+        """Solver by LU factors, dense ones of few unknowns; None where the matrix is singular."""
+        if self.rows == self.unknowns <= SETTINGS.few_unknowns and not any(len(b.constants()) for b in self.blocks):
+            values, columns, lengths = self._entries()
+            dense = np.zeros((self.rows, self.unknowns))
+            np.add.at(dense, (np.repeat(np.arange(self.rows), lengths), columns), values)
+            self.work += self.unknowns**3 / 3 / EQUATION_COST.product_speed
+            return dense_solver(dense)
         matrix = self.matrix()
         # Rows are scaled to size one. The order of the columns is that of a narrow band: that of COLAMD has twice as
         # many entries for splines of high degree, and nothing interrupts it.
