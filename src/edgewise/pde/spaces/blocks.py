@@ -56,7 +56,8 @@ class RowBlock:
     face: tuple[int, int] | None = None
     # values of the fields at earlier moments, for delays and integrals up to now; later ones are those of the block
     past: PastValues | None = None
-    _tables: dict[tuple[int, int, bool], Table] = field(default_factory=dict)
+    _tables: dict[tuple[int, int, bool], Table] = field(default_factory=dict, init=False)
+    _local: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, init=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -76,7 +77,9 @@ class RowBlock:
 
     def local(self, axis: int, order: int) -> tuple[np.ndarray, np.ndarray]:
         """The splines of a coordinate that can differ from zero at its points: see `SplineAxis.local`."""
-        return self.axes[axis].local(self.points[axis], order)
+        if (axis, order) not in self._local:
+            self._local[axis, order] = self.axes[axis].local(self.points[axis], order)
+        return self._local[axis, order]
 
     def local_products(self, indices: Iterable[Index]) -> tuple[np.ndarray, dict[Index, np.ndarray]]:
         """Products of the splines that can differ from zero: numbers and derivatives at points, (N, products) each."""
@@ -325,9 +328,7 @@ class ReducedSpaceBlock(FunctionalBlock):
         rows = super().without(axis)
         if axis == self.reduced:
             return rows
-        return replace(
-            self, axes=rows.axes, points=rows.points, reduced=self.reduced - (axis < self.reduced), _tables={}
-        )
+        return replace(self, axes=rows.axes, points=rows.points, reduced=self.reduced - (axis < self.reduced))
 
     def local(self, axis: int, order: int) -> tuple[np.ndarray, np.ndarray]:
         """Values; along the reduced coordinate jumps of the highest derivative, or that itself in a single interval.
@@ -367,7 +368,7 @@ class ConstantBlock(FunctionalBlock):
     def without(self, axis: int) -> RowBlock:
         """The row of the constant without a coordinate."""
         rows = super().without(axis)
-        return replace(self, axes=rows.axes, points=rows.points, _tables={})
+        return replace(self, axes=rows.axes, points=rows.points)
 
     @property
     def shape(self) -> tuple[int, ...]:

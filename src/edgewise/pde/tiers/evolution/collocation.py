@@ -15,7 +15,6 @@ from edgewise.pde.algebra.solver import Krylov, solver_for
 from edgewise.pde.algebra.system import LinearSystem, Preconditioner, Solver
 from edgewise.pde.problem.features import narrow_features, resolving
 from edgewise.pde.spaces.axis import SplineAxis
-from edgewise.pde.spaces.blocks import Jacobian
 from edgewise.pde.spaces.grid_problem import GridProblem, initial_terms
 from edgewise.pde.tiers.collocation.stationary import balanced_sizes, local_errors
 from edgewise.pde.tiers.evolution import grids
@@ -186,19 +185,21 @@ class CollocationSolver:
         first = np.zeros(0)  # sizes of the fields after the first step
         steps = 0
 
-        def flat(evaluated: Sequence[tuple[np.ndarray, Jacobian]]) -> np.ndarray:
+        def flat(evaluated: Sequence[np.ndarray]) -> np.ndarray:
             """Residuals; the initial state is kept exactly, so that nothing is left of it in a step."""
-            parts = [values.ravel() for values, _ in evaluated]
-            for number in np.flatnonzero(is_start):
-                parts[number] = 0.0 * parts[number]
-            return np.concatenate(parts)
+            return np.concatenate(
+                [
+                    np.zeros(block.rows) if starts else values.ravel()
+                    for block, starts, values in zip(blocks, is_start, evaluated, strict=True)
+                ]
+            )
 
         def factorised(coef: np.ndarray) -> Solver | None:
             """Factors of the equations linearised at coefficients."""
             nonlocal system, is_fresh, fresh_residual
             evaluated = [block.evaluate(coef) for block in blocks]
             is_fresh = True
-            fresh_residual = flat(evaluated)
+            fresh_residual = flat([values for values, _ in evaluated])
             if not np.isfinite(fresh_residual).all():
                 return None
             # Least sizes of the pressure of a flow that starts from rest.
@@ -215,7 +216,12 @@ class CollocationSolver:
         def residual(coef: np.ndarray) -> np.ndarray:
             if is_fresh:
                 return fresh_residual
-            return flat([block.evaluate(coef, with_jacobian=False) for block in blocks])
+            return flat(
+                [
+                    np.zeros(0) if starts else block.residuals(coef)
+                    for block, starts in zip(blocks, is_start, strict=True)
+                ]
+            )
 
         def contracting(coef: np.ndarray, step: np.ndarray, solver: Solver) -> Advance | None:
             """A full step, whose factors serve the next one while steps contract."""

@@ -41,7 +41,7 @@ def first_guess(
         last_lines = prolonged(last_lines, evolution.spatial(old), evolution.spatial(axes))
     # Low Legendre degrees only: the continuation of higher ones grows fast.
     ratio = length / float(np.ptp(old[evolution.time].breakpoints))
-    line = TimeAxis(0.0, 1.0, evolution.degree)
+    line = evolution.unit_line
     moments = line.all_points()
     values = TimeAxis(0.0, 1.0, len(last_lines) - 1).table(moments) @ last_lines.reshape(len(last_lines), -1)
     fitted = np.polynomial.legendre.legfit(2 * moments - 1, values, CONTINUED_DEGREE)

@@ -96,7 +96,8 @@ class Evolution:
         self._initial_terms = initial_terms(grid_problem.form)
         # Rows that give the last two Legendre coefficients of a polynomial in Bernstein's basis.
         nodes, weights = legendre_rule(self.degree + 1)
-        values = TimeAxis(0.0, 1.0, self.degree).table((nodes + 1) / 2)
+        self.unit_line = TimeAxis(0.0, 1.0, self.degree)
+        values = self.unit_line.table((nodes + 1) / 2)
         legendre = np.polynomial.legendre.legvander(nodes, self.degree)[:, -2:] * weights[:, None]
         self.last_legendre = (legendre * (np.arange(2 * self.degree - 1, 2 * self.degree + 2, 2) / 2)).T @ values
 
