@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,7 +101,7 @@ def _rounding_along(grid_problem: GridProblem, line: SplineAxis, coef: np.ndarra
     # count. Highest derivatives are among them: a jump below their rounding does not change the fields.
     form = grid_problem.form
     x = torch.from_numpy(moments)[:, None].clone()
-    jet = _derivatives_along(form, line, coef, moments)
+    jet = _derivatives_along(form.equation_term.requirements.keys, line, coef, moments)
     residuals, jacobian = linearise(form, form.equation_term, x, None, {k: torch.from_numpy(v) for k, v in jet.items()})
     rounding = np.zeros_like(residuals.numpy())
     for (number, slot, index), slope in jacobian.items():
@@ -109,10 +110,9 @@ def _rounding_along(grid_problem: GridProblem, line: SplineAxis, coef: np.ndarra
 
 
 def _derivatives_along(
-    form: StrongForm, line: SplineAxis, coef: np.ndarray, moments: np.ndarray
+    keys: Sequence[tuple[int, Index]], line: SplineAxis, coef: np.ndarray, moments: np.ndarray
 ) -> dict[tuple[int, Index], np.ndarray]:
-    """Derivatives of the fields of a time element that the equation uses, at moments (m,), (m,) each."""
-    keys = form.equation_term.requirements.keys
+    """Derivatives of the fields of a time element at moments (m,), (m,) each."""
     tables = {order: line.local(moments, order)[1] for order in {index[0] for _, index in keys}}
     return {(slot, index): tables[index[0]] @ coef[:, slot] for slot, index in keys}
 
@@ -152,21 +152,19 @@ def _residuals_along(
     # The highest derivatives are held constant, for their rounding is large.
     form = grid_problem.form
     orders = grid_problem.field_orders[:, 0]
-    highest = {
-        (slot, index): np.abs(values).max()
-        for (slot, index), values in _derivatives_along(form, line, coef, line.all_points()).items()
-        if index[0] == orders[slot] > 0
-    }
+    keys = form.equation_term.requirements.keys
+    rates = [(slot, index) for slot, index in keys if index[0] == orders[slot] > 0]
+    lower = [key for key in keys if key not in rates]
+    at_points = _derivatives_along(rates, line, coef, line.all_points())
+    highest = {key: np.abs(values).max() for key, values in at_points.items()}
 
     def at(moments: np.ndarray) -> np.ndarray:
         # Derivatives of the fields from the polynomial of the time element, one of them shifted.
-        jet = {}
-        for key, values in _derivatives_along(form, line, coef, moments).items():
-            if key in highest:
-                values = np.full(len(moments), highest[key])
-            if key == moved:
-                values = values + shift
-            jet[key] = torch.from_numpy(values)
+        values = {key: np.full(len(moments), each) for key, each in highest.items()}
+        values |= _derivatives_along(lower, line, coef, moments)
+        if moved is not None:
+            values[moved] = values[moved] + shift
+        jet = {key: torch.from_numpy(each) for key, each in values.items()}
         x = torch.from_numpy(moments)[:, None].clone()
         residuals = residuals_at(form, form.equation_term, x, None, jet).numpy()
         return residuals.reshape(len(residuals), len(moments), -1).swapaxes(0, 1)
