@@ -279,13 +279,14 @@ class GridCollocation(GridTier):
 
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.collocation.deflation import interpolated
-        from edgewise.pde.tiers.collocation.stationary import first_axes
+        from edgewise.pde.tiers.collocation.stationary import axes_of_start
 
         grid_problem = task.facts.grid_problem
         assert grid_problem is not None
         begin = None
         if task.start is not None:
-            axes = first_axes(grid_problem)
+            assert task.plan.start is not None
+            axes = axes_of_start(grid_problem, task.plan.start)
             begin = axes, interpolated(task.start, axes)
         return (yield from self.levels_from(grid_problem, begin))
 

@@ -26,7 +26,7 @@ from edgewise.pde.problem.features import narrow_features, resolving, within_rea
 from edgewise.pde.spaces.axis import SplineAxis, prolonged
 from edgewise.pde.spaces.blocks import EquationBlock, Jacobian, RowBlock, wave_symbol
 from edgewise.pde.spaces.grid_problem import GridProblem
-from edgewise.pde.spaces.networks import TensorNetwork
+from edgewise.pde.spaces.networks import TensorNetwork, grid_of
 from edgewise.pde.tiers.collocation.paths import sought_along_path
 from edgewise.pde.tiers.level import NO_SOLUTION, Doubt, Level
 from edgewise.presentation import typed_text
@@ -115,6 +115,22 @@ def first_axes(grid_problem: GridProblem) -> list[SplineAxis]:
     finer = [resolving(points, features, axis) for axis, points in enumerate(first)]
     first = within_reach(first, finer, GRIDS.highest_degree, GRIDS.largest_first)
     return grid_problem.axes(first, [GRIDS.highest_degree] * len(bounds))
+
+
+def axes_of_start(grid_problem: GridProblem, start: nn.Module) -> list[SplineAxis]:
+    """Axes with the breakpoints of a start's grid; those of the coarsest grid where these are more or it has too many.
+
+    Newton's method from fields that a grid does not resolve begins elsewhere.
+    """
+    first = first_axes(grid_problem)
+    grid = grid_of(start)
+    if grid is None:
+        return first
+    lines = [max(axis.breakpoints, line.numpy(), key=len) for line, axis in zip(grid.breakpoints, first, strict=True)]
+    axes = grid_problem.axes(lines, [axis.degree for axis in first])
+    if math.prod(axis.count for axis in axes) > GRIDS.largest_first:
+        return first
+    return axes
 
 
 def stationary_levels(
