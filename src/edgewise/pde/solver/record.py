@@ -322,6 +322,7 @@ class Record:
                 estimate=self.error,
                 work=min(work, ESTIMATES.correction_pace * self.limits.seconds_left),
                 points=points,
+                is_minimum=level.is_graded and not self.problem.form.is_linear,
             )
         if len(self.stages) == 1 and level.tolerance is not None and math.isnan(self.divergence):
             # Residuals are those of all moments in the mean, and say little of errors that grow towards the last.

@@ -143,8 +143,12 @@ def judge(
     estimate: float = math.nan,
     work: float = CORRECTION.work,
     points: WorstCase | None = None,
+    is_minimum: bool = False,
 ) -> Evidence:
-    """Judge a solution by evidence that is independent of how it was made."""
+    """Judge a solution by evidence that is independent of how it was made.
+
+    `is_minimum` is whether it is a minimum of nonlinear least squares, at which two grids may rest that agree.
+    """
     # The correction e solves the equation linearised about u, R(u) + R'(u) e = 0, by least squares on another grid, so
     # that ||e|| is the error but for the error of e itself, which the residual of u + e shows. A residual that is
     # rounding alone bounds the error only by the residual over the smallest singular value. Where the time of a solve
@@ -193,6 +197,7 @@ def judge(
     noise = 0.0
     of_problem = list[str]()
     errors = dict[str, float]()
+    relative = residual / max(size, ABOVE_ZERO)
     most = math.inf
     of_rounding = 0.0  # least error; no estimate of one, for the residual may be much larger
     # Misfits of measured values that are no noise.
@@ -215,6 +220,15 @@ def judge(
                     f"Integrals by two rules differ by {typed_text(gap, 1)}: give `integral` more points, or divide "
                     "it where its integrand has a peak or no bound."
                 )
+        # Smallest singular value of the linearised problem, which costs least of all: stability, and uniqueness.
+        check_time()
+        weakest = weakest_direction(network, problem)
+        if weakest is not None and weakest.size > 0:
+            if problem.form.is_linear:
+                most = relative / weakest.size
+            elif is_minimum:
+                estimates.append(min(relative / weakest.size, 1.0))
+            of_rounding = min(relative, EVIDENCE.rounded) / weakest.size
         # The equation of the error, and the spread by the noise of measured values.
         corrected = correction_of(network, problem, points, residual, work, is_only=math.isnan(change))
         if corrected is not None:
@@ -225,31 +239,21 @@ def judge(
         noise, errors = scatter.fields / max(size, ABOVE_ZERO), dict(scatter.standard_errors)
         if noise > EVIDENCE.rounded:
             checks.append(f"noise of the measured values leaves a relative standard error of {typed_text(noise, 1)}")
-        check_time()
-        # Smallest singular value of the linearised problem: stability, and uniqueness.
-        weakest = weakest_direction(network, problem)
-        if weakest is not None and weakest.size > 0:
-            relative = residual / max(size, ABOVE_ZERO)
-            if problem.form.is_linear:
-                most = relative / weakest.size
-            else:
-                most = math.inf
-            of_rounding = min(relative, EVIDENCE.rounded) / weakest.size
         # Trivial solutions and null vectors.
         of_problem = _doubts_of_uniqueness(network, problem, residual, size, weakest, checks, errors)
         if of_problem:
             estimates.append(1.0)  # another solution may differ by as much as the solution is large
     except OutOfTime:
         checks.append("there was no time for further checks")
-        if not any(estimates):
+        if is_minimum or not any(estimates):
             checks.append(f"the estimate is {typed_text(EVIDENCE.unchecked)} times the residual at least")
-            estimates.append(EVIDENCE.unchecked * residual / max(size, ABOVE_ZERO))
+            estimates.append(EVIDENCE.unchecked * relative)
     # Without another estimate: the bound of a linear problem, or the residual, which in units of the field is about the
     # error of a smooth solution.
     if not any(estimates) and math.isfinite(most):
         estimates.append(most)
     elif not any(estimates):
-        estimates.append(residual / max(size, ABOVE_ZERO))
+        estimates.append(relative)
     estimate = max(*estimates, of_rounding, _rounding_of_coordinates(network, problem, x, values))
     return Evidence(estimate, residual, tuple(checks), (*doubts, *of_problem), bool(of_problem), noise, errors, most)
 
