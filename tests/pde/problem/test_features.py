@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from edgewise.outcomes import Budget
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Interface, Interval, Time, diffusion, laplacian, solve
 from edgewise.pde.problem.features import missed_features, narrow_features, resolving, within_reach
 
@@ -36,6 +37,20 @@ def test_a_narrow_feature_is_found_with_its_place_and_width(problem, width):
     assert feature.axis == 0
     assert feature.place == pytest.approx(PLACE, abs=width / 4)
     assert width / 2 < feature.width < 6 * width
+
+
+def test_the_time_of_a_call_is_not_that_of_its_points(monkeypatch):
+    """On a busy machine a call on few points may take milliseconds, which do not grow with the points."""
+    now = 0.0
+
+    def spread(u, x):
+        nonlocal now
+        now += 0.004
+        return u.xx + torch.where((x - PLACE).abs() < 1e-4, 1e4, 0.0)
+
+    monkeypatch.setattr("edgewise.outcomes.time.monotonic", lambda: now)
+    with Budget(10.0).holds():
+        assert len(narrow_features(PDE(spread, LINE, [Dirichlet(0.0)]).form)) == 1
 
 
 @pytest.mark.parametrize(

@@ -409,10 +409,15 @@ def _values_on_grid(
             x[:, axis] = each.reshape(-1)
         return _values(form, term, face, x)
 
-    # A few points show whether there is time for all of them.
-    few = [line[::coarser] for line in lines]
-    with foreseen("given functions", math.prod(len(line) for line in few)):
-        at(few)
+    # A few points, then more, show whether there is time for all: few take the time of their calls alone, which would
+    # count as often as there are points.
+    for step in (coarser, math.isqrt(coarser)):
+        some = [line[::step] for line in lines]
+        number = math.prod(len(line) for line in some)
+        if not is_affordable("given functions", number, FEATURES.share_of_time):
+            return None
+        with foreseen("given functions", number):
+            at(some)
     if not is_affordable("given functions", count, FEATURES.share_of_time):
         return None
     with foreseen("given functions", count):
