@@ -53,6 +53,13 @@ def test_the_time_of_a_call_is_not_that_of_its_points(monkeypatch):
         assert len(narrow_features(PDE(spread, LINE, [Dirichlet(0.0)]).form)) == 1
 
 
+def test_a_look_for_which_there_was_no_time_is_made_when_there_is():
+    form = load(1e-4).form
+    with Budget(1e-3).holds():
+        narrow_features(form)
+    assert len(narrow_features(form)) == 1
+
+
 @pytest.mark.parametrize(
     "problem",
     [

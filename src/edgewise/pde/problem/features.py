@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeVar
@@ -87,13 +88,13 @@ def narrow_features(form: StrongForm, cells: int = FEATURES.cells) -> tuple[Narr
     if not form.domain.is_box or form.domain.dimension > 3 or Feature.INTEGRALS in form.features:
         return ()
     coefficients = tuple(form.coefficients.items())
-    features = list(_of_given(_Given(form.equation_term, None, form.domain, coefficients, cells, form)))
+    features = list(_seen(_Given(form.equation_term, None, form.domain, coefficients, cells, form)))
     names = [piece.name for piece in form.domain.pieces]
     for term in form.condition_terms:
         for name in term.pieces:
             if name in names and not term.requirements.integrals:
                 face = divmod(names.index(name), 2)
-                features += _of_given(_Given(term, face, form.domain, coefficients, cells, form))
+                features += _seen(_Given(term, face, form.domain, coefficients, cells, form))
     # A feature may be in both kinds of cells, and on several lines.
     found: dict[tuple[int, int], NarrowFeature] = {}
     for each in features:
@@ -177,14 +178,22 @@ class _Given:
     form: StrongForm = field(compare=False)
 
 
+class _NoTime(Exception):
+    """There is no time for a look at a function. No cache keeps it: a later solve may have the time."""
+
+
+def _seen(given: _Given) -> tuple[NarrowFeature, ...]:
+    """Features of a residual, as far as there is time: first of all those on lines."""
+    seen: tuple[NarrowFeature, ...] = ()
+    with suppress(_NoTime):
+        seen = _on_lines(given)
+        seen += _in_cells(given)
+    return seen
+
+
 @lru_cache(maxsize=FEATURES.kept_terms)
-def _of_given(given: _Given) -> tuple[NarrowFeature, ...]:
+def _on_lines(given: _Given) -> tuple[NarrowFeature, ...]:
     """Features of a residual, for fields that are zero and for smooth ones, along each coordinate."""
-    return tuple(_of_term(given))
-
-
-def _of_term(given: _Given) -> Iterator[NarrowFeature]:
-    """See `_of_given`."""
     form = given.form
     term = given.term
     face = given.face
@@ -210,10 +219,17 @@ def _of_term(given: _Given) -> Iterator[NarrowFeature]:
                     feature = NarrowFeature(term.label, axis, place, width)
                     if not _divided(form, start, feature):
                         on_lines.append(feature)
-    yield from on_lines
-    if len(axes) > 1:
-        (start,) = _starts(domain, 1)
-        yield from _spots(form, term, face, start, axes, on_lines)
+    return tuple(on_lines)
+
+
+@lru_cache(maxsize=FEATURES.kept_terms)
+def _in_cells(given: _Given) -> tuple[NarrowFeature, ...]:
+    """Features of a residual that depends on several coordinates, in cells of a plane or a space."""
+    axes = _axes_of(given.form, given.term, given.face)
+    if len(axes) < 2:
+        return ()
+    (start,) = _starts(given.domain, 1)
+    return tuple(_spots(given.form, given.term, given.face, start, axes, _on_lines(given)))
 
 
 def _axes_of(form: StrongForm, term: ResidualTerm, face: tuple[int, int] | None) -> list[int]:
@@ -398,7 +414,7 @@ def _values_on_grid(
     lines: Sequence[np.ndarray],
     coarser: int,
 ) -> np.ndarray | None:
-    """Values, see `_values`, at products of places along axes through a point (1, n); None without time or numbers."""
+    """Values, see `_values`, at products of places along axes through a point (1, n); None where one is no number."""
     shape = tuple(len(line) for line in lines)
     count = math.prod(shape)
 
@@ -415,11 +431,11 @@ def _values_on_grid(
         some = [line[::step] for line in lines]
         number = math.prod(len(line) for line in some)
         if not is_affordable("given functions", number, FEATURES.share_of_time):
-            return None
+            raise _NoTime
         with foreseen("given functions", number):
             at(some)
     if not is_affordable("given functions", count, FEATURES.share_of_time):
-        return None
+        raise _NoTime
     with foreseen("given functions", count):
         chunks = np.array_split(lines[0], math.ceil(count / FEATURES.chunk))
         values = np.concatenate([at([each, *lines[1:]]) for each in chunks]).reshape(*shape, -1)
