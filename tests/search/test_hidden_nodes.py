@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.special import eval_hermitenorm
 
-from edgewise.gam.families import Gaussian
+from edgewise.gam.families.exponential import Gaussian
 from edgewise.gam.policy import AdditivePolicy
 from edgewise.search import hidden_nodes as module
 from edgewise.search.candidates import Candidate, FitCache, Samples

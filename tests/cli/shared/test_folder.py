@@ -233,7 +233,7 @@ def test_pipes_named_like_temporary_files_do_not_hang(tmp_path):
 def test_a_second_run_with_the_same_folder_is_refused(tmp_path):
     program = """
 import pathlib, sys
-from edgewise.files import reserved
+from edgewise.files.folders import reserved
 with reserved(pathlib.Path(sys.argv[1])) as is_free:
     assert is_free
     print("ready", flush=True)

@@ -27,6 +27,7 @@ from edgewise.pde import (
     solve,
 )
 from edgewise.pde.algebra import factors as factors_module
+from edgewise.pde.algebra import system as system_module
 from edgewise.pde.algebra.diagonal import FastDiagonalisation
 from edgewise.pde.algebra.factors import FactorSettings
 from edgewise.pde.algebra.system import LinearSystem
@@ -113,7 +114,9 @@ def test_a_factorisation_is_left_at_the_deadline(monkeypatch):
         ended.wait(10)
         raise RuntimeError("nobody waits any more")
 
-    monkeypatch.setattr(factors_module, "SETTINGS", FactorSettings(long_work=0.0))
+    settings = FactorSettings(long_work=0.0, few_unknowns=0)
+    monkeypatch.setattr(factors_module, "SETTINGS", settings)
+    monkeypatch.setattr(system_module, "SETTINGS", settings)
     monkeypatch.setattr(factors_module, "splu", endless)
     with budget.holds(), pytest.raises(OutOfTime):
         system.factorised()
