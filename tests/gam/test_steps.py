@@ -83,6 +83,13 @@ def test_scores_of_steps_are_those_of_each_step_beside_the_model():
             assert found[border] == pytest.approx(statistic - chance, rel=1e-6, abs=1e-6)
 
 
+def test_a_surface_that_bends_has_no_steps_in_place_of_its_bends():
+    rng = np.random.default_rng(0)
+    x = rng.random((2000, 2))
+    y = np.sin(6 * x[:, 0]) * np.cos(6 * x[:, 1])
+    assert not stepped(x, y + 0.15 * rng.standard_normal(2000), [(0, 1)])[1]
+
+
 def test_a_unit_step_is_constant_beside_its_gap():
     x = np.linspace(0, 1, 41)[:, None]
     design = with_cuts(design_of(x, np.ones(41)), {0: (0.5125,)}, x, np.ones(41))
