@@ -36,14 +36,19 @@ def points_of_line(low: float, high: float, count: int) -> np.ndarray:
 
 @np.errstate(invalid="ignore")  # beside a pole differences of infinities are no numbers, and no jumps
 def jumps_on_line(
-    function: OnLine, points: np.ndarray, least: float, rounding: np.ndarray | float = 0.0
+    function: OnLine,
+    points: np.ndarray,
+    least: float,
+    rounding: np.ndarray | float = 0.0,
+    values: np.ndarray | None = None,
 ) -> list[float]:
     """Places of jumps between points (m,), each the last one before, to rounding.
 
     `least` is that of a jump, relative to the largest value, and `rounding` that of values, which is no jump. There are
-    none where a value is not finite.
+    none where a value is not finite. `values` are those at the points, where they are known.
     """
-    values = function(points)
+    if values is None:
+        values = function(points)
     if not np.isfinite(values).all():
         return []
     rounding = np.broadcast_to(rounding, values.shape)

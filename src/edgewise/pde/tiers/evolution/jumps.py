@@ -75,16 +75,12 @@ def first_event(grid_problem: GridProblem, line: SplineAxis, coef: np.ndarray, a
     if not is_finite.all():
         moments = moments[: is_finite.argmin()]
         values = values[: len(moments)]
-
-    def known(at: np.ndarray) -> np.ndarray:
-        return values if at is moments else along(at)
-
     # Most time elements have no jump, whatever their rounding is.
-    if len(moments) < 2 or not jumps_on_line(known, moments, SETTINGS.least_event):
+    if len(moments) < 2 or not jumps_on_line(along, moments, SETTINGS.least_event, values=values):
         return math.inf
     # Terms that cancel, as those of a steady state, jump by rounding.
     rounding = _rounding_along(grid_problem, line, coef, moments)
-    for event in jumps_on_line(known, moments, SETTINGS.least_event, rounding):
+    for event in jumps_on_line(along, moments, SETTINGS.least_event, rounding, values):
         # Square roots near zero jump by rounding, to and fro: there is no jump across some distance.
         margin = _rounding_of(event)
         reach = SETTINGS.reach * (event - begin)
