@@ -257,14 +257,14 @@ def is_sum_of_curves(model: EstimatorDisplay) -> bool:
     return len(model.model_.layers) == 1 and task.scaling is not None and task.exponent is None
 
 
-def formula_pairs(model: EstimatorDisplay, fronts: Iterable[Front]) -> list[str]:
+def formula_pairs(model: EstimatorDisplay, fronts: Sequence[Front]) -> list[str]:
     """Return a sentence on a formula that joins inputs in one term, beside a model that is a sum of curves."""
-    if not is_sum_of_curves(model):
+    if not fronts or not is_sum_of_curves(model):
         return []
-    for front in fronts:
-        from edgewise.formulas.expression import Add, used_variables
-        from edgewise.formulas.rewriting import expanded
+    from edgewise.formulas.expression import Add, used_variables  # imported late: most reports have no formulas
+    from edgewise.formulas.rewriting import expanded
 
+    for front in fronts:
         formula = front.best.formula
         terms = expanded(formula.expression)
         for term in terms.terms if isinstance(terms, Add) else (terms,):
