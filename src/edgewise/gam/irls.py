@@ -304,7 +304,7 @@ def fit_irls(
 
 def _solution(design: Design, rows: RowsInMemory, iteration: Iteration) -> AdditiveModel:
     """Return what the iteration has found, shifted as the family wants it."""
-    # The family may shift all predictors, for robust losses by the mean of the residuals.
+    # The family may shift all predictors: a quantile to its share of the rows, a log-normal mean by Duan's smearing.
     fit, normal = iteration.whole
     eta = rows.eta(iteration.coefs)
     shift, family = rows.family.final_shift(rows.y, squeezed(eta), rows.weight)
