@@ -47,11 +47,6 @@ if TYPE_CHECKING:
 # with y linear in log-normal inputs, 2 gave R2 0.87 where 8 and a linear model give 0.98; with one input of 1e3 among
 # 400 normal ones R2 was 0.9997 with 2 and 0.996 with 8.
 CLIP = 8.0
-# Numbers in a table up to which it takes one thread of torch. Measured on two cores that other programs used too: at
-# 442 rows of 10 columns two threads that wait actively took six times the CPU seconds of one, at 450,000 rows of 9
-# columns 1.7 times the CPU seconds and 1.5 times the wall time, since a search makes many short steps.
-ONE_THREAD_NUMBERS = 10**7
-
 
 Kind = TypeVar("Kind", bound=type)
 # What the docstrings of the estimators share: parameters, by their names, and attributes.
@@ -144,14 +139,14 @@ SEARCH_ATTRIBUTES = """\
         Steps of that fit.
     equations_ : Front or dict
         Formulas, after `fit_equations`; of several targets by their place, of several classes by the class."""
-SHARED = {"attributes": ATTRIBUTES, "attributes of a search": SEARCH_ATTRIBUTES}
 
 
 def with_shared_text(estimator: Kind) -> Kind:
     """Write what the estimators share into the docstring of one: `<parameters>` stands for those of its `__init__`."""
     own = "\n".join(PARAMETERS[name] for name in signature(estimator).parameters if name in PARAMETERS)
     text = estimator.__doc__ or ""
-    for name, shared in ({"parameters": own} | SHARED).items():
+    texts = {"parameters": own, "attributes": ATTRIBUTES, "attributes of a search": SEARCH_ATTRIBUTES}
+    for name, shared in texts.items():
         text = text.replace(f"    <{name}>", shared)
     estimator.__doc__ = text
     return estimator
@@ -356,7 +351,10 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
 
     def _train(self, samples: Samples, settings: SearchSettings) -> AutoResult:
         """Search and train; small tables take one thread of torch, see `edgewise.train.loop.threads`."""
-        is_small = samples.x.size <= ONE_THREAD_NUMBERS
+        # Measured on two cores that other programs used too: at 442 rows of 10 columns two threads that wait actively
+        # took six times the CPU seconds of one, at 450,000 rows of 9 columns 1.7 times the CPU seconds and 1.5 times
+        # the wall time, since a search makes many short steps.
+        is_small = samples.x.size <= 10**7
         with reported(settings.progress, type(self).__name__, verbose=self.verbose) as report, one_thread(is_small):
             return self._trained(samples, settings, report)
 

@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from edgewise.formulas.front import Front
     from edgewise.gam.families.base import Family
 
-# What a classifier lacks beside `KANRegressor`, with what to use instead.
-OF_NUMBERS = dict.fromkeys(("predict_interval", "predict_band"), "predict_proba says how certain a class is")
-
 
 @with_shared_text
 class KANClassifier(ClassifierMixin, KANEstimator):
@@ -78,7 +75,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     classes_: np.ndarray
     equations_: Front | dict[Any, Front]
-    _absent = OF_NUMBERS
+    # What a classifier lacks beside `KANRegressor`, with what to use instead.
+    _absent = dict.fromkeys(("predict_interval", "predict_band"), "predict_proba says how certain a class is")
 
     def __init__(
         self,

@@ -36,18 +36,9 @@ if TYPE_CHECKING:
     from edgewise.search.records import SearchReport
     from edgewise.train.loop.reports import FitReport
 
-SUMMARY_INPUTS = 30  # inputs in a summary, those that move the prediction most
 SUMMARY_TERMS = 40  # terms whose tests a summary shows, those with the smallest p-values
 BAND_WIDTH = 2.0  # half width of bands in standard deviations: about 95 % for normal errors
 TESTS_TEXT = "Tests of the terms; p-values are approximate, those of pairs too small, because the same rows chose them."
-BACKGROUND_TEXT = (
-    "Sizes are means over made-up rows, in which each column has its distribution in training; summary(X) takes the "
-    "rows of X."
-)
-# The explorer stands on the estimators, which know of it no more than the name of its door.
-EXPLORER = "edgewise.explore.page.widget"
-COMPARISON = "edgewise.compare.held_out"  # likewise
-BAND_TEXT = "band: two standard errors of the curve, about 95 %"
 
 
 @dataclass(frozen=True)
@@ -212,7 +203,8 @@ class EstimatorDisplay(RowExplainer):
         texts = column_texts(sizes.tolist())
         total = float(sizes.sum()) or 1.0
         terms = []
-        for i in np.argsort(-sizes, kind="stable")[:SUMMARY_INPUTS].tolist():
+        # The thirty inputs that move the prediction most.
+        for i in np.argsort(-sizes, kind="stable")[:30].tolist():
             effect = partial_dependence(view.function, view.X, i, kind=view.kind(i))
             name = (view.names or [])[i]
             output = int(effect.strength.argmax())  # the most varying one of several
@@ -229,7 +221,11 @@ class EstimatorDisplay(RowExplainer):
             notes = [f"{left} more inputs are not shown."]
         else:
             notes = []
-        notes += [BACKGROUND_TEXT] if X is None else []
+        if X is None:
+            notes.append(
+                "Sizes are means over made-up rows, in which each column has its distribution in training; "
+                "summary(X) takes the rows of X."
+            )
         notes += [message] if message else []
         title = f"effect on {task.effect_on(view.target)}"
         return ModelSummary(self._title(), tuple(self._facts()), tuple(terms), tuple(notes), effect=title)
@@ -258,7 +254,8 @@ class EstimatorDisplay(RowExplainer):
         InputError
             X lacks a column of the fit, y has no target for each row, or there are fewer than ten rows.
         """
-        return import_module(COMPARISON).held_out_comparison(self, X, y, groups)
+        # Comparisons stand on the estimators.
+        return import_module("edgewise.compare.held_out").held_out_comparison(self, X, y, groups)
 
     @typed
     def report(
@@ -333,7 +330,8 @@ class EstimatorDisplay(RowExplainer):
         anywidget.AnyWidget
             Its attribute `session` is an `edgewise.explore.Session`, whose `model` is the edited model.
         """
-        return import_module(EXPLORER).open_explorer(self, X, y, held_out=held_out, seed=seed)
+        # The explorer stands on the estimators, which know of it no more than the name of its door.
+        return import_module("edgewise.explore.page.widget").open_explorer(self, X, y, held_out=held_out, seed=seed)
 
     def _network_view(self, X: Any = None) -> NetworkView:
         """Return what figures of the network need: a trace of rows X, names, units and error bars. Shapes: X (N, d)."""
@@ -420,7 +418,7 @@ class EstimatorDisplay(RowExplainer):
             shown.target,
             self.encoder_.inputs,
             self._band if self._has_bands() else None,
-            BAND_TEXT,
+            "band: two standard errors of the curve, about 95 %",
             limits=shown.limits,
             counts=self._level_counts if X is None else (),
         )

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from edgewise.estimator.regressor import KANRegressor
 
 FEWEST = 20  # rows that a search needs
-NETWORK_SHARE = 0.25  # share of the work that is left for the network that turns it into formulas
 TABLE_SECONDS = 60.0  # for which a core works where no limit is set
 MOST_EDGES = 16  # edges of a network that is turned into a formula edge by edge
 
@@ -195,7 +194,7 @@ def _network_formulas(
     if budget.is_over:
         message = f"The network was pruned to {counted(edges, 'edge')}; no time was left to turn it into a formula."
         return [], message
-    front = symbolified(smaller, problem, budget.share(NETWORK_SHARE))
+    front = symbolified(smaller, problem, budget.share(0.25))
     nodes = [simplify(_in_units(snapped.formula.expression, scaling, target)) for snapped in front]
     message = f"The network, pruned to {counted(edges, 'edge')}, was turned into {counted(len(front), 'formula')}."
     return nodes, message

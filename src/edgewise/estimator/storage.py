@@ -33,10 +33,6 @@ from edgewise.train.conformal import ResidualIntervals
 from edgewise.train.loop.reports import FitReport
 from edgewise.train.uncertainty import ErrorBars
 
-CLASS_KINDS = "biufUO"  # kinds of numpy's dtypes that classes may have: numbers, text, and objects that are these
-DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|U[1-9][0-9]{0,6}|O)")  # names of these dtypes in files
-LONGEST_CLASS = 4096  # characters, so that a damaged file cannot make numpy reserve a lot of memory
-
 Column = str | int
 Label = str | bool | int | float
 
@@ -204,12 +200,12 @@ class Classes:
     def fault(self, sizes: Mapping[str, int]) -> str:
         """Return what is wrong with labels from a file."""
         kinds: dict[str, tuple[type, ...]] = {"U": (str,), "O": (str, bool, int, float), "b": (bool,), "f": (float,)}
-        form = DTYPE.fullmatch(self.dtype)
+        form = re.fullmatch(r"[<>|=]?(b1|[iu][1248]|f[248]|U[1-9][0-9]{0,6}|O)", self.dtype)
         if form is None or not all(type(value) in kinds.get(form[1][0], (int,)) for value in self.values):
             return f"classes of dtype {self.dtype[:20]!a}"
         dtype = np.dtype(self.dtype)
-        # The dtype determines how many bytes numpy takes for each text.
-        longest = max([LONGEST_CLASS, *(len(str(value)) for value in self.values)])
+        # The dtype determines how many bytes numpy takes for each text: a damaged file cannot reserve a lot of memory.
+        longest = max([4096, *(len(str(value)) for value in self.values)])
         if dtype.kind == "U" and dtype.itemsize > 4 * longest:
             return "text of unreasonable length"
         limits = np.iinfo(dtype) if dtype.kind in "iu" else None
@@ -290,7 +286,8 @@ def _fields(estimator: KANEstimator) -> dict[str, Any]:
     if "classes_" in values:
         classes = values["classes_"]
         labels = classes.tolist()
-        if classes.dtype.kind not in CLASS_KINDS or not all(isinstance(label, Label) for label in labels):
+        # Classes are numbers, text, or objects that are these.
+        if classes.dtype.kind not in "biufUO" or not all(isinstance(label, Label) for label in labels):
             raise InputError(f"classes must be text or numbers to be stored, got {classes.dtype}")
         values["classes_"] = Classes(classes.dtype.str, tuple(labels))
     return {"kind": record.kind} | {name: codec.plain(value) for name, value in values.items()}

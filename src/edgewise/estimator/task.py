@@ -19,8 +19,6 @@ from edgewise.tables import AffineScaling, Table
 from edgewise.train.conformal import ResidualIntervals
 from edgewise.train.uncertainty import ErrorBars
 
-CLASS_CURVES = 6  # classes up to which each has a curve; beyond, numeric classes are shown by their expected value
-
 Predicted = Callable[[np.ndarray], np.ndarray]  # from codes of rows (N, columns) to predictions (N, outputs)
 
 
@@ -176,7 +174,8 @@ class Classes(Task):
         if len(self.classes) == 2:
             second = str(self.classes[1])
             return Shown(lambda codes: predicted(codes)[:, 1:], [second], f"probability of {second}", (0.0, 1.0))
-        if len(self.classes) > CLASS_CURVES and self.classes.dtype.kind in "iuf":
+        # Up to six classes have a curve each; more numeric ones are shown by their expected value.
+        if len(self.classes) > 6 and self.classes.dtype.kind in "iuf":
             values = self.classes.astype(np.float64)
             target = self.target
             return Shown(lambda codes: (predicted(codes) @ values)[:, None], [target], f"expected {target}", None)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from edgewise.formulas.expression import Expression, evaluate
+from edgewise.formulas.expression import Expression, Variable, evaluate
 from edgewise.interpret.symbolic.extraction import edge_expression
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN, edge_layers
@@ -101,7 +101,8 @@ def to_scipy(model: KAN) -> tuple[dict[tuple[int, int], EdgeFunction], ...]:
             edges = _spline_edges(layer)
         if layer.has_functions:
             for i, o in layer.function_mask.nonzero().tolist():
-                edges[i, o] = replace(edges.get((i, o), EdgeFunction(None)), expression=edge_expression(layer, i, o))
+                own = edge_expression(layer, i, o, Variable(0))
+                edges[i, o] = replace(edges.get((i, o), EdgeFunction(None)), expression=own)
         layers.append(dict(sorted(edges.items())))
     return tuple(layers)
 

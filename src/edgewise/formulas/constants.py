@@ -62,9 +62,6 @@ UNIT_LENGTHS = {
 }
 # Distance of a constant to a closed form, at most, in its standard errors: 99.7 % for normal errors.
 STANDARD_ERRORS = 3.0
-# Bayes factor from which on a closed form is preferred to a free constant: "strong evidence" begins at 20 in Kass and
-# Raftery, "Bayes factors", Journal of the American Statistical Association 90 (1995).
-STRONG_EVIDENCE = 20.0
 # Rise of N log(loss) that one parameter less explains: 99 % quantile of chi-square with one degree of freedom.
 CHI_SQUARE_99 = 6.6
 SHORT_ROOT = 3  # Largest denominator of exponents that have no error: halves and thirds are those of textbooks.
@@ -379,7 +376,9 @@ def convincing_forms(value: float, error: float) -> Iterator[Exact]:
         yield shortest[0]
         return
     factors = {form: evidence_for(form, value, reach / STANDARD_ERRORS) for form in shortest}
-    convincing = [form for form, factor in factors.items() if factor >= STRONG_EVIDENCE]
+    # A closed form is preferred to a free constant from a Bayes factor of 20 on, where "strong evidence" begins in Kass
+    # and Raftery, "Bayes factors", Journal of the American Statistical Association 90 (1995).
+    convincing = [form for form, factor in factors.items() if factor >= 20]
     yield from sorted(convincing, key=lambda form: -factors[form])
 
 

@@ -63,9 +63,6 @@ class CurveFitSettings:
 
 
 SETTINGS = CurveFitSettings()
-# Marquardt's constant factors instead of Nielsen's: with at most 30 trials for each of many functions, an accepted step
-# should lower the damping at once.
-CURVE_DAMPING = DampingRule(first=1e-3, lowest=0.0, highest=1e9, growth=6.0, growth_factor=1.0, shrink=1 / 5)
 
 
 def ranking_criterion(error: float, symbols: int, floor: float) -> float:
@@ -350,7 +347,10 @@ def _fit_edge(row: Elementary, a: float, b: float, curve: _Curve) -> EdgeFit | N
     limits = LeastSquaresLimits(
         steps=SETTINGS.edge_steps, trials=SETTINGS.edge_steps, evaluations=SETTINGS.edge_steps, tolerance=1e-9
     )
-    fit = least_squares(residuals_and_jacobian, start[free], rule=CURVE_DAMPING, limits=limits, minimum_norm=True)
+    # Marquardt's constant factors instead of Nielsen's: with at most 30 trials for each of many functions, an accepted
+    # step should lower the damping at once.
+    rule = DampingRule(first=1e-3, lowest=0.0, highest=1e9, growth=6.0, growth_factor=1.0, shrink=1 / 5)
+    fit = least_squares(residuals_and_jacobian, start[free], rule=rule, limits=limits, minimum_norm=True)
     if fit is None:
         return None
     start[free] = fit.x

@@ -87,8 +87,6 @@ POINTS_PER_INCH = 72  # definition of the point in PostScript, PDF and CSS
 FORMATS = (".svg", ".pdf", ".png")
 # STIX comes with matplotlib, so that the layout is the same on every machine; DejaVu Sans has letters that STIX lacks.
 _FONTS = ["STIXGeneral", "DejaVu Sans", "serif"]
-# Readers of SVG files seldom have STIX; their Times has the same widths and must precede the wider DejaVu Sans.
-_SVG_FONTS = (b"'STIXGeneral', 'DejaVu Sans', serif", b"STIXGeneral, 'STIX Two Text', 'Times New Roman', Times, serif")
 
 _STYLE: dict[RcKeyType, Any] = {
     "font.family": _FONTS,
@@ -269,7 +267,9 @@ def render(
             dpi=dpi or mpl.rcParams["savefig.dpi"],
         )
     if suffix == ".svg":
-        return buffer.getvalue().replace(*_SVG_FONTS)
+        # Readers of SVG files seldom have STIX; their Times has the same widths and must precede the wider DejaVu Sans.
+        fonts = b"STIXGeneral, 'STIX Two Text', 'Times New Roman', Times, serif"
+        return buffer.getvalue().replace(b"'STIXGeneral', 'DejaVu Sans', serif", fonts)
     return buffer.getvalue()
 
 

@@ -37,18 +37,17 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 PAGES: dict[str, str] = {"light": "#ffffff", "dark": "#121212", "print": "#ffffff"}
 # On a dark page the palette is lighter, in the same order of hues (contrasts with the page above 6 to 1).
-_DARK = dict(
-    zip(
-        (INK, GREY, FAINT, *COLORS),
-        ("#ececee", "#a5a5ac", "#46464b", "#4aa8e8", "#ff8a3d", "#2fc79a", "#e79cc6", "#a5dafa", "#ffc24d"),
-        strict=True,
-    )
-)
 # In print text is black, and lines are dark enough for one ink.
-_PRINT = {INK: "#000000", GREY: "#3c3c40", FAINT: "#bdbdc2"}
-_PALETTES = {"dark": {k.lower(): v for k, v in _DARK.items()}, "print": {k.lower(): v for k, v in _PRINT.items()}}
-# ends of the lightness on a dark page: those of its ink and of the page itself
-_LIGHTEST = 0.93
+_PALETTES = {
+    "dark": dict(
+        zip(
+            (INK, GREY, FAINT, *(color.lower() for color in COLORS)),
+            ("#ececee", "#a5a5ac", "#46464b", "#4aa8e8", "#ff8a3d", "#2fc79a", "#e79cc6", "#a5dafa", "#ffc24d"),
+            strict=True,
+        )
+    ),
+    "print": {INK: "#000000", GREY: "#3c3c40", FAINT: "#bdbdc2"},
+}
 
 Color = tuple[float, float, float, float]
 
@@ -73,7 +72,8 @@ def themed_color(color: Any, theme: str) -> Color:
         red, green, blue, _ = to_rgba(known)
     elif theme == "dark":
         hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
-        inverted = _LIGHTEST - (_LIGHTEST - 0.07) * lightness
+        # The ends of the lightness on a dark page are those of its ink, 0.93, and of the page itself, 0.07.
+        inverted = 0.93 - (0.93 - 0.07) * lightness
         red, green, blue = colorsys.hls_to_rgb(hue, inverted, saturation)
     return red, green, blue, opacity
 
@@ -85,36 +85,41 @@ def recoloured(figure: Figure, theme: str) -> Iterator[None]:
         if theme != "light":
             for artist in figure.findobj():
                 _recolour(artist, theme, undo)
-                if isinstance(artist, Text) and artist.get_bbox_patch() is not None:
-                    _recolour(artist.get_bbox_patch(), theme, undo)
         yield
 
 
 def _recolour(artist: Artist | None, theme: str, undo: ExitStack) -> None:
     """Change the colours of one artist and note in `undo` how to set them back."""
-    if isinstance(artist, Text):
-        _exchange(artist.get_color, artist.set_color, theme, undo)
-    elif isinstance(artist, Line2D):
-        # Read all three before any is changed: markers may follow the colour of the line.
-        line, face, edge = artist.get_color(), artist.get_markerfacecolor(), artist.get_markeredgecolor()
-        _exchange(lambda: line, artist.set_color, theme, undo)
-        _exchange(lambda: face, artist.set_markerfacecolor, theme, undo)
-        _exchange(lambda: edge, artist.set_markeredgecolor, theme, undo)
-    elif isinstance(artist, Patch):
-        _exchange(artist.get_facecolor, artist.set_facecolor, theme, undo)
-        _exchange(artist.get_edgecolor, artist.set_edgecolor, theme, undo)
-    elif isinstance(artist, ScalarMappable) and artist.get_array() is not None and np.ndim(artist.get_array()) < 3:
-        before = artist.get_cmap()
-        undo.callback(_set_colors, artist, before)
-        # All colours of the map.
-        colors = before(np.linspace(0, 1, 256))
-        _set_colors(artist, ListedColormap([themed_color(color, theme) for color in colors]))
-        # The edges of contours have the colours of their map.
-        if isinstance(artist, Collection) and not isinstance(artist, ContourSet):
+    match artist:
+        case Text():
+            _exchange(artist.get_color, artist.set_color, theme, undo)
+            _recolour(artist.get_bbox_patch(), theme, undo)
+        case Line2D():
+            # Read all three before any is changed: markers may follow the colour of the line.
+            line, face, edge = artist.get_color(), artist.get_markerfacecolor(), artist.get_markeredgecolor()
+            _exchange(lambda: line, artist.set_color, theme, undo)
+            _exchange(lambda: face, artist.set_markerfacecolor, theme, undo)
+            _exchange(lambda: edge, artist.set_markeredgecolor, theme, undo)
+        case Patch():
+            _exchange(artist.get_facecolor, artist.set_facecolor, theme, undo)
+            _exchange(artist.get_edgecolor, artist.set_edgecolor, theme, undo)
+        case ScalarMappable() if _has_map(artist):
+            before = artist.get_cmap()
+            undo.callback(_set_colors, artist, before)
+            # All colours of the map.
+            colors = before(np.linspace(0, 1, 256))
+            _set_colors(artist, ListedColormap([themed_color(color, theme) for color in colors]))
+            # The edges of contours have the colours of their map.
+            if isinstance(artist, Collection) and not isinstance(artist, ContourSet):
+                _exchange_edges(artist, theme, undo)
+        case Collection():
+            _exchange(artist.get_facecolor, artist.set_facecolor, theme, undo)
             _exchange_edges(artist, theme, undo)
-    elif isinstance(artist, Collection):
-        _exchange(artist.get_facecolor, artist.set_facecolor, theme, undo)
-        _exchange_edges(artist, theme, undo)
+
+
+def _has_map(artist: Any) -> bool:
+    """Return whether an artist shows numbers by a map of colours; images of colours do not."""
+    return artist.get_array() is not None and np.ndim(artist.get_array()) < 3
 
 
 def _set_colors(artist: ScalarMappable, colors: Colormap) -> None:
@@ -129,21 +134,23 @@ def _set_colors(artist: ScalarMappable, colors: Colormap) -> None:
 
 def _exchange_edges(artist: Collection, theme: str, undo: ExitStack) -> None:
     """Exchange the colours of the edges, unless they follow the faces."""
-    original: Any = getattr(artist, "_original_edgecolor", None)
-    if isinstance(original, str) and original == "face":
-        return
+    match getattr(artist, "_original_edgecolor", None):
+        case str("face"):
+            return
     _exchange(artist.get_edgecolor, artist.set_edgecolor, theme, undo)
 
 
 def _exchange(get: Callable[[], Any], put: Callable[[Any], None], theme: str, undo: ExitStack) -> None:
     before = get()
-    if isinstance(before, str) and before.lower() in ("none", "auto", "face"):
-        return
+    match before:
+        case str() if before.lower() in ("none", "auto", "face"):
+            return
+        case np.ndarray(ndim=2):
+            after: Any = [themed_color(color, theme) for color in before]
+        case _:
+            after = themed_color(before, theme)
     undo.callback(put, before)
-    if isinstance(before, np.ndarray) and before.ndim == 2:
-        put([themed_color(color, theme) for color in before])
-    else:
-        put(themed_color(before, theme))
+    put(after)
 
 
 def following_the_reader(svg: str) -> str:

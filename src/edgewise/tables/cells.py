@@ -32,11 +32,7 @@ _DATE = re.compile(
 
 _MONTHS = {"jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6}
 _MONTHS |= {"jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12}
-_YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2}))?(?:[tT ]\s*(.+))?")
 _YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(?:[tT ]\s*(.+))?")
-_NAMED_MONTH = re.compile(r"(\d{1,2})[- ]([A-Za-z]{3})[a-z]*\.?[- ,]+(\d{4})")
-_MONTH_FIRST = re.compile(r"([A-Za-z]{3})[a-z]*\.?\s+(\d{1,2}),?\s+(\d{4})")
-_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?(?:\s*([ap])m)?(?:\s*(z|utc|[+-]\d{2}:?\d{2}))?", re.I)
 
 # Numbers as text: with decimal commas, marks between thousands, or signs of a currency.
 _SIGNS = r"(?:€|\$|£|¥|₹|%|EUR|USD|GBP|CHF)"
@@ -151,7 +147,7 @@ def _parse_date(text: str, day_first: bool) -> datetime | None:
     """Return the date and time of one cell without its time zone; None for a cell that holds no date."""
     # The day, in one of four notations.
     clock: str | None = None
-    if match := _YEAR_FIRST.fullmatch(text):
+    if match := re.fullmatch(r"(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2}))?(?:[tT ]\s*(.+))?", text):
         year = int(match[1])
         month = int(match[2])
         day = int(match[3] or 1)
@@ -166,11 +162,11 @@ def _parse_date(text: str, day_first: bool) -> datetime | None:
         if day_first or match[2] == ".":
             day = first
             month = second
-    elif match := _NAMED_MONTH.fullmatch(text):
+    elif match := re.fullmatch(r"(\d{1,2})[- ]([A-Za-z]{3})[a-z]*\.?[- ,]+(\d{4})", text):
         day = int(match[1])
         month = _MONTHS.get(match[2].lower(), 0)
         year = int(match[3])
-    elif match := _MONTH_FIRST.fullmatch(text):
+    elif match := re.fullmatch(r"([A-Za-z]{3})[a-z]*\.?\s+(\d{1,2}),?\s+(\d{4})", text):
         month = _MONTHS.get(match[1].lower(), 0)
         day = int(match[2])
         year = int(match[3])
@@ -180,7 +176,8 @@ def _parse_date(text: str, day_first: bool) -> datetime | None:
     hour = minute = second = micro = 0
     zone = None
     if clock is not None:
-        time = _TIME.fullmatch(clock.strip())
+        form = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?(?:\s*([ap])m)?(?:\s*(z|utc|[+-]\d{2}:?\d{2}))?"
+        time = re.fullmatch(form, clock.strip(), re.IGNORECASE)
         if time is None:
             return None
         hour = int(time[1])

@@ -55,10 +55,6 @@ RULES = ColumnRules()
 UNSEEN = -1.0
 """The code of a level that training did not have."""
 FAR = f"is more than {number_text(RULES.farthest, 7)} times as far from"
-# Names of columns that often number the rows, in lower case and without spaces, dots and underscores.
-_ROW_NAMES = frozenset(
-    {"id", "ids", "index", "idx", "row", "rowid", "rownumber", "nr", "no", "number", "key", "unnamed:0"}
-)
 
 
 @dataclass(frozen=True)
@@ -435,8 +431,10 @@ def numbers_rows(table: Table, name: str) -> bool:
     column = table.columns.get(name)
     if column is None or column.dtype.kind != "f" or len(column) < RULES.fewest_in_pattern:
         return False
+    # Names of columns that often number the rows, without spaces, dots and underscores.
+    known = ("id", "ids", "index", "idx", "row", "rowid", "rownumber", "nr", "no", "number", "key", "unnamed:0")
     plain = re.sub(r"[\s._]", "", name.lower())
-    if plain not in _ROW_NAMES and not re.fullmatch(r".+[ ._-]id", name.lower()):
+    if plain not in known and not re.fullmatch(r".+[ ._-]id", name.lower()):
         return False
     if not np.isfinite(column).all() or not (column == np.floor(column)).all() or column.min() < 0:
         return False

@@ -23,14 +23,10 @@ from edgewise.tables.table import Table, check_column_count, check_column_names
 
 WHITESPACE = " "
 _CANDIDATES = (",", ";", "\t", "|")  # in the order of preference
-_NAMES = {"\t": "tab", WHITESPACE: "whitespace"}
-_SAMPLE_LINES = 100  # as many lines show the delimiter and the decimal mark
 _LONGEST_LINE = 64 << 20  # bytes: the widest table allowed has lines of a few hundred thousand
-_CELL_NUMBERS = 16  # that take the memory of a cell as text, some 100 bytes
 _MOST_BLANK = 1_000_000  # more blank lines than others
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # the line ends of old Macintosh files too
 _BOM = b"\xef\xbb\xbf"
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)
 
 
 def read_delimited(path: Path, open_binary: Callable[[], BinaryIO], delimiter: str | None) -> Table:
@@ -47,13 +43,14 @@ def read_delimited(path: Path, open_binary: Callable[[], BinaryIO], delimiter: s
             raise FileError(f"{path}: a table was expected, got an empty file")
         candidates = _CANDIDATES if delimiter is None else (delimiter,)
         check_column_count(path, max(head[0].count(candidate) + 1 for candidate in candidates))
-        sample = head + list(islice(lines, _SAMPLE_LINES))
+        # A hundred lines show the delimiter and the decimal mark.
+        sample = head + list(islice(lines, 100))
     if delimiter is None:
         delimiter = _delimiter_of(sample)
     decimal = "."
     if delimiter == ";":
         cells = [cell.strip() for line in sample[1:] for cell in line.split(";")]
-        commas = sum(_DECIMAL_COMMA.fullmatch(cell) is not None for cell in cells)
+        commas = sum(re.fullmatch(r"[+-]?\d*,\d+(e[+-]?\d+)?", cell, re.IGNORECASE) is not None for cell in cells)
         if commas > sum("." in cell and number(cell) is not None for cell in cells):
             decimal = ","
     as_text: set[int] = set()
@@ -168,7 +165,8 @@ def _read_columns(
         textual: list[list[str]] = [[] for _ in names]
         is_text = set(as_text)
         late = set()
-        length = rows_at_once(_CELL_NUMBERS * len(names))
+        # A cell as text, of some 100 bytes, takes the memory of 16 numbers.
+        length = rows_at_once(16 * len(names))
         while chunk := _checked_rows(path, islice(records, length), len(names), delimiter):
             for i, cells in enumerate(zip(*chunk, strict=True)):
                 values = None
@@ -210,7 +208,7 @@ def _checked_rows(path: Path, records: Iterator[tuple[int, list[str]]], width: i
     rows = []
     for line, cells in records:
         if len(cells) != width:
-            name = _NAMES.get(delimiter, repr(delimiter))
+            name = {"\t": "tab", WHITESPACE: "whitespace"}.get(delimiter, repr(delimiter))
             raise FileError(
                 f"{path}: {width} cells were expected in every line, as in the header, got {len(cells)} in line {line}"
                 f" (delimiter {name})"

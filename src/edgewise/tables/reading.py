@@ -31,8 +31,6 @@ from edgewise.tables.parquet import (
 from edgewise.tables.table import Table, check_unpacked
 
 _GZIP = b"\x1f\x8b"
-_BLOCK = 1 << 20  # bytes that are unpacked at once
-_DELIMITER_NAMES = {"\\t": "\t", "tab": "\t", "whitespace": WHITESPACE, "space": WHITESPACE}
 
 
 @typed
@@ -79,7 +77,8 @@ def read_table(path: str | os.PathLike[str], *, delimiter: str | None = None) ->
     """
     if delimiter is not None:
         given = delimiter
-        delimiter = _DELIMITER_NAMES.get(delimiter, delimiter)
+        named = {"\\t": "\t", "tab": "\t", "whitespace": WHITESPACE, "space": WHITESPACE}
+        delimiter = named.get(delimiter, delimiter)
         if len(delimiter) != 1 or delimiter in '"\r\n\0' or delimiter.isalnum() or delimiter in ".-+_":
             raise InputError(
                 f'delimiter must be one character such as ",", or "tab" or "whitespace", got {given!r:.40}'
@@ -134,7 +133,7 @@ def _check_gzip(path: Path) -> None:
     """Raise FileError for a gzip file that is too large once it is unpacked, before any of it is read as a table."""
     size = 0
     with gzip.open(path, "rb") as file:
-        while block := file.read(_BLOCK):
+        while block := file.read(1 << 20):
             size += len(block)
             check_unpacked(path, size)
 

@@ -17,10 +17,7 @@ from edgewise.tables.cells import quoted
 # trained or drawn.
 MAX_COLUMNS = 10_000
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq")  # of files of tables
-# A file may unpack to so many times its size, or to the floor: tables of numbers unpack to 2 to 30 times their size,
-# and a file that is made to fill the memory to a thousand times.
-UNPACKED_RATIO = 100
-UNPACKED_FLOOR = 128 << 20
+UNPACKED_FLOOR = 128 << 20  # bytes to which any file may unpack
 RATIO_VARIABLE = "EDGEWISE_UNPACKED_RATIO"  # variable of the environment by which users raise the limit
 
 
@@ -106,7 +103,9 @@ class Table:
 
 def check_unpacked(path: Path, size: int) -> None:
     """Raise FileError for a compressed file whose cells or text would take far more bytes than the file."""
-    text = os.environ.get(RATIO_VARIABLE, str(UNPACKED_RATIO))
+    # A hundred times the size: tables of numbers unpack to 2 to 30 times their size, and a file that is made to fill
+    # the memory to a thousand times.
+    text = os.environ.get(RATIO_VARIABLE, "100")
     try:
         ratio = float(text)
     except ValueError:

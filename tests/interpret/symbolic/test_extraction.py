@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewise.errors import InputError
-from edgewise.formulas.expression import evaluate, parse_expression
+from edgewise.formulas.expression import Variable, evaluate, parse_expression
 from edgewise.formulas.formula import Formula
 from edgewise.interpret.symbolic.extraction import edge_expression, edge_formula, formula, node_expressions
 from edgewise.nn.elementary import ELEMENTARY, Elementary, FunctionTable
@@ -104,7 +104,7 @@ def test_nodes_and_edges():
     np.testing.assert_allclose(values, layer(x).detach(), rtol=1e-13, atol=1e-13)
     edges = layer.edges(x).detach().numpy()
     for i, o in ((0, 0), (0, 1), (1, 0)):
-        one = evaluate(edge_expression(layer, i, o), x[:, i : i + 1].numpy())
+        one = evaluate(edge_expression(layer, i, o, Variable(0)), x[:, i : i + 1].numpy())
         np.testing.assert_allclose(one, edges[:, i, o], rtol=1e-13, atol=1e-13)
 
 

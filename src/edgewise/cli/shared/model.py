@@ -165,9 +165,11 @@ def _rounded(values: np.ndarray, digits: int) -> list[float]:
     return [round(value, digits) for value in values.tolist()]
 
 
-def has_intervals(estimator: KANRegressor) -> bool:
-    """Return True if enough rows were held out in training to calibrate the 90 % intervals."""
-    return estimator._highest_level >= LEVEL
+def interval_of_rows(estimator: KANRegressor | KANClassifier, X: Table) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the ends of the 90 % intervals, (N,) each; None for classes, and where too few rows were held out."""
+    if not isinstance(estimator, KANRegressor) or estimator._highest_level < LEVEL:
+        return None
+    return estimator.predict_interval(X, LEVEL)
 
 
 def rows_of_test(model: Model, source: Source) -> np.ndarray | None:

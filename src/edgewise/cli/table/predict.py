@@ -9,13 +9,12 @@ import numpy as np
 
 from edgewise.cli.pde.solution import open_solution, outside_sentence, solution_points
 from edgewise.cli.shared.formulas import FormulaFile
-from edgewise.cli.shared.model import LEVEL, Model, has_intervals, open_model, predict_rows, prediction_columns
+from edgewise.cli.shared.model import Model, interval_of_rows, open_model, predict_rows, prediction_columns
 from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.shared.preparation import collect_warnings
 from edgewise.cli.shared.source import column_at, columns_csv, decimals, write_csv
 from edgewise.cli.terminal.console import Screen
 from edgewise.errors import InputError
-from edgewise.estimator import KANRegressor
 from edgewise.files.whole import write_bytes
 from edgewise.metrics import RunningMeasures
 from edgewise.presentation import counted, number_text, percent_text, r2_text
@@ -195,11 +194,9 @@ class _ModelRows(_Rows):
         model = self.model
         estimator = self.model.estimator
         rows, notes = model.inputs(table)
-        interval = None
         with collect_warnings():  # the notes say it
             prediction, probabilities = predict_rows(estimator, rows, model.labels)
-            if isinstance(estimator, KANRegressor) and has_intervals(estimator):
-                interval = estimator.predict_interval(rows, LEVEL)
+            interval = interval_of_rows(estimator, rows)
         if self.digits is None and not model.labels:
             self.digits = decimals(prediction, interval)
         columns = prediction_columns(model.target, prediction, probabilities, model.labels, interval, self.digits)

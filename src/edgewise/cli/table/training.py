@@ -14,7 +14,7 @@ import numpy as np
 
 from edgewise.cli.shared.folder import NAMES, ResultFolder
 from edgewise.cli.shared.formulas import FormulaList
-from edgewise.cli.shared.model import LEVEL, has_intervals, predict_rows
+from edgewise.cli.shared.model import interval_of_rows, predict_rows
 from edgewise.cli.shared.preparation import FitJob, PreparedTable, collect_warnings
 from edgewise.cli.shared.resume import each_once
 from edgewise.cli.terminal.interrupts import finish
@@ -118,9 +118,7 @@ def scored(
     truth = prepared.y[prepared.test]
 
     def predicted() -> tuple[np.ndarray, np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:
-        interval = None
-        if isinstance(estimator, KANRegressor) and has_intervals(estimator):
-            interval = estimator.predict_interval(X_test, LEVEL)
+        interval = interval_of_rows(estimator, X_test)
         return *predict_rows(estimator, X_test, prepared.labels), interval
 
     with collect_warnings() as more:

@@ -42,14 +42,6 @@ Sums = tuple[np.ndarray, ...]
 # Parameters that do not decide what passes over a table find.
 NO_RESULT = ("time_limit", "n_jobs", "verbose", "random_state")
 
-# Most of a time limit that the first pass counts for, however long it takes, so that as much is left for the search and
-# for the sums.
-FIRST_PASS_SHARE = 0.5
-# A function whose sums are in a journal is known again by those of so many rows of the sample, to this share of the
-# largest: the same search on another machine or number of threads differs by rounding.
-KNOWN_BY = 256
-SAME_SUMS = 1e-6
-
 
 @dataclass(frozen=True)
 class SurveyedTable:
@@ -84,7 +76,8 @@ def began_after(settings: SearchSettings, now: float) -> float | None:
     """Return when the time of a fit whose first pass ends now is to count from, see `SearchSettings.began`."""
     if settings.time_limit is None or settings.began is None:
         return settings.began
-    return max(settings.began, now - FIRST_PASS_SHARE * settings.time_limit)
+    # The first pass counts for half of the time limit at most, so that as much is left for the search and for the sums.
+    return max(settings.began, now - 0.5 * settings.time_limit)
 
 
 @dataclass(frozen=True)
@@ -299,7 +292,9 @@ def all_rows(
     journal = table.journal
     if survey.is_whole:
         return None
-    few = survey.sample.take(np.arange(min(len(survey.sample), KNOWN_BY)))
+    # A function whose sums are in a journal is known again by those of a few rows of the sample, to a millionth of the
+    # largest: the same search on another machine or number of threads differs by rounding.
+    few = survey.sample.take(np.arange(min(len(survey.sample), 256)))
 
     def total(function: Callable[..., Sums], seconds: float, part: RowPart | None) -> Sums:
         of_batch = replace(rows(function), part=part)
@@ -310,10 +305,7 @@ def all_rows(
         while journal is not None and (known := journal.recall("sums")) is not None:
             arrays = tuple(known.arrays[name] for name in sorted(known.arrays, key=int))
             there = known.facts["of few"]
-            if (
-                len(there) == len(of_few)
-                and np.abs(np.subtract(there, of_few)).max() <= SAME_SUMS * np.abs(of_few).max()
-            ):
+            if len(there) == len(of_few) and np.abs(np.subtract(there, of_few)).max() <= 1e-6 * np.abs(of_few).max():
                 return arrays
         began = time.time() if isinstance(table.team, DaskTeam) else None
         sums = table.team.summed(SumPass(of_batch, seconds, began))

@@ -15,7 +15,6 @@ from edgewise.presentation import number_text
 from edgewise.tables import InputEncoder
 from edgewise.tables.input_encoder import nearest_names
 
-KNOWLEDGE = ("monotone", "shape", "linear", "interactions", "bounds")  # parameters of the estimators
 INEQUALITIES = ("monotone", "shape", "bounds")  # those that say something about the values of one prediction
 SHOWN_LEVELS = 3  # of a category in a message
 
@@ -25,7 +24,8 @@ Bounds = tuple[float | None, float | None]
 def given_knowledge(estimator: BaseEstimator) -> dict[str, Any]:
     """Return the parameters of an estimator that state knowledge, by name; without those that state none."""
     values = estimator.get_params(deep=False)
-    return {name: values[name] for name in KNOWLEDGE if values.get(name) is not None}
+    known = ("monotone", "shape", "linear", "interactions", "bounds")
+    return {name: values[name] for name in known if values.get(name) is not None}
 
 
 def column_constraints(

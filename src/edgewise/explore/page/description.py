@@ -8,7 +8,7 @@ import numpy as np
 
 from edgewise.errors import InputError
 from edgewise.escaping import printable_line
-from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.estimator import KANRegressor
 from edgewise.explore.editing import Applied
 from edgewise.explore.page.evidence import band_fields, front_fields
 from edgewise.explore.page.scoring import interval, scores, worst_rows
@@ -107,7 +107,7 @@ def subject_fields(subject: Subject) -> dict[str, Any]:
         },
         "functions": [name for name in ELEMENTARY if name != "0"],
         "front": front_fields(subject, x.numpy()),
-        "errorBars": getattr(estimator, "error_bars_", None) is not None,
+        "errorBars": estimator is not None and estimator._task.bars is not None,
         "bands": band_fields(subject),
         "note": subject.note,
     }
@@ -180,7 +180,7 @@ def _whole_formula(network: KAN, subject: Subject) -> list[str] | None:
     if any(layer.has_splines for layer in network.layers):
         return None
     names = list(subject.names)
-    if isinstance(subject.estimator, KANRegressor | KANClassifier):
+    if subject.estimator is not None:
         names = list(subject.estimator.encoder_.formula_names)
     rows = subject.problem.train.x
     written = [formula(network, names=names, output=o, x=rows).latex() for o in range(len(subject.outputs))]

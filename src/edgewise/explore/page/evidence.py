@@ -29,10 +29,9 @@ def band_fields(subject: Subject) -> dict[str, Any] | None:
     """
     estimator = subject.estimator
     network = subject.network
-    if isinstance(estimator, KANRegressor):
-        bars = estimator.error_bars_
-    else:
-        bars = None
+    bars = None
+    if estimator is not None:
+        bars = estimator._task.bars
     layers = edge_layers(network)
     pairs = any(layer.groups is not None for layer in network.layers)
     # The bands of an edge take 1 ms.

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from edgewise.estimator import KANRegressor
 from edgewise.explore.subject import Subject
 from edgewise.metrics import score
 from edgewise.nn.model import KAN
@@ -32,8 +31,8 @@ def scores(subject: Subject, network: KAN) -> dict[str, dict[str, float | None]]
             values = {accuracy.name: accuracy.value, "cross-entropy": loss}
         else:
             unit = 1.0
-            if isinstance(subject.estimator, KANRegressor) and len(subject.outputs) == 1:
-                unit = float(subject.estimator.target_scaling_.scale[0])
+            if subject.estimator is not None and len(subject.outputs) == 1:
+                unit = subject.estimator._task.unit[1]
             explained = score("r2", data.y.numpy(), output.numpy())
             values = {explained.name: explained.value, "RMSE": math.sqrt(loss) * unit}
         results[name] = {key: value if math.isfinite(value) else None for key, value in values.items()}
@@ -76,9 +75,9 @@ def interval(subject: Subject, network: KAN) -> dict[str, Any] | None:
 def own_interval(subject: Subject, x: torch.Tensor) -> dict[str, Any] | None:
     """Return the same at one point x (1, inputs) from the error bars of the unedited estimator, if it has any."""
     estimator = subject.estimator
-    if not isinstance(estimator, KANRegressor):
+    if estimator is None:
         return None
-    bars = estimator.error_bars_
+    bars = estimator._task.bars
     if bars is None or bars.sizes.most < LEVEL:
         return None
     limits = torch.from_numpy(np.asarray(estimator.input_limits_).T)

@@ -20,15 +20,11 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 HOST = "127.0.0.1"  # no other machine can connect
-SECONDS_TO_END = 2  # that a request has to end after Ctrl-C
-LARGEST_BODY = 1 << 20  # bytes of a request: an edit has some hundred
 # The page runs its own script and style alone, and talks to its own server alone.
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src data:; img-src data: blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 HEADERS = {
-    "Content-Security-Policy": POLICY,
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "font-src data:; img-src data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -96,7 +92,7 @@ def application(requests: Answers, token: str, port: int, workers: ThreadPoolExe
         body = b""
         async for part in request.stream():
             body += part
-            if len(body) > LARGEST_BODY:
+            if len(body) > 1 << 20:  # bytes: an edit has some hundred
                 return refused(413, "The request is too large.")
         name = request.path_params["name"]
         try:
@@ -107,7 +103,7 @@ def application(requests: Answers, token: str, port: int, workers: ThreadPoolExe
             return refused(400, "The request must be a known one, with a JSON object of finite numbers.")
         try:
             result = await asyncio.get_running_loop().run_in_executor(workers, requests.answer, name, values)
-        except asyncio.CancelledError:  # by uvicorn, after SECONDS_TO_END
+        except asyncio.CancelledError:  # by uvicorn, after `timeout_graceful_shutdown`
             return refused(503, "The page was ended before the answer was there.")
         if "error" in result:
             return refused(400, printable_text(result["error"]))
@@ -155,7 +151,7 @@ class Server:
             application(requests, token, self.port, self._workers),
             log_level="error",
             lifespan="off",
-            timeout_graceful_shutdown=SECONDS_TO_END,
+            timeout_graceful_shutdown=2,  # seconds that a request has to end after Ctrl-C
         )
         self._server = uvicorn.Server(config)
 

@@ -11,11 +11,6 @@ from edgewise.explore.page.solution import SolutionRequests
 from edgewise.explore.session import Session
 from edgewise.files.whole import write_bytes
 
-# The file holds its script, style and data, and may load nothing.
-FILE_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; font-src data:; img-src data: blob:"
-)
-
 
 def static_page(shown: Session | SolutionRequests) -> str:
     """Return the page of a session or a solution as HTML with everything in it.
@@ -36,9 +31,13 @@ def static_page(shown: Session | SolutionRequests) -> str:
     script = bundled("explore.js").replace("</script", "<\\/script")
     page = bundled("index.html")
     page = page.replace('<link rel="stylesheet" href="explore.css">', f"<style>{bundled('explore.css')}</style>")
+    # The file holds its script, style and data, and may load nothing.
+    policy = (
+        "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; font-src data:; img-src data: blob:"
+    )
     page = page.replace(
         '<meta charset="utf-8">',
-        f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{FILE_POLICY}">',
+        f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{policy}">',
     )
     inline = f'<script type="application/json" id="explorer-data">{data}</script>\n<script>{script}</script>'
     return page.replace('<script src="explore.js" defer></script>', inline)

@@ -11,14 +11,14 @@ from edgewise.explore.page.api import Requests
 from edgewise.explore.page.server import bundled
 from edgewise.explore.session import Session
 
-PIXELS_HIGH = 760  # pixels of the page in a notebook: the network and the curve without scrolling
-RENDER = f"""
-export default {{ render({{ model, el }}) {{
+# The page in a notebook is so high that the network and the curve fit without scrolling.
+RENDER = """
+export default { render({ model, el }) {
   const host = document.createElement("div");
-  host.style.height = "{PIXELS_HIGH}px";
+  host.style.height = "760px";
   el.appendChild(host);
   globalThis.EdgewiseExplorer.widget(model, host);
-}} }};
+} };
 """
 
 

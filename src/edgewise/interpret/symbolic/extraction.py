@@ -17,8 +17,6 @@ from edgewise.nn.config import check_input
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 
-EDGE_INPUT = Variable(0)  # the input of a single edge in its expression
-
 
 @typed
 def formula(
@@ -134,7 +132,7 @@ def edge_formula(model: KAN, layer: int, i: int, o: int, *, name: str = "x") -> 
         raise InputError(f"layer must have edges, layer {layer} multiplies nodes")
     if not chosen.has_functions or (chosen.has_splines and bool(chosen.spline_mask[i, o])):
         raise InputError(f"edge ({layer}, {i}, {o}) must be an elementary function, it is a spline: use symbolify")
-    return Formula(edge_expression(chosen, i, o), check_names([name], 1))
+    return Formula(edge_expression(chosen, i, o, Variable(0)), check_names([name], 1))
 
 
 def node_expressions(layer: KANLayer, inputs: Sequence[Expression] | None = None) -> list[Expression]:
@@ -155,7 +153,7 @@ def node_expressions(layer: KANLayer, inputs: Sequence[Expression] | None = None
     return nodes
 
 
-def edge_expression(layer: KANLayer, i: int, o: int, argument: Expression = EDGE_INPUT) -> Expression:
+def edge_expression(layer: KANLayer, i: int, o: int, argument: Expression) -> Expression:
     """Write one edge, c f(a u + b) + d, in terms of an expression of its input u; 0 for an absent edge."""
     function = layer.elementary(i, o)
     if function is None:

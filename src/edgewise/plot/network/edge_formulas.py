@@ -28,6 +28,7 @@ def formula_texts(model: Chain, layout: Layout, names: Sequence[str] | None) -> 
         if function is None:  # a spline, alone or beside a function, is drawn and not written
             continue
         # The room of formulas is loaded for the first function that is written: most networks have splines alone.
+        from edgewise.formulas.expression import Variable
         from edgewise.formulas.printing import as_latex
         from edgewise.formulas.rewriting import simplify
         from edgewise.interpret.symbolic.extraction import edge_expression
@@ -35,7 +36,7 @@ def formula_texts(model: Chain, layout: Layout, names: Sequence[str] | None) -> 
         # A text may take nearly all of the width between two edges.
         width = layout.cell[number][0] / FRAME_SHARE * 0.97
         # From the most to the least informative: the formula with shorter names and numbers, the name of the function.
-        node = _with_closed_forms(simplify(edge_expression(layer, i, o)))
+        node = _with_closed_forms(simplify(edge_expression(layer, i, o, Variable(0))))
         if number:
             own_name = []
         else:

@@ -24,7 +24,6 @@ from edgewise.plot.style import (
 COLUMNS = 3  # panels beside each other
 MOST_LEVELS = 12  # levels of a category with a bar of their own, those with the largest effects
 NAME = 16  # most characters of the name of an output in a legend
-MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200, 2400, 6000)  # between ticks of dates: what people count in
 _DENSITY = 0.19  # share of a panel kept free at the bottom for the histogram of the data
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.5)), (0, (5, 1.2, 1.2, 1.2)), (0, (8, 2)), (0, (2.5, 1.2)))
 
@@ -78,7 +77,7 @@ def _date_places(text: Callable[[float], str], low: float, high: float) -> tuple
     start, end = (np.datetime64(text(day), "D") for day in (low, high))
     months = np.arange(start.astype("datetime64[M]") + 1, end.astype("datetime64[M]") + 1)
     numbers = months.astype(int) + 12 * 1970  # since the year 0, so that steps of years give round years
-    for step in MONTHS:
+    for step in (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200, 2400, 6000):
         chosen = months[numbers % step == 0]
         # No more ticks, since the labels of dates are wide.
         if 2 <= len(chosen) <= 3:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,15 +10,8 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from edgewise.checks import typed
 from edgewise.errors import InputError
-from edgewise.pde.solver.solution import Solution, Stage
+from edgewise.pde.solver.solution import Solution
 from edgewise.plot.style import COLORS, MARKERS, SIZES, Figure, decade_ticks, fix_layout, styled
-
-# The curves of `solution_history`: label and value of a stage.
-_STAGE_CURVES: dict[str, Callable[[Stage], float]] = {
-    "root of the loss": lambda stage: stage.loss**0.5,
-    "residual on fresh points": lambda stage: stage.residual,
-    "change from the stage before": lambda stage: stage.change,
-}
 
 
 @typed
@@ -47,9 +40,11 @@ def solution_history(solution: Solution) -> Figure:
     >>> [axes.get_xlabel() for axes in solution_history(solution).axes]
     ['parameters', 'seconds']
     """
+    stages = solution.stages
     curves = {
-        label: np.array([value(stage) for stage in solution.stages], dtype=float)
-        for label, value in _STAGE_CURVES.items()
+        "root of the loss": np.array([stage.loss**0.5 for stage in stages], dtype=float),
+        "residual on fresh points": np.array([stage.residual for stage in stages], dtype=float),
+        "change from the stage before": np.array([stage.change for stage in stages], dtype=float),
     }
     shown = {label: np.where(np.isfinite(v) & (v > 0), v, np.nan) for label, v in curves.items()}
     if all(np.isnan(values).all() for values in shown.values()):

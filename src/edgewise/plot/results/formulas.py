@@ -11,7 +11,6 @@ from matplotlib.patches import PathPatch
 from matplotlib.textpath import TextPath
 
 from edgewise.checks import typed
-from edgewise.errors import InputError
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.formulas.printing import latex_name
 from edgewise.plot.style import (
@@ -33,21 +32,16 @@ from edgewise.presentation import percent_text
 _NUMBER = 0.3
 _FORMULA = 1.2
 _EXACT = 1e-9  # relative error below which a formula counts as exact (rounding of sums of many rows)
-_MATH = MathTextParser("path")
 
 
 @typed
-def formula_front(
-    front: Front, *, chosen: int | None = None, target: str = "y", digits: int = 3, max_formulas: int = 12
-) -> Figure:
-    """Draw the error of every formula on a front against its complexity, and list the formulas by number.
+def formula_front(front: Front, *, target: str = "y", digits: int = 3, max_formulas: int = 12) -> Figure:
+    """Draw the error of every formula on a front against its complexity, list the formulas and mark `front.best`.
 
     Parameters
     ----------
     front : Front
         From `edgewise.find_formula`, or of `edgewise.symbolify`.
-    chosen : int, optional
-        Number of the formula to mark; that of `front.best` by default.
     target : str
         Name on the left of each formula.
     digits : int
@@ -62,11 +56,6 @@ def formula_front(
         Errors are root mean squared errors divided by the standard deviation of the data: filled dots on the data of
         the search, rings on the held-out rows, if there are any. Exact formulas stand at the bottom.
 
-    Raises
-    ------
-    InputError
-        If `chosen` is not a number of the front.
-
     Examples
     --------
     >>> from edgewise.formulas import Formula, Front, FrontEntry, parse_expression
@@ -79,10 +68,7 @@ def formula_front(
     """
     entries = list(front)
     best = front.best
-    if chosen is None:
-        chosen = next(n for n, one in enumerate(entries) if one is best)
-    if chosen not in range(len(entries)):
-        raise InputError(f"chosen must be from 0 to {len(entries) - 1}, got {chosen!r}")
+    chosen = next(n for n, one in enumerate(entries) if one is best)
     order = sorted(range(len(entries)), key=lambda n: (n != chosen, -entries[n].score))[: max(max_formulas, 0)]
     listed = sorted(order)
     variance = front.variance or 1.0
@@ -168,7 +154,7 @@ def _fitted_formula(entry: FrontEntry, target: str, digits: int, width: float) -
     """Return a formula in mathematical notation, or as shortened text where it is too long, with its size in points."""
     math = f"${latex_name(target)} = {entry.formula.latex(digits)}$"
     try:
-        _MATH.parse(math)
+        MathTextParser("path").parse(math)
         wide = text_width(math, SIZES.formula)
         if wide * SIZES.smallest / SIZES.formula <= width:
             return math, min(SIZES.formula, SIZES.formula * width / max(wide, 1e-9))
