@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -130,6 +130,16 @@ class StoredEstimator:
             return "another number of counts of levels"
         return "" if (self.input_limits_[:, 0] <= self.input_limits_[:, 1]).all() else "limits out of order"
 
+    def complete(self, estimator: Any, state: Mapping[str, Any] | None, sizes: Mapping[str, int]) -> None:
+        """Give a new estimator what this one has learned, from the record and from the tensors of its file."""
+        for name, value in vars(self).items():
+            if name != "parameters":
+                setattr(estimator, name, value)
+        if self.feature_names_in_ is None:
+            del estimator.feature_names_in_
+        else:
+            estimator.feature_names_in_ = np.array(self.feature_names_in_, dtype=object)
+
 
 @dataclass(frozen=True)
 class StoredSurvival(StoredEstimator):
@@ -157,6 +167,18 @@ class StoredNetwork(StoredEstimator):
     parameters: NetworkParameters
     report_: FitReport
     search_: SearchReport
+
+    def complete(self, estimator: Any, state: Mapping[str, Any] | None, sizes: Mapping[str, int]) -> None:
+        """Give a new estimator what this one has learned, from the record and from the tensors of its file."""
+        super().complete(estimator, state, sizes)
+        estimator.n_iter_ = max(self.report_.steps, 1)
+
+    @staticmethod
+    def give_formulas(estimator: Any, fronts: Sequence[Front], keys: Iterable[object]) -> None:
+        """Give an estimator its formulas, if there are any; the keys are those of several outputs."""
+        del estimator.equations_
+        if fronts:
+            estimator._set_equations(fronts, keys)
 
 
 @dataclass(frozen=True)
@@ -188,6 +210,19 @@ class StoredRegressor(StoredNetwork):
         if self._output_limits is not None and (self._output_limits[:, 0] > self._output_limits[:, 1]).any():
             return "limits out of order"
         return super().fault(sizes) if len(self.equations_) in (0, outputs) else "formulas of other outputs"
+
+    def complete(self, estimator: Any, state: Mapping[str, Any] | None, sizes: Mapping[str, int]) -> None:
+        """Give a new estimator what this one has learned, with its error bars or its intervals."""
+        super().complete(estimator, state, sizes)
+        self.give_formulas(estimator, self.equations_, range(sizes["outputs"]))
+        estimator.error_bars_ = None
+        estimator.residual_intervals_ = None
+        if state is not None and "residual_intervals" in state:
+            estimator.residual_intervals_ = codec.read(
+                ResidualIntervals, state["residual_intervals"], "residual intervals", sizes
+            )
+        elif state is not None:
+            estimator.error_bars_ = _unpacked(state.get("error_bars"), sizes)
 
 
 @dataclass(frozen=True)
@@ -237,6 +272,12 @@ class StoredClassifier(StoredNetwork):
         classes = sizes["outputs"]
         count = 1 if classes == 2 else classes
         return super().fault(sizes) if len(self.equations_) in (0, count) else "formulas of other classes"
+
+    def complete(self, estimator: Any, state: Mapping[str, Any] | None, sizes: Mapping[str, int]) -> None:
+        """Give a new estimator what this one has learned, with its classes."""
+        super().complete(estimator, state, sizes)
+        estimator.classes_ = self.classes_.array()
+        self.give_formulas(estimator, self.equations_, estimator.classes_.tolist())
 
 
 KINDS: dict[type[KANEstimator], Any] = {
@@ -365,48 +406,18 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
     sizes["parameters"] = sum(p.numel() for p in model.parameters() if p.requires_grad)
     stored = StoredRegressor | StoredClassifier | StoredSurvival
     record: StoredEstimator = codec.read(stored, file.extra["estimator"], "estimator", sizes)
-    [kind] = [kind for kind, stored in KINDS.items() if isinstance(record, stored)]
+    [kind] = [kind for kind, stored in KINDS.items() if type(record) is stored]
     parameters = dict(vars(record.parameters))
     try:
         if parameters.get("bounds") is not None:
             parameters["bounds"] = checked_bounds(parameters["bounds"])
         family_of(parameters.get("loss", "squared"))
-        if isinstance(record, StoredRegressor):
-            family_of(record.loss_)
+        family_of(vars(record).get("loss_", "squared"))
     except InputError as error:
         raise CheckpointError(f"must have possible parameters: {ascii(str(error)[:200])[1:-1]}") from error
-    # What all kinds have learned, then what each kind has besides.
     estimator: Any = kind(**parameters)
     estimator.model_ = model
-    for name, value in vars(record).items():
-        if name != "parameters":
-            setattr(estimator, name, value)
-    if record.feature_names_in_ is None:
-        del estimator.feature_names_in_
-    else:
-        estimator.feature_names_in_ = np.array(record.feature_names_in_, dtype=object)
-    if isinstance(record, StoredNetwork):
-        estimator.n_iter_ = max(record.report_.steps, 1)
-    keys: Iterable[object] = range(sizes["outputs"])  # those of formulas of several outputs
-    if isinstance(record, StoredClassifier):
-        estimator.classes_ = record.classes_.array()
-        keys = estimator.classes_.tolist()
-    if isinstance(record, StoredRegressor):
-        state = file.state or {}
-        estimator.error_bars_ = None
-        estimator.residual_intervals_ = None
-        if "residual_intervals" in state:
-            estimator.residual_intervals_ = codec.read(
-                ResidualIntervals, state["residual_intervals"], "residual intervals", sizes
-            )
-        elif file.state is not None:
-            estimator.error_bars_ = _unpacked(state.get("error_bars"), sizes)
-    if isinstance(record, StoredRegressor | StoredClassifier):
-        fronts = record.equations_
-        if not fronts:
-            del estimator.equations_
-        else:
-            estimator._set_equations(fronts, keys)
+    record.complete(estimator, file.state, sizes)
     rebuilt: KANEstimator = estimator
     return rebuilt
 

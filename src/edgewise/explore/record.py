@@ -23,15 +23,16 @@ def read_record(path: str | os.PathLike[str]) -> Any:
 
 def checked_record(record: Mapping[str, Any], made_for: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the edits of a record that are kept, and those that were undone."""
-    parts = [record.get(name) if isinstance(record, Mapping) else None for name in ("edits", "undone")]
-    if not all(isinstance(part, list) and all(isinstance(one, Mapping) for one in part) for part in parts):
-        raise InputError("record must be a dictionary with the lists edits and undone, as Session.record gives it")
+    match record:
+        case {"edits": [*edits], "undone": [*undone]} if all(isinstance(one, Mapping) for one in (*edits, *undone)):
+            pass
+        case _:
+            raise InputError("record must be a dictionary with the lists edits and undone, as Session.record gives it")
     if record.get("format") != FORMAT:
         raise InputError(f"record must have the format {FORMAT}, got {record.get('format')!r}")
     if record.get("made_for") != made_for:
         raise InputError("record must be made for this model and these rows, got that of others")
-    kept, undone = ([dict(one) for one in part] for part in parts if part is not None)
-    return kept, undone
+    return [dict(one) for one in edits], [dict(one) for one in undone]
 
 
 def script_text(

@@ -45,17 +45,21 @@ def show_solution(file: Path, screen: Screen) -> None:
     stored = read_facts(file)
     facts: dict[str, object] = {"file": f"{file} ({os.path.getsize(file):,} bytes)"}
     for key, title in TITLES.items():
-        value = stored.get(key)
-        if isinstance(value, str | int | float):
-            facts[title] = typed_text(value, 3) if isinstance(value, float) else value
-    errors = stored.get("errors")
-    unknowns = stored.get("unknowns")
-    for field, measures in errors.items() if isinstance(errors, dict) else ():
-        if isinstance(measures, dict) and isinstance(measures.get("relative_l2"), float):
-            facts[f"relative L2 error, {field}"] = typed_text(measures["relative_l2"], 2)
-    for name, value in unknowns.items() if isinstance(unknowns, dict) else ():
-        if isinstance(value, float):
-            facts[name] = typed_text(value, 3)
+        match stored.get(key):
+            case float(value):
+                facts[title] = typed_text(value, 3)
+            case str() | int() as value:
+                facts[title] = value
+    # A file may have facts of any form: what is no number is passed over.
+    match stored:
+        case {"errors": {**errors}}:
+            for field, measures in errors.items():
+                match measures:
+                    case {"relative_l2": float(error)}:
+                        facts[f"relative L2 error, {field}"] = typed_text(error, 2)
+    match stored:
+        case {"unknowns": {**unknowns}}:
+            facts |= {str(name): typed_text(value, 3) for name, value in unknowns.items() if isinstance(value, float)}
     screen.facts(facts)
     screen.result({"kind": "solution", "file": str(file), **stored})
 

@@ -41,13 +41,16 @@ def explorer_widget(session: Session) -> Any:
     requests = Requests(session)
 
     def answered(widget: Any, message: Any, buffers: list[Any]) -> None:
-        if not (isinstance(message, dict) and isinstance(message.get("name"), str)):
-            return
-        name, body = message["name"], message.get("body")
+        match message:
+            case {"name": str(name), "body": dict(body)}:
+                pass
+            case {"name": str(name)}:
+                body = {}
+            case _:
+                return
 
         def answer() -> None:
-            result = requests.answer(name, body if isinstance(body, dict) else {})
-            widget.send({"id": message.get("id"), "answer": result})
+            widget.send({"id": message.get("id"), "answer": requests.answer(name, body)})
 
         # Requests that may train, during which the kernel must hear that they are to be cancelled.
         if name in ("preview", "suggest"):
