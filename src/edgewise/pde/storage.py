@@ -47,7 +47,7 @@ from edgewise.pde.spaces.networks import (
 
 
 class StoredNetwork(ABC):
-    """A network in a file, told apart from others by its `kind`."""
+    """A network in a file, whose `kind` distinguishes it from others."""
 
     @classmethod
     @abstractmethod

@@ -52,7 +52,7 @@ class CholeskyFactor:
 class LeastSquares:
     """QR factors of rows (N, P) whose columns are scaled to norm one, above a ridge.
 
-    Columns come in groups of so many; those with less than a share of the largest norm of their group keep small
+    Columns come in groups of one width; columns with less than a share of the largest norm of their group keep small
     unknowns.
     """
 

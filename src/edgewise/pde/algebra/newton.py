@@ -139,7 +139,7 @@ def newton(
     """A zero of a residual by Newton's method [1], and the solver of its last step; None if it finds none.
 
     `factorised` gives the solver of the equations linearised at a point, None where they are singular, and the
-    globalisation says where a step leads, with the solver that made it, when it was the last one, and whether its
+    globalisation decides where a step leads, with the solver that made it, which step is the last one, and whether its
     solver serves the next one: it makes the method damped, simplified or deflated, and gives None where it fails. The
     size of residuals and steps must be finite.
 

@@ -22,8 +22,8 @@ class ShiftSettings:
     """Which shifted systems share factors."""
 
     same_rates: float = 1e-9  # relative: time elements whose lengths are closer share factors; far above rounding
-    # Unknowns up to which each eigenvalue of a dense system has its own factors; beyond, GMRES serves all that are at
-    # most so many times larger or smaller than one with factors: these take a second or two with 2,000 unknowns.
+    # Unknowns up to which each eigenvalue of a dense system has its own factors; beyond, GMRES serves an
+    # eigenvalue within this factor of one with factors of its own: these take a second or two with 2,000 unknowns.
     most_direct: int = 800
     near_eigenvalues: float = 4.0
 

@@ -19,7 +19,7 @@ class ProductSettings:
     """Points of domains over time."""
 
     # Panels of time for domains over time, and largest number of points of a product rule over space and time: 32
-    # points in time resolve a few periods, and so many points are evaluated within seconds.
+    # points in time resolve a few periods, and the whole rule is evaluated within seconds.
     time_panels: int = 4
     product_points: int = 2**17
     # A prime between the seeds of points of space and those of times, so that they are independent.

@@ -53,7 +53,7 @@ def accepted_points(
 
 
 def bisected(start: Tensor, end: Tensor, is_before: Callable[[Tensor], Tensor], steps: int) -> tuple[Tensor, Tensor]:
-    """Brackets (m,) of changes after so many halvings; the function tells of places (m,) whether they lie before."""
+    """Brackets (m,) of changes by bisection; the function decides which of the places (m,) lie before the change."""
     for _ in range(steps):
         middle = (start + end) / 2
         before = is_before(middle)

@@ -185,7 +185,7 @@ def _values_on_faces(form: StrongForm, axis: int, order: int, pieces: Sequence[s
 
 
 def _order_of_determinant(form: StrongForm, axis: int) -> int | None:
-    """Order along an axis of the determinant of the linearised equations' symbol; None for none."""
+    """Order along an axis of the determinant of the linearised equations' symbol; None where it vanishes."""
     term = form.equation_term
     fields = len(form.fields)
     if len(term.requirements.sizes) != fields or form.has_integrals:
@@ -304,7 +304,7 @@ def check_direction(form: StrongForm) -> None:
 
 
 def _growing_waves(form: StrongForm, time: int, axis: int, direction: float, sizes: Sequence[float]) -> str:
-    """The field whose short waves along an axis grow everywhere, for fields of all these sizes; "" for none."""
+    """The field whose short waves along an axis grow everywhere, for fields of all these sizes; "" without one."""
     # The equation linearised about smooth fields of each size.
     domain = form.domain
     x = domain.interior(CHECKS.face_probes, "sobol", 0).repeat(len(sizes), 1)
@@ -315,7 +315,7 @@ def _growing_waves(form: StrongForm, time: int, axis: int, direction: float, siz
     names = list(form.fields)
     if not any(key[2][axis] for key in along) or len(form.equation_term.requirements.sizes) != len(names):
         return ""
-    # Rates of two wave numbers: they grow without bound where those that grow fastest do.
+    # Rates of two wave numbers: waves grow without bound where the fastest rate does.
     fastest = list[Tensor]()
     for number in CHECKS.wave_numbers:
         found = _rates(along, len(names), time, axis, number / float(domain.size[axis]), direction)
@@ -447,7 +447,7 @@ def flow_through(form: StrongForm, face: tuple[int, int]) -> int:
 def integrates_past(form: StrongForm, x: Tensor, pieces: int = 32) -> bool:
     """Return whether all integrals of an equation are along the coordinate that is time, up to now at most.
 
-    Their kernels are smooth where two rules on so many pieces of the time agree to rounding: layers of a hundredth of
+    Their kernels are smooth where two rules on as many `pieces` of the time agree to rounding: layers of a hundredth of
     the time are resolved, and roots are not. Shapes: x (b, n).
     """
     term = form.equation_term

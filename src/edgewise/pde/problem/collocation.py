@@ -26,8 +26,8 @@ from edgewise.train.problems import BlockProblem
 class SamplingSettings:
     """Points of the residuals."""
 
-    # Points on the boundary when their number is not given: a share of those inside, and at least so many; the
-    # boundary has one dimension less, so that its points are denser than those inside.
+    # Points on the boundary when their number is not given: a share of the points inside, and a least number; the
+    # boundary has one dimension less, so that its points are denser than the others.
     boundary_share: int = 8
     least_boundary_points: int = 16
     seed_step: int = 101  # between the seeds of one condition and the next, so that their points differ

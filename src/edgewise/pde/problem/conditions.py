@@ -117,7 +117,7 @@ class Dirichlet(_OnPieces):
     ----------
     value : float, callable or mapping
         In the units of the field: a number, a function of coordinates (b,) by name or of all `points` (b, n) to (b,);
-        for several fields a mapping of those that are given, as {"u": 1.0, "v": 0.0}.
+        for several fields a mapping of the given ones, as {"u": 1.0, "v": 0.0}.
     on : str or sequence of str, optional
         Names of pieces of the boundary; the whole boundary without first and last moment if left out.
     weight : float
@@ -432,8 +432,8 @@ class UnknownField:
     ------
     InputError
         With the problem that it is given to: an unknown field, no `Observations`, hard conditions, an `Interface`, or
-        more than three coordinates. On three coordinates there is one coarse grid only, and `solve` refuses so many
-        fields that it does not hold them.
+        more than three coordinates. On three coordinates there is one coarse grid only, and `solve` refuses more
+        fields than it holds.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """The dry run of an equation or a condition: its residuals on plane waves, before any network.
 
-It says which derivatives and integrals residuals use, how large they are, whether they are linear in the fields, and
-whether those of a point depend on that point alone.
+It finds the derivatives and integrals that residuals use, their sizes, whether they are linear in the fields, and
+whether the residuals of a point depend on that point alone.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class NarrowFeature:
 
 
 def narrow_features(form: StrongForm, cells: int = FEATURES.cells) -> tuple[NarrowFeature, ...]:
-    """Features of the equation and of the conditions on a box that no end of so many even cells of a line may see."""
+    """Features of the equation and of the conditions on a box that the ends of even `cells` of a line may all miss."""
     if not form.domain.is_box or form.domain.dimension > 3 or Feature.INTEGRALS in form.features:
         return ()
     coefficients = tuple(form.coefficients.items())
@@ -139,7 +139,7 @@ def resolving(points: np.ndarray, features: Sequence[NarrowFeature], axis: int) 
 
 
 def within_reach(lines: Sequence[Line], finer: Sequence[Line], degree: int, most: float) -> list[Line]:
-    """Finer breakpoints where they have so many splines at most, else the others: doubts name what these miss."""
+    """Finer breakpoints where they have at most `most` splines, else the others, whose gaps doubts name."""
     splines = math.prod(len(line) + degree for line in finer)
     return list(finer if splines <= most else lines)
 
@@ -349,7 +349,7 @@ def _between_corners(values: np.ndarray) -> np.ndarray:
 
 
 def _largest_around(values: np.ndarray, dimension: int, reach: int) -> np.ndarray:
-    """The largest value in a cube around each entry, of so many first axes and entries to each side."""
+    """The largest value in a cube around each entry: of the first axes, with `reach` entries to each side."""
     for axis in range(dimension):
         padded = np.pad(values, [(reach * (each == axis),) * 2 for each in range(values.ndim)], "edge")
         values = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis).max(-1)

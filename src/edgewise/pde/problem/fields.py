@@ -510,7 +510,7 @@ def _combination(index: Index, taken: list[Index]) -> list[tuple[Index, float]]:
     )
 
     def factors_of(chosen: Sequence[int]) -> Tensor | None:
-        """Least-norm factors of these columns that sum to the target, or None if there are none."""
+        """Least-norm factors of these columns that sum to the target, or None where no factors do."""
         part = columns[:, list(chosen)]
         solution = torch.linalg.pinv(part) @ target
         # Exact factors are ratios of small integers: the misfit is either at rounding or of size one.

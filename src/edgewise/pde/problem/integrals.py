@@ -52,7 +52,7 @@ class Rule(NamedTuple):
     cuts: tuple[float, ...] = ()  # places on these lines, in order, as the ends of time elements
 
     def multiple(self, axis: int | tuple[int, ...]) -> int:
-        """Factor by which points of an integral along a coordinate, or several, exceed those that it was given."""
+        """Factor by which points of an integral along a coordinate, or several, exceed its stated number."""
         pieces = 1
         if axis == self.axis:
             pieces += len(self.cuts)
@@ -284,7 +284,7 @@ class IntegralCalls:
         return elsewhere
 
     def check(self, expected: Mapping[IntegralKey, int]) -> None:
-        """Raise an InputError unless the integrals were those that the first evaluation of the equation had."""
+        """Raise an InputError unless the integrals were the same as in the first evaluation of the equation."""
         if self.points != expected:
             names = [
                 ", ".join(f"{field} (axis {axis}, {count} points)" for (field, axis, _), count in keys.items())

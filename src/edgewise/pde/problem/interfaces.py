@@ -217,7 +217,7 @@ def parts_of(conditions: Sequence, domain: Domain) -> Parts | None:
 
 @dataclass(frozen=True)
 class InterfaceResiduals:
-    """Residuals of an interface: jumps of values and of fluxes, less those that are given.
+    """Residuals of an interface: jumps of values and of fluxes, less the given jumps.
 
     Fields of the context are those inside, and with `OTHER_SIDE` after their names those outside.
     """
@@ -249,7 +249,7 @@ class InterfaceResiduals:
         ]
         if max(space.values()) < 2:
             return residuals
-        # Jumps of fluxes, less those that are given.
+        # Jumps of fluxes, less the given ones.
         inner, outer = (self._fluxes(context, side) for side in (-1, 1))
         jumps = self.interface.flux
         if not isinstance(jumps, list | tuple):
@@ -452,7 +452,7 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
 
 
 def _as_written(values: Tensor, dtype: torch.dtype) -> Tensor:
-    """Values in this dtype, where `torch.where` made float32 of a few constants those that were written, as 0.1."""
+    """Values in this dtype, with the written decimals, as 0.1, where `torch.where` made float32 of a few constants."""
     if values.dtype != torch.float32 or dtype == torch.float32 or values.requires_grad:
         return values.to(dtype)
     constants, place = values.unique(return_inverse=True)

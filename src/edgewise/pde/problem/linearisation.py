@@ -40,7 +40,7 @@ def linearise(
 ) -> tuple[Tensor, dict[Key, Tensor]]:
     """Residuals (r, N) of a term at points x (N, n), and their Jacobian, (N,) for each derivative that is not zero.
 
-    The Jacobian is exact, by automatic differentiation. `residuals` are the numbers of those that are wanted, all by
+    The Jacobian is exact, by automatic differentiation. `residuals` are the numbers of the wanted ones, all by
     default; the keys count these. Residuals are in units of the field; normals are (N, n). Integrals and delays take
     the values of `elsewhere`, or ones.
     """

@@ -34,7 +34,7 @@ class SingularSettings:
     straight_to: float = 1e-9
     ray_points: int = 2000
     circle_points: int = 7
-    # Largest exponent of the radius: what is left is as smooth as splines of degree 5 to 9 need.
+    # Largest exponent of the radius: the remainder of the expansion is as smooth as splines of degree 5 to 9 need.
     most_exponent: float = 9.0
     # Degree of the polynomial of the radius for an exponent of zero, and one less for each unit of the exponent: it
     # makes up for the cut-off to eight digits of an eigenvalue.

@@ -1,7 +1,7 @@
 """The tiers of `solve` in the order in which they are tried. A new one is a class here, with its method in `tiers`.
 
-Each says which problems it solves, yields its levels, and says when another tier may do better; the first that is good
-enough ends the solve, see `driver.first_good`.
+Each names the problems that it solves, yields its levels, and decides when another tier may do better; the first good
+enough one ends the solve, see `driver.first_good`.
 """
 
 from __future__ import annotations

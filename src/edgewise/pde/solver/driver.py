@@ -102,7 +102,7 @@ Received = TypeVar("Received", contravariant=True)
 
 
 class Measured(Protocol[Received]):
-    """Keeps levels and says when they are enough; a `Record`, or that of eigenvalues."""
+    """Keeps levels and decides when they are enough; a `Record`, or that of eigenvalues."""
 
     limits: Limits
 

@@ -69,7 +69,7 @@ class Facts:
 
     @property
     def grid_problem(self) -> GridProblem | None:
-        """The problem on a tensor grid that has a coefficient for each row; None where `no_grid` says why not."""
+        """The problem on a tensor grid that has a coefficient for each row; None where `no_grid` has a reason."""
         if isinstance(self._recognised, str):
             return None
         return self._recognised

@@ -1,4 +1,4 @@
-"""Work and time of a solve: what is spent, what is left, and who hears of it."""
+"""Work and time of a solve: the spent part, the remaining part, and the listener of its progress."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Clause(StrEnum):
-    """Why a tier ended, or what is said beside that; those that need no residual beside them end with a full stop."""
+    """Why a tier ended, or a remark beside it; a clause that needs no residual beside it ends with a full stop."""
 
     NOT_FINER = "A finer grid does not lower the residual"
     NO_HELP = "A finer grid would not help"

@@ -1,4 +1,4 @@
-"""`other_solutions`: further solutions of a nonlinear problem, by deflation of those that are known."""
+"""`other_solutions`: further solutions of a nonlinear problem, by deflation of the known ones."""
 
 from __future__ import annotations
 

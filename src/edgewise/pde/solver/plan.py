@@ -79,7 +79,7 @@ def check_start(problem: Collocation, start: Solution | None) -> None:
 
 
 def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
-    """The choices of a solve, checked, with defaults for those that are left out."""
+    """The choices of a solve, checked, with defaults for the omitted ones."""
     # Degree of the splines.
     degree = options.get("degree")
     if degree is None:

@@ -65,7 +65,7 @@ class EstimateSettings:
     # parts that are bounds, not errors.
     unlike: float = 10.0
     lowered: float = 0.9  # share of the residual of a grid below which a finer one counts as having lowered it
-    # the search for large residuals has so many times the fresh points, in one to three dimensions
+    # points of the search for large residuals, as a multiple of the fresh points, in one to three dimensions
     search_of_fresh: float = 3.0
 
 
@@ -219,7 +219,7 @@ class Record:
         Their difference is followed to the last moment: it grows on by the same factor in the same time where it more
         than doubled in the second half of the common time, as in chaotic problems, and by the same power of time
         elsewhere. It stays where it fell, as after a start that jumps. A beginning shorter than half of the time is
-        no evidence for what follows: the error is at least what it is there.
+        no evidence for what follows: the error at its end is a lower bound.
         """
         if len(self.stages) != 1:
             return
@@ -472,7 +472,7 @@ def error_of_even_grids(record: Record) -> float:
     """Error of the finest of even grids, whose residuals at points are no evidence.
 
     Errors are taken to fall from grid to grid as slowly as any two differences did, and at best with the length of the
-    intervals, so that what is left is the sum of a geometric series.
+    intervals, so that the rest is the sum of a geometric series.
     """
     changes = record.changes
     if not changes:
@@ -492,5 +492,5 @@ def _by_residuals(record: Record, pairs: Sequence[tuple[Stage, Stage]]) -> float
 
 
 def fall_of_integration(sharper: float) -> float:
-    """Largest factor by which an integration is believed to be better whose tolerance is so many times sharper."""
+    """Largest factor by which an integration is believed to be better, from the factor between the two tolerances."""
     return ESTIMATES.fall_of_integrations ** min(max(math.log(sharper) / math.log(ESTIMATES.sharper), 0.0), 1.0)

@@ -59,7 +59,7 @@ class RefinementSettings:
     # that may come with it; rounding of second derivatives on fine grids makes it so large.
     rounding_loss: float = 1e-26
     error_at_rounding: float = 1e-9
-    # Refinement ends when so many levels in a row lower the residual by less than a factor each: doubling the
+    # Refinement ends after a run of levels each of which lowers the residual by less than a factor: doubling the
     # coefficients of a smooth solution in two dimensions lowers it by 2^2 or more at degree 5. There are more while the
     # equation does not hold: five levels have 32 times as many coefficients, and see what is 32 times narrower.
     worthwhile: float = 1.15
@@ -187,7 +187,7 @@ class Refinement(ABC):
         return [network for network in networks if count_parameters(network) <= self.plan.most]
 
     def trained(self, candidate: Level, steps: int) -> Level:
-        """A level whose network has been trained, in place, for so many steps at most."""
+        """A level whose network has been trained in place, by a largest number of steps."""
         outcome = self.trainer.train(candidate.network, self.problem_of(candidate), steps, self.patience())
         return replace(candidate, loss=outcome.loss)
 
@@ -420,7 +420,7 @@ class GradedGrids(Refinement):
         return self.affordable(networks)
 
     def _by_residual(self, counts: Sequence[int]) -> list[Tensor]:
-        """Breakpoints of so many intervals of each coordinate, with equal shares of the residual of the best level."""
+        """Breakpoints for `counts` of intervals, with equal shares of the residual of the best level."""
         worst = self.record.worst_case
         return equal_shares(worst.x, worst.weights, worst.squares.sqrt(), self.problem.domain.bounds, counts)
 

@@ -115,7 +115,7 @@ def _has_sources(form: StrongForm) -> bool:
 def units_of(form: StrongForm) -> dict[str, float]:
     """Sizes of the fields, rounded to powers of two; empty if they are all near one, or not known.
 
-    They are one where sources are rounding, which says nothing of them.
+    They are one where sources are rounding, which is no evidence of a size.
     """
     # The rows of a matrix are the residuals of the equation and of all conditions, its columns are the fields, for
     # waves as long as the domain, and the sources. Factors of its rows and columns bring all entries as near to one as
@@ -206,7 +206,7 @@ def _fitted(entries: Tensor, directly: float) -> Tensor:
 
 
 def in_units(problem: Collocation, units: Mapping[str, float]) -> Collocation:
-    """The same problem for fields that are divided by units, without a known solution; itself if there are none."""
+    """The same problem for fields that are divided by units, without a known solution; itself without units."""
     form = problem.form
     if not units:
         return problem

@@ -54,7 +54,7 @@ class IntegrationSettings:
     # Of the time: a first integration that has not come so far with half of the budget is given up; a solution that
     # ends before it is no evidence, and gives way to another tier.
     least_begun: float = 1e-2
-    # A later integration ends where at its present pace it would need so many times what is left: paces vary.
+    # A later integration ends where its present pace needs this multiple of the remaining work or time: paces vary.
     out_of_reach: float = 2.0
     # Even grids: growth of the work from one to the next, and tolerance in time of the first integration, which falls
     # as the square of the intervals, as errors in space about do. For the work 3.5 to 4.6 times was measured.

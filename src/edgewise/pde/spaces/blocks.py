@@ -206,7 +206,7 @@ class RowBlock:
         at = at_places(self.x, axis, places)
         if is_delay:
             return self.past(number, at)
-        # Moments of the time element itself, and those that are the same for all points.
+        # Moments of the time element itself, and earlier ones, the same for all points.
         is_own = at[..., axis] > self.axes[axis].breakpoints[0]
         values = at.new_zeros(at.shape[:2])
         columns = is_own.any(0)

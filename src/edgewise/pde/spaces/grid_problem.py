@@ -29,8 +29,8 @@ class GridProblem:
     """A problem on a box whose equations and conditions determine the coefficients of a tensor grid one for one."""
 
     form: StrongForm  # the problem
-    # order of each residual of the equation by each coordinate, (residuals, n): so many coefficients of a line along
-    # the coordinate are left to conditions
+    # order of each residual of the equation by each coordinate, (residuals, n): the number of coefficients of a line
+    # along the coordinate that are left to conditions
     orders: np.ndarray
     field_orders: np.ndarray  # order of each field by each coordinate, (fields, n)
     priority: tuple[int, ...]  # the coordinates in the order in which their conditions hold where two faces meet
@@ -579,7 +579,7 @@ def check_initial(grid_problem: GridProblem, axes: Sequence[SplineAxis], state: 
     for block in [*grid_problem.condition_blocks(axes), *grid_problem.equation_blocks(axes)]:
         if block.face is not None and block.face[0] == time:
             continue
-        # Residuals of the constraint and of the walls' conditions at the first moment, without those that hold rates.
+        # Residuals of the constraint and of the walls' conditions at the first moment, without conditions on rates.
         points = list(block.points)
         points[time] = axes[time].breakpoints[:1]
         first = RowBlock(form, block.term, block.numbers, axes, points, block.face)

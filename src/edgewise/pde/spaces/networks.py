@@ -1,6 +1,6 @@
 """Networks of fields on grids: tensor products, one for each time element, separable ones, KANs, periodic ones.
 
-Each says its grid sizes, describes its shape and scales its outputs. A KAN is a network of its own room, so that
+Each knows its grid sizes, describes its shape and scales its outputs. A KAN is a network of its own room, so that
 functions of the same names answer for it.
 """
 

@@ -52,8 +52,8 @@ class SearchSettings:
     # than what rounding of high derivatives leaves of it.
     far: float = 2.0**40
     tolerance: float = 1e-10  # relative difference of two grids at which the search ends
-    # Relative difference of two grids below which a larger one than before may be rounding, and so many of them in a
-    # row that it is: what coarse grids do not see, as narrow wells, makes larger ones.
+    # Relative difference of two grids below which a larger one than before may be rounding, and the length of a
+    # row of them that is rounding: what coarse grids do not see, as narrow wells, makes larger ones.
     difference_of_rounding: float = 1e-6
     grids_of_rounding: int = 2
 

@@ -166,8 +166,9 @@ def _at_corner(
 ) -> list[SingularFunctions]:
     """Powers at a corner, and powers times the logarithm where exponents are whole.
 
-    A Laplacian without lower terms needs those that fulfil homogeneous conditions on both pieces, one with a constant
-    times the field also their products with powers of the radius squared, and others those with all polynomials.
+    A Laplacian without lower terms needs functions that fulfil homogeneous conditions on both pieces, one with a
+    constant times the field also their products with powers of the radius squared, and others the products with all
+    polynomials.
     """
     on_values = [block.order == 0 for block in conditions]
     half = 0.5 * (on_values[0] != on_values[1])

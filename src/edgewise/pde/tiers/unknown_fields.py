@@ -53,7 +53,7 @@ class FieldSettings:
     finer: float = 1.5
     points_per_interval: int = 4  # of each coordinate, for the residuals of the equation: more rows than splines
     most_coefficients: int = 1600  # of a dense normal matrix, which is factorised in seconds
-    # The equation counts so many times as much as all measurements together: it is left to a hundredth of their noise.
+    # Weight of the equation, relative to all measurements together: it is left to a hundredth of their noise.
     # Smaller factors come first, for Newton's steps are short where the equation is to hold all the way.
     exactnesses: tuple[float, ...] = (1.0, 1e2, 1e4)
     # Steps of Newton's method, also on the likelihood's profile; relative change of all strengths, and fall of the sum
@@ -79,7 +79,7 @@ class FieldSettings:
     least_noise: float = 1e-5
     first_roughness: float = 1e-3  # of the measurements' sum of squares, for the first smoothing, which steps correct
     # Measured values beyond the parameters that they determine, above which there are standard errors: Student's t with
-    # so many degrees of freedom, an error in units of an estimated standard error, has no variance.
+    # this many degrees of freedom, an error in units of an estimated standard error, has no variance.
     least_spare: float = 2.0
     # Standard errors on both sides at which the likelihood is profiled, those of an interval of 95 %, and the least
     # rise for the width of error bars: ten times wider ones mean that nothing is known.

@@ -59,8 +59,8 @@ class EvidenceSettings:
     # A residual, in units of the field, above which a solution does not count as one: at one per cent of the solution's
     # own size it could not be distinguished from another problem's.
     largest_residual: float = 1e-2
-    # The same where there are more conditions than the equation needs: those that contradict leave a residual on every
-    # grid, those that follow from others none.
+    # The same where there are more conditions than the equation needs: a contradicting condition leaves a residual
+    # on every grid, one that follows from the others none.
     largest_with_surplus: float = 1e-4
     # The same for equations in time alone: initial values leave nothing free but what the equation does not contain,
     # which rounding alone makes other than zero, while stiff equations let errors grow by more than a million.
@@ -152,7 +152,7 @@ def judge(
     # The correction e solves the equation linearised about u, R(u) + R'(u) e = 0, by least squares on another grid, so
     # that ||e|| is the error but for the error of e itself, which the residual of u + e shows. A residual that is
     # rounding alone bounds the error only by the residual over the smallest singular value. Where the time of a solve
-    # is over, the checks end, and the evidence says so.
+    # is over, the checks end, and a sentence of the evidence states it.
     # Residuals at the sought points, and the size of the fields there.
     if points is None:
         points = worst_case_points(network, problem)
@@ -339,7 +339,7 @@ def _doubts_of_uniqueness(
 
 
 def place_of_jump(form: StrongForm) -> str:
-    """Words for a place at which a leading coefficient jumps; "" for none."""
+    """Words for a place at which a leading coefficient jumps; "" where none does."""
     jump = coefficient_jump(form)
     if jump is None:
         return ""

@@ -150,7 +150,7 @@ class ZeroNetwork(nn.Module):
 
 
 def unsolved_by_zero(problem: Collocation) -> str:
-    """Name, in words, what u = 0 does not fulfil of the equation, the conditions and the observations; "" for none."""
+    """Words for the part of the problem that u = 0 does not fulfil, as "the equation"; "" where it fulfils all."""
     zero = ZeroNetwork(problem.form.outputs)
     for block in problem.resampled(UNIQUENESS.zero_points, how="sobol", seed=3).blocks():
         if bool(block_squares(block, zero, problem).any()):

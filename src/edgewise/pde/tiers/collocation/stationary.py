@@ -77,8 +77,8 @@ class GridSettings:
     # determined: errors of 1e-9, as far as a residual is seen on two grids, are then one per cent of the field.
     # Measured: layers that are free to move have 3e7 to 2e10, all other problems that were tried at most 4e3.
     largest_growth: float = 1e7
-    # The same above which the grid's own matrix is singular, as where sources and fluxes must balance; in so many
-    # coordinates least squares do without one.
+    # The same above which the grid's own matrix is singular, as where sources and fluxes must balance; and the
+    # number of coordinates in which least squares do without one.
     singular_growth: float = 1e15
     least_squares_follow: int = 2
     largest_first: int = 8000  # coefficients of a field on the first grid: in three dimensions, half a minute a step

@@ -25,7 +25,7 @@ def first_guess(
     previous: TimeElement | None,
     near: TimeElement | None,
 ) -> np.ndarray:
-    """Coefficients of an element: what it is on another grid, `near`; else the one before, continued from the state."""
+    """Coefficients of an element: itself on another grid, `near`; else the one before, continued from the state."""
     coef = steady(evolution, axes, state, length)
     lines = np.moveaxis(coef, evolution.time, 0)
     if near is not None:

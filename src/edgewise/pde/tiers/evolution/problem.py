@@ -80,8 +80,8 @@ class Evolution:
     ):
         self.grid_problem = grid_problem
         self.finer = finer  # factor of the first grids of space
-        # Multiply-adds so far, and what gives those that are left; None without a limit. Up to the first time element,
-        # on any grid, there is nothing to end with.
+        # Multiply-adds so far, and a function for the remaining ones; None without a limit. Up to the first time
+        # element, on any grid, there is nothing to end with.
         self.work = 0.0
         self.has_element = False
         self._left = left

@@ -117,7 +117,7 @@ class Method:
 
     solver: Callable[[Evolution], ElementSolver]
     dearer: float = 1.5  # work of a sharper integration, at least, by that of the one before
-    # first time elements, each about twice as long as the one before, whose pace says nothing of later ones
+    # first time elements, each about twice as long as the one before, whose pace is no forecast of later ones
     growing: int = 0
     tolerances: tuple[float, float] = (1e-14, 1e-14)  # of a first integration, and of any: below them is rounding
     # even intervals of the first and of the largest grid, where it is fixed, by the number of coordinates of space

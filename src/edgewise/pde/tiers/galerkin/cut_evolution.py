@@ -51,8 +51,9 @@ class CutElementSettings:
     first_intervals: tuple[int, ...] = (0, 16, 6, 4)
     most_intervals: tuple[int, ...] = (0, 1000, 64, 8)
     # Intervals across the smallest hole, points by which its width is found and their seed, the numbers of intervals
-    # between which a first grid has so many, and its degree: below, refinement gets there, and beyond, even grids are
-    # too large; splines of degree 8 reach across holes and past them, and their factors take four times as long.
+    # between which a first grid follows from that width, and its degree: below, refinement gets there, and beyond,
+    # even grids are too large; splines of degree 8 reach across holes and past them, and their factors take four times
+    # as long.
     across: float = 2.5
     hole_points: int = 64
     hole_seed: int = 5
@@ -68,7 +69,7 @@ class CutElementSettings:
     times_at_points: float = 50.0
     # In the plane: factors of a time element by those of a fit, of seven moments three pairs of complex eigenvalues and
     # a real one; the power of the number of splines with which they grow (A. George, "Nested dissection of a regular
-    # finite element mesh", SIAM J. Numer. Anal. 10, 1973, 345); and the share of what is left that a grid may take.
+    # finite element mesh", SIAM J. Numer. Anal. 10, 1973, 345); and the share of the remaining work for one grid.
     times_fit: float = 13.0
     growth_of_factors: float = 1.5
     most_share: float = 0.5

@@ -57,7 +57,7 @@ class Scattered:
 class CutGrid:
     """Splines of space that reach into a domain at one moment, and points there for the equation and every condition.
 
-    Cells have `points_of_interval` points of each coordinate, or as many as `CutGridSettings` says.
+    Cells have `points_of_interval` points of each coordinate, or the number in `CutGridSettings`.
     """
 
     def __init__(

@@ -36,9 +36,9 @@ class FirstOrderForm(WeakForm):
 
     S is symmetric and positive definite, and all S M^-1 A_k are symmetric, so that where these are constant and C and f
     are zero the energy u S u / 2 changes through the boundary alone. There the fields that run into the domain,
-    eigenvectors of negative eigenvalues of the flux along the normal, have a penalty for their distance from those that
-    conditions B u = g give, in proportion to their speed (simultaneous approximation terms): energy never grows there
-    unless conditions supply it, or reflect more than arrives. Where coefficients jump but fields do not,
+    eigenvectors of negative eigenvalues of the flux along the normal, have a penalty for their distance from the values
+    that conditions B u = g give, in proportion to their speed (simultaneous approximation terms): energy never grows
+    there unless conditions supply it, or reflect more than arrives. Where coefficients jump but fields do not,
     S / |S M^-1 A| leaves no jump in fluxes.
 
     [1] B. Gustafsson, H.-O. Kreiss, J. Oliger, "Time Dependent Problems and Difference Methods", 1995, chapters 9 and
