@@ -14,12 +14,13 @@ export PYTHONDONTWRITEBYTECODE :=# compiled tests are kept: compiling them takes
 TWO := -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test golden golden-check coverage docs dist bench bench-gpu bench-tables bench-scale clean soak sbom
+.PHONY: help install demo check test nightly golden golden-check coverage docs dist bench bench-gpu bench-tables bench-scale clean soak sbom
 
 help:
 	@echo "make demo     install what it needs, learn the knot signature from geometry; the report is demo/report.html"
 	@echo "make check    the quick round: style, types, the fast tests; under 90 seconds"
-	@echo "make test     install, check style and types, run all tests, check wheel and editable installs"
+	@echo "make test     install, check style and types, run the tests but those of the night; about six minutes"
+	@echo "make nightly  all tests, those of the experiments too, and four kinds of installs; an hour"
 	@echo "make golden   results of the whole library on fixed problems, stored in tests/golden; golden-check compares with them,"
 	@echo "              with QUICK=1 only the quick ones, with BASE=commit bits with those of that commit on this machine"
 	@echo "make coverage all tests, with the lines of src that none of them reaches"
@@ -84,6 +85,9 @@ test: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TWO)
+
+nightly: install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TWO) -m "" tests experiments/tests
 	tools/check_install.sh
 
 # Under ten CPU minutes. Rows change in a commit of their own that says why.
@@ -94,7 +98,7 @@ golden-check: install
 	$(BIN)/python -m tests.golden.runner --check $(if $(QUICK),--quick) $(if $(BASE),--base $(BASE))
 
 coverage: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TWO) --cov --cov-report=term-missing:skip-covered
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TWO) -m "" --cov --cov-report=term-missing:skip-covered
 
 # A tutorial runs again only where its code changed. The words of the pages are checked by `make test`.
 docs: $(VENV)/.docs-installed

@@ -36,6 +36,14 @@ def slowness() -> float:
     return max(1.0, max(took) / YARDSTICK)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """What runs at night is slow too."""
+    for item in items:
+        if item.get_closest_marker("nightly"):
+            item.add_marker("slow")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
     modules, begin = len(sys.modules), time.process_time()

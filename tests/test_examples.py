@@ -60,7 +60,7 @@ def test_poisson(tmp_path):
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["history.png", "solution.png"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_burgers(tmp_path):
     printed = run("burgers", "--quick", "--out", "film", cwd=tmp_path)
     assert number(r"relative L2 error (\S+),", printed) < 0.1
@@ -98,7 +98,7 @@ print(float((taken - jet[[1, 3, 2, 4]].T).abs().max() / jet.abs().max()))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(find_spec("deepxde") is None, reason="deepxde is not installed")
 def test_a_kan_is_a_net_of_deepxde_which_takes_the_derivatives_that_it_gives(tmp_path):
     """In a process of its own: deepxde sets the type of numbers for all of torch."""

@@ -25,7 +25,7 @@ def test_the_notebook_is_stored_without_outputs_and_names_no_magic():
     assert not any(line.startswith(("%", "!")) for source in cells() for line in source.splitlines())
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_every_cell_runs_and_shows_something(monkeypatch, tmp_path):
     pytest.importorskip("pandas")
     monkeypatch.chdir(tmp_path)
@@ -48,7 +48,7 @@ def test_every_cell_runs_and_shows_something(monkeypatch, tmp_path):
     assert best(x)[0] == pytest.approx(1.5 * np.exp(-0.5) + 1, rel=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_jupyter_shows_figures_and_tables(monkeypatch, tmp_path):
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")

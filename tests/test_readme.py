@@ -49,7 +49,7 @@ def test_the_lecture_on_tables(tmp_path):
     assert "as a KAN: (3, 1)" in printed
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_page_for_users_of_pykan(tmp_path):
     page = (ROOT / "docs" / "from-pykan.md").read_text(encoding="utf-8")
     printed = printed_by("".join(match["code"] for match in SNIPPET.finditer(page)), tmp_path).splitlines()
@@ -57,7 +57,7 @@ def test_the_page_for_users_of_pykan(tmp_path):
     assert float(printed[-3]) < 1e-20 and all("exp(sin(pi*x1) + x2**2)" in line for line in printed[-2:])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_page_on_laws(tmp_path):
     """Its snippets in order, as one program, print the laws that the page shows."""
     printed = printed_by("".join(match["code"] for match in SNIPPET.finditer(LAWS)), tmp_path)
@@ -68,7 +68,7 @@ def test_the_page_on_laws(tmp_path):
             assert shown in printed
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_page_of_commands(tmp_path):
     """Its snippets in order, as one program, then its commands, which write what the page says."""
     pytest.importorskip("pandas")

@@ -81,8 +81,16 @@ def test_code_that_prints_is_followed_by_what_it_printed():
             assert ("print(" in match["code"]) == bool(match["output"] and match["output"].strip()), page
 
 
+# Pages whose code takes longer than three CPU seconds.
+LONG = {"classes", "equation", "equations", "gallery", "knots", "large", "materials", "motion"}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: str(page.relative_to(DOCS)))
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=pytest.mark.nightly if page.stem in LONG else ()) for page in WITH_CODE],
+    ids=lambda page: str(page.relative_to(DOCS)),
+)
 def test_code_runs(page, monkeypatch, tmp_path, capsys):
     """All blocks of a page in order, with warnings as errors; searches for formulas and solves are short.
 

@@ -2,7 +2,7 @@
 # Checks that a wheel, an editable install, an install from a clone without write access, and one without a compiler
 # each work.
 #
-# Run by `make test` after `make install`. Each kind gets a fresh environment; the dependencies are those of the
+# Run by continuous integration after `make install`. Each kind gets a fresh environment; the dependencies are those of the
 # checkout's .venv, lent by a .pth file once Edgewise is in, so nothing but the build backend is downloaded.
 set -euo pipefail
 

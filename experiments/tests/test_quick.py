@@ -1,18 +1,17 @@
 """Experiments in their quick form: rows of plain values, what they show, and a second run that measures nothing."""
 
 import json
-import os
 
 import pytest
 
 from edgewise_experiments import experiments, load_experiment
 from edgewise_experiments.runner.store import Store
 
-# Their quick forms take longer than four CPU seconds each: they run at night.
+# Their quick forms take longer than two CPU seconds each.
 LONG = {"ablation", "anderson", "approximation-theory", "attractors", "coverage", "equations", "feynman"}
-LONG |= {"formula-stages", "formulas", "imaging", "mlp-comparison", "noise", "special-functions", "srbench", "tables"}
-LONG |= {"toy-functions", "unseen"}
-NAMES = [name for name in experiments() if name not in LONG or "EDGEWISE_EXPERIMENTS" in os.environ]
+LONG |= {"formula-stages", "formulas", "imaging", "knot-relations", "mlp-comparison", "motion", "noise"}
+LONG |= {"special-functions", "srbench", "tables", "toy-functions", "unknown-fields", "unseen"}
+NAMES = [pytest.param(name, marks=pytest.mark.nightly if name in LONG else ()) for name in experiments()]
 
 
 @pytest.mark.slow

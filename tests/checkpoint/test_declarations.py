@@ -217,7 +217,14 @@ def faces(obj, frame):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("kind", ["regressor", "classifier", "survival"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("regressor", marks=pytest.mark.nightly),
+        pytest.param("classifier", marks=pytest.mark.nightly),
+        "survival",
+    ],
+)
 def test_fields_of_estimators(kind, tmp_path):
     model, frame = estimator(kind)
     save(model, tmp_path / "m")

@@ -28,7 +28,7 @@ def set_pace(monkeypatch, pace):
         monkeypatch.setattr(time, name, lambda true=true: pace * true())
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_equal_calls_give_equal_fronts_whatever_the_clocks_and_the_load(monkeypatch):
     monkeypatch.setattr(finder, "USUAL_SECONDS", 0.3)
     x, y = noisy_law()

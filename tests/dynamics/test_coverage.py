@@ -18,7 +18,7 @@ SYSTEMS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_bands_hold_the_truth_from_an_exact_start_from_a_sample_and_after_the_last_one():
     held = {"exact": [], "sample": [], "last": []}
     widths = {"exact": [], "sample": [], "last": []}  # half of a band's width, in root mean square errors of its middle

@@ -22,6 +22,7 @@ LAWS = {
         [1, 1, 1],
     ),
 }
+LONG = pytest.mark.nightly
 TRUTH = {
     "logistic": ["x' = 0.9 x - 0.225 x^2"],
     "Lotka and Volterra": ["x1' = 1.1 x1 - 0.4 x1 x2", "x2' = -0.4 x2 + 0.1 x1 x2"],
@@ -49,7 +50,7 @@ def test_the_logistic_law_is_found_from_exact_samples():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=LONG if name in ("Lorenz", "SIR") else ()) for name in LAWS])
 def test_known_laws_are_found_from_exact_samples(name):
     motion = find_dynamics(T, sampled(name))
     assert motion.choice.lines(4) == TRUTH[name]
@@ -57,7 +58,9 @@ def test_known_laws_are_found_from_exact_samples(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in LAWS if name != "Lorenz"])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=LONG if name != "logistic" else ()) for name in LAWS if name != "Lorenz"]
+)
 def test_known_laws_are_found_with_noise_of_5_percent(name):
     exact = find_dynamics(T, sampled(name)).choice
     motion = find_dynamics(T, sampled(name, noise=0.05))

@@ -15,7 +15,7 @@ def motor(t, x):
     return [x[1], -np.tanh(3 * x[0]) - 0.2 * x[1] * np.sqrt(np.abs(x[1]))]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_motion_without_a_short_law_has_a_network():
     first, other = (solve_ivp(motor, (0, 12), s, t_eval=T, rtol=1e-9).y.T for s in ([2, 0], [1.5, 0.5]))
     network = find_dynamics(T, first, time_limit=4).network()

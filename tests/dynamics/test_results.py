@@ -148,7 +148,7 @@ def test_ctrl_c_keeps_the_best_so_far():
         find_dynamics(T, x, progress=stop, on_interrupt="raise")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_standard_errors_are_the_spread_over_draws_of_the_noise():
     truth = 4 / (1 + 12 * np.exp(-0.9 * T))
     deviations = []

@@ -129,7 +129,7 @@ def test_programs_take_the_exposure_after_the_inputs(tmp_path):
     assert np.allclose(x, inputs[1], rtol=1e-15) and answer.value == pytest.approx(expected[1], rel=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_programs_of_torch_and_onnx_take_the_exposure_after_the_inputs(tmp_path):
     X, y = table(60)
     model = KANRegressor(loss="poisson", exposure="years", effort="low").fit(X, y)

@@ -43,7 +43,7 @@ def assert_equal_to_rounding(path, model, x):
     ("width", "grid_size", "degree", "base", "dtype"),
     [
         ([2, 3], 5, 0, "silu", torch.float64),
-        ([2, 3, 1], 60, 3, "identity", torch.float64),
+        pytest.param([2, 3, 1], 60, 3, "identity", torch.float64, marks=pytest.mark.nightly),
         ([2, 3], 5, 5, "zero", torch.float32),
     ],
 )
@@ -74,7 +74,7 @@ def test_a_missing_package_is_answered_with_the_pip_line(tmp_path, monkeypatch, 
         to_onnx(MLP([1, 1]), tmp_path / "m")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_products_and_elementary_functions(tmp_path):
     names = [["x^2", "sin", "log", ""], ["", "1/x", "", "tanh"]]
     model = KAN([2, 3, 1], products=[(2,), ()], functions=[names, None], seed=1, dtype=torch.float64)

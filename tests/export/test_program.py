@@ -13,7 +13,9 @@ from edgewise.export.steps import InUnits
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["degree 0", "degree 5", "mixed", "formula", "silu"])
+@pytest.mark.parametrize(
+    "name", ["degree 0", pytest.param("degree 5", marks=pytest.mark.nightly), "mixed", "formula", "silu"]
+)
 def test_the_program_is_the_network(tmp_path, name):
     model, x, expected = case(name)
     to_program(model, tmp_path / "m.pt2")
@@ -24,7 +26,7 @@ def test_the_program_is_the_network(tmp_path, name):
     assert model.training
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_in_the_units_of_a_table_without_edgewise(tmp_path):
     model, x, _ = case("degree 5")
     own = units(2, 2)

@@ -45,7 +45,7 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(not cpu.variants(), reason="the CPU kernel is not built")
 @pytest.mark.skipif(sys.platform != "linux" or shutil.which("cc") is None, reason="the counter needs cc and glibc")
 def test_at_most_three_times_the_memory_of_a_dense_layer(tmp_path):

@@ -209,7 +209,9 @@ def test_on_lines(domain):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("domain", [Ball(), Cylinder(0.7, -1, 1)], ids=["ball", "cylinder"])
+@pytest.mark.parametrize(
+    "domain", [Ball(), pytest.param(Cylinder(0.7, -1, 1), marks=pytest.mark.nightly)], ids=["ball", "cylinder"]
+)
 def test_harmonic_functions_on_solids(domain):
     def harmonic(x, y, z):
         return torch.exp(x) * torch.cos(y) + z * x

@@ -64,7 +64,7 @@ def table(folder):
         pq.write_table(part, folder / f"part-{number}.parquet", row_group_size=1500)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_processes_fit_the_model_of_one(tmp_path):
     good, bad = tmp_path / "good", tmp_path / "bad"
     for folder in (good, bad):

@@ -55,7 +55,7 @@ print("\\n".join(f"{event}: {what}" for event, what in seen))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_nothing_is_sent_started_or_written_elsewhere(tmp_path):
     folder = tmp_path / "results"
     folder.mkdir()

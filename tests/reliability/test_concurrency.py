@@ -31,7 +31,7 @@ def _predicted(pair):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.nightly)])
 def test_other_processes_predict_the_same_bits(fitted, method):
     if method not in multiprocessing.get_all_start_methods() or os.name != "posix":
         pytest.skip(f"no {method} here")

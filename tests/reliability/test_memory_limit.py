@@ -26,7 +26,7 @@ print(len({library}.ones(10**8)))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize("library", ["numpy", pytest.param("torch", marks=pytest.mark.nightly)])
 def test_what_needs_more_is_refused_and_the_limit_ends_with_its_block(library):
     # In a process of its own: the C library may serve even this request from memory that earlier tests have freed.
     done = subprocess.run([sys.executable, "-c", ALLOCATE.format(library=library)], capture_output=True, text=True)
@@ -71,7 +71,7 @@ print(model.search_.stopped, round(growth() - before), "|", *model.search_.sente
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_search_ends_with_the_best_model_so_far():
     # In a process of its own, as above.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -5,7 +5,6 @@ The arguments are those of the signatures; `CALLS` has one valid call of each fu
 
 import inspect
 import math
-import os
 import random
 import warnings
 from fractions import Fraction
@@ -20,8 +19,6 @@ import edgewise
 from edgewise import compare, export, formulas, interpret, nn, pde, plot, tables, train
 from edgewise.errors import EdgewiseError
 
-FEW = 3
-TRIES = 20 if "EDGEWISE_ODD_ARGUMENTS" in os.environ else FEW  # of each argument
 DRAW = np.random.default_rng(0)
 X = DRAW.uniform(-1, 1, (30, 2))
 Y = X[:, 0] + X[:, 1] ** 2
@@ -268,22 +265,24 @@ def files(tmp_path, monkeypatch):
     Path("table.csv").write_text("a,b\n1,2\n3,4\n")
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("files")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", CALLS)
-def test_odd_arguments_give_a_result_or_a_sentence(name):
-    if name in AT_NIGHT and TRIES == FEW:
+@pytest.mark.parametrize(
+    "tries", [pytest.param(2, marks=pytest.mark.slow), pytest.param(20, marks=pytest.mark.nightly)]
+)
+def test_odd_arguments_give_a_result_or_a_sentence(name, tries):
+    if name in AT_NIGHT and tries < 20:
         pytest.skip("runs at night")
     function, valid, *_ = CALLS[name]
     function(**valid)
-    assert list(faults_of(*CALLS[name])) == []
+    assert list(faults_of(tries, *CALLS[name])) == []
 
 
-def faults_of(function, valid, signed=None):
+def faults_of(tries, function, valid, signed=None):
     """Errors of a function that are no sentences, as texts; `signed` has its signature."""
     for argument in parameters(signed or function):
-        for value in odd_values(argument):
+        for value in odd_values(argument, tries):
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
@@ -294,6 +293,6 @@ def faults_of(function, valid, signed=None):
                     yield f"{argument} = {shown:.60}: {type(error).__name__}: {str(error).splitlines()[:1]}"
 
 
-def odd_values(argument):
+def odd_values(argument, tries):
     """The odd values that an argument gets, the same in each process; other arguments get others."""
-    return random.Random(argument).sample(ODD, TRIES)
+    return random.Random(argument).sample(ODD, tries)

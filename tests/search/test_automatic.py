@@ -57,7 +57,9 @@ def test_two_classes_have_the_logits_of_their_log_odds():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("settings", "when"), [({}, 0.5), ({}, 0.9), (FIXED, 0.9)])
+@pytest.mark.parametrize(
+    ("settings", "when"), [({}, 0.5), ({}, 0.9), pytest.param(FIXED, 0.9, marks=pytest.mark.nightly)]
+)
 def test_ctrl_c_raises_or_keeps_the_best_model(settings, when):
     count = []
     auto_fit(samples(), SearchSettings(**settings), count.append)

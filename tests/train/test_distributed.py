@@ -148,7 +148,7 @@ def facts_of(report):
     return torch.tensor([*facts, report.history[-1].metrics["largest"]])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_processes_agree_with_one(tmp_path):
     codes, said = run(3, fit_cases, tmp_path)
     assert codes == [0] * 3, said
@@ -185,7 +185,7 @@ def fit_with_a_loss(number, part, folder):
     torch.save(model.state_dict(), folder / str(number))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_worker_that_is_killed_ends_the_others_and_the_fit_goes_on_later(tmp_path):
     codes, said = run(2, fit_with_a_loss, tmp_path)
     assert codes == [3, -signal.SIGKILL]

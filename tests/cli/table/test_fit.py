@@ -48,7 +48,7 @@ def test_regression_with_all_comparisons(edgewise, numbers, tmp_path):
     assert estimator.parameter_count_ == found["model"]["parameters"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_classes_one_of_them_with_one_row(edgewise, kinds, tmp_path):
     done = edgewise("fit", kinds, "--target", "kind", "--out", tmp_path / "out", *SMALL)
     assert done.code == 0, done

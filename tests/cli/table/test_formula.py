@@ -43,7 +43,9 @@ def test_straight_from_a_table(edgewise, pendulum, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ending", [".csv", ".json", ".tex", ".svg"])
+@pytest.mark.parametrize(
+    "ending", [".json", *(pytest.param(ending, marks=pytest.mark.nightly) for ending in (".csv", ".tex", ".svg"))]
+)
 def test_files(edgewise, models, tmp_path, ending):
     out = tmp_path / f"all{ending}"
     run(edgewise, models / "numbers", "--data", models / "numbers.csv", "--time-limit", "1", "-o", out, "-n", "2")
@@ -63,7 +65,7 @@ def test_files(edgewise, models, tmp_path, ending):
         assert "<svg" in text
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_model_with_and_without_the_target(edgewise, models, tmp_path):
     data = tmp_path / "only_inputs.csv"
     lines = (models / "numbers.csv").read_text().splitlines()

@@ -99,7 +99,7 @@ def test_a_target_that_does_not_fit_the_network(refused, models, tmp_path):
     assert "target" in refused("predict", tmp_path / "m", models / "numbers.csv")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_pipe_that_closes_early(models):
     code = "from edgewise.cli import main; main()"
     command = [sys.executable, "-c", code, "predict", str(models / "numbers"), str(models / "numbers.csv"), "--quiet"]

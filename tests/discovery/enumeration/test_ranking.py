@@ -27,7 +27,7 @@ def errors(problem, nodes):
 FEW = ("+", "-", "*", "/", "exp", "sin")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_inner_constants_are_found_exactly():
     problem = noisy_problem("exp(-0.7*x)*sin(4.1*x)", operators=FEW)
     budget = Budget(seconds=60)

@@ -72,7 +72,7 @@ def test_the_argument_of_a_function_that_levels_off_is_tried_as_a_boundary():
     assert not any("abs" in str(entry.formula) for entry in front)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_circle_that_separates_the_classes_is_found_with_its_radius():
     x, s = disc()
     front = find_formula(x, s < 0, names=["x", "y"], time_limit=3)

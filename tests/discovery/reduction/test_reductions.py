@@ -39,10 +39,14 @@ LAWS = [
     (lambda a, b, c: np.sin(a**2 + b**2) / (1 + c**2) + c * a**2 + c * b**2, 3, "y depends on a**2 + b**2 and c"),
     (lambda a, b, c: np.exp(-a * (1 + b)) + c, 3, "y/(exp(-a*(b + 1)) + c) is constant"),
 ]
+QUICK = (1, 3, 4)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("law", "inputs", "sentence"), LAWS)
+@pytest.mark.parametrize(
+    ("law", "inputs", "sentence"),
+    [pytest.param(*law, marks=() if number in QUICK else pytest.mark.nightly) for number, law in enumerate(LAWS)],
+)
 def test_a_symmetry_removes_its_inputs(law, inputs, sentence):
     problem = problem_of(law, inputs)
     reduction = next(reductions(problem, Budget()))

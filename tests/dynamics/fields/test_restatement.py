@@ -28,7 +28,7 @@ def test_a_ring_is_recognised():
     assert found.solve().relative_errors["u"] < 1e-3
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_waves_of_second_order_start_with_a_rate():
     t, x = np.meshgrid(np.linspace(0, 2, 80), np.linspace(0, 4, 100), indexing="ij")
     u = np.exp(-2 * (x - 1.3 * t - 1.5) ** 2) + 0.6 * np.exp(-3 * (x + 1.3 * t - 2.5) ** 2)

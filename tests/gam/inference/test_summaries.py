@@ -100,7 +100,11 @@ def test_a_line_alone_is_the_t_test_of_least_squares():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", [None, Poisson(), Bernoulli()], ids=["squared", "poisson", "bernoulli"])
+@pytest.mark.parametrize(
+    "family",
+    [None, pytest.param(Poisson(), marks=pytest.mark.nightly), pytest.param(Bernoulli(), marks=pytest.mark.nightly)],
+    ids=["squared", "poisson", "bernoulli"],
+)
 def test_p_values_are_uniform_without_an_effect_and_bands_hold_the_curves(family):
     p_values, held = [], []
     for seed in range(100):

@@ -19,7 +19,7 @@ def noise(rows, size):
     return size * torch.randn(rows, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_three_of_a_hundred():
     x = inputs()
     y = 3 * x[:, 10] * x[:, 50] * x[:, 90] + noise(len(x), 0.1)

@@ -101,7 +101,7 @@ def test_every_piece_is_sampled_by_its_measure():
     assert squares.bincount().tolist() == pytest.approx([200] * 9, abs=12)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_poisson_on_tetrahedra():
     def exact(x, y, z):
         return torch.exp(x) * torch.cos(y) + z**3

@@ -43,7 +43,7 @@ WALLS = Dirichlet(0.0, on=["x=0", "x=1"])
 SQUARE = Box(x=(0, 1), y=(0, 1))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_beyond_a_fold_no_solution_is_claimed():
     """The fold of Bratu's equation on the disk is at 2."""
     solution = solve(PDE(lambda u: laplacian(u) + 4 * torch.exp(u), Disk(), [Dirichlet(0.0)]))

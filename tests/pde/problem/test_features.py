@@ -149,7 +149,7 @@ def test_breakpoints_resolve_a_feature():
     assert missed_features(load(1e-4).form, [even]) == missed_features(load(1e-4).form, None) == list(features)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_load_on_a_spot_of_a_plane_is_a_force_at_a_point():
     """It was u = 0, with an estimate at rounding. Sines of x and Green's function of y give the force."""
     solution = solve(PDE(lambda u, x, y: laplacian(u) + disk(x, y), SQUARE, [Dirichlet(0.0)]))

@@ -47,7 +47,7 @@ def with_cubic_flux(eps):
     return PDE(lambda u: (3 * u.x**2 + eps) * u.xx + 1, Interval(0, 1), [Dirichlet(0.0)])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_path_of_problems_ends_at_a_layer_that_no_first_grid_resolves():
     """On the first grid the start lost its layer: Newton's method failed, and least squares rested 7e-3 off."""
     solution = solve(with_cubic_flux(0.1))

@@ -30,10 +30,10 @@ print(edgewise.pde.solve(problem, tolerance=1e-4).tier)
 @pytest.mark.parametrize(
     ("folder", "tier"),
     [
-        ("tensor_train", "tensor train"),
-        ("unknown_fields", "penalised least squares"),
+        pytest.param("tensor_train", "tensor train", marks=pytest.mark.nightly),
+        pytest.param("unknown_fields", "penalised least squares", marks=pytest.mark.nightly),
         ("least_squares", "least squares"),
-        ("galerkin.cut_stationary", "cut cells"),
+        pytest.param("galerkin.cut_stationary", "cut cells", marks=pytest.mark.nightly),
     ],
 )
 def test_without_a_tier_all_else_is_imported_and_solves(folder, tier):

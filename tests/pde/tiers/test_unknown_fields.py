@@ -67,7 +67,9 @@ def test_a_straight_field_has_the_error_of_a_straight_line():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("noise", "seed", "is_doubted"), [(0.6, 0, False), (1.2, 1, True)])
+@pytest.mark.parametrize(
+    ("noise", "seed", "is_doubted"), [pytest.param(0.6, 0, False, marks=pytest.mark.nightly), (1.2, 1, True)]
+)
 def test_error_bars_of_a_nonlinear_problem_follow_the_likelihood(noise, seed, is_doubted):
     """u = a^3 x (1 - x): least squares for the amplitude, a normal number, gives the likelihood of a exactly."""
     x = np.linspace(0, 1, 62)[1:-1]
@@ -131,7 +133,7 @@ def test_a_conductivity_is_found_with_its_error():
     assert solution.error_estimate == pytest.approx(bars / size, rel=0.3)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_error_bars_cover():
     """95 % of the domain in the mean over sets of measured values; the standard error of the mean is about 3 %."""
     shares = []

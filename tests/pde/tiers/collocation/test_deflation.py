@@ -41,7 +41,7 @@ def test_both_solutions_of_bratus_equation():
     assert other_solutions([lower, upper]) == []
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_solutions_that_differ_in_sign_beside_zero():
     problem = PDE(lambda u: u.xx + 20 * (u - u**3), Interval(0, 1), [Dirichlet(0.0)])
     zero = solve(problem)

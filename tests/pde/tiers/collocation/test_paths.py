@@ -58,7 +58,9 @@ def test_the_least_share_of_the_residual_is_that_of_a_quadrature():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("problem", "rate"), [(gas, 3.513831), (plate, 1.40005)])
+@pytest.mark.parametrize(
+    ("problem", "rate"), [(gas, 3.513831), pytest.param(plate, 1.40005, marks=pytest.mark.nightly)]
+)
 def test_just_beyond_a_fold_no_solution_is_claimed(problem, rate):
     """Folds are at 3.513830719 and, of the plate, at 1.4000164."""
     solution = solve(problem(rate))
@@ -75,7 +77,7 @@ def test_a_path_leads_to_the_solution_that_newtons_method_finds():
     np.testing.assert_allclose(found.coef, solved[0], atol=1e-10)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_just_before_a_fold_on_a_square_the_solution_is_found():
     """The fold is at 6.8081."""
     solution = solve(gas(6.808, SQUARE))

@@ -51,7 +51,10 @@ def acoustics(g, speed=1.0, density=1.0):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("g", "speed", "density", "most"), [(smooth, 1.0, 1.0, 1e-4), (switched, 2.0, 0.25, 0.1)])
+@pytest.mark.parametrize(
+    ("g", "speed", "density", "most"),
+    [pytest.param(smooth, 1.0, 1.0, 1e-4, marks=pytest.mark.nightly), (switched, 2.0, 0.25, 0.1)],
+)
 def test_waves_from_rest_that_a_wall_drives(g, speed, density, most):
     problem, true = acoustics(g, speed, density)
     solution = solve(problem, budget=0.01)

@@ -138,7 +138,7 @@ def vortices() -> PDE:
     return PDE(flow, box * Time(0, 0.01), [Dirichlet(speeds, on=box.boundary_names), start], solution=exact)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_flow_in_time_between_walls():
     solution = solve(vortices(), tolerance=1e-6)
     assert solution.stopped == "converged"

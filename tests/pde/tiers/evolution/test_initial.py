@@ -83,7 +83,7 @@ def test_a_step_of_heat_is_that_of_the_error_function():
     assert error < min(1e-4, 3 * solution.error_estimate)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_step_that_a_flow_carries():
     nu = 0.5
 

@@ -49,7 +49,7 @@ def places(end, count=997):
     return np.column_stack([x, np.full(count, end)])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_front_of_burgers_equation_is_passed():
     solution = solve(burgers(end=0.3), budget=0.02)
     points = places(0.3)

@@ -48,7 +48,7 @@ def heat():
     return drum(lambda u: u.t - 0.1 * laplacian(u), lambda k, t: torch.exp(-0.1 * k**2 * t), 1)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_heat_on_a_disk_is_the_series_of_bessel():
     integration = CUT_CELLS.stepper(cut_cell_problem(heat().form), 1e-7, lambda share, count, work: True).run()
     assert integration.is_complete and errors_of(integration.network, heat()).relative_l2 < 1e-8

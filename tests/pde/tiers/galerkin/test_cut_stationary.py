@@ -65,8 +65,10 @@ WALLS = [name for name in HOLE.boundary_names if name != "sphere"]
 @pytest.mark.parametrize(
     ("problem", "exact", "grids"),
     [
-        (poisson(SHELL, [Dirichlet(wave)]), wave, 2),
-        (poisson(HOLE, [Dirichlet(wave, on=WALLS), Condition(flux, on="sphere")]), wave, 2),
+        pytest.param(poisson(SHELL, [Dirichlet(wave)]), wave, 2, marks=pytest.mark.nightly),
+        pytest.param(
+            poisson(HOLE, [Dirichlet(wave, on=WALLS), Condition(flux, on="sphere")]), wave, 2, marks=pytest.mark.nightly
+        ),
         (
             PDE(layers, CUBE - Ball(0.4, (0.2, 0.1, 0.1)), [Dirichlet(kink), Interface(on="z=0.2")]),
             kink,
