@@ -58,6 +58,7 @@ def check_statement(domain: object, conditions: object, coefficients: object) ->
             "conditions must be a sequence of Dirichlet, Neumann ..., as [Dirichlet(0.0)], "
             f"got {type(conditions).__name__}"
         )
+    # Names of pieces, by which conditions find them, and of coefficients, which are arguments of functions.
     names = [piece.name for piece in domain.pieces]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -71,6 +72,7 @@ def check_statement(domain: object, conditions: object, coefficients: object) ->
 
 def check_together(form: StrongForm, most_smoothed: int = 3) -> None:
     """Raise an InputError if the problem joins kinds of conditions and terms that do not go together."""
+    # Interfaces cut the domain, so that no field is known along a line through it.
     if form.has_integrals and form.parts is not None:
         raise InputError("conditions must have no integrals where there are interfaces")
     if form.smoothed_fields and form.parts is not None:
@@ -94,6 +96,7 @@ def check_no_contradiction(conditions: Sequence, domain: Domain, fields: tuple[s
             continue
         for name, value in by_field(condition.value, fields).items():
             for piece in domain.named(condition.pieces(domain)):
+                # The first value on a piece stands; another one is compared with it at points of the piece.
                 before = given.setdefault((piece.name, name), value)
                 if before is value:
                     continue
@@ -172,6 +175,7 @@ def _values_on_faces(form: StrongForm, axis: int, order: int, pieces: Sequence[s
     whole = _order_of_determinant(form, axis)
     if whole is None or not 0 < whole < order or whole % 2:
         return
+    # Conditions on values alone, on each face, beside half the order of the determinant.
     for piece in pieces:
         values = [
             term
@@ -203,6 +207,7 @@ def _order_of_determinant(form: StrongForm, axis: int) -> int | None:
         sizes.append(float(torch.linalg.det(symbol).abs()))
     if not (all(map(math.isfinite, sizes)) and min(sizes) > 0):
         return None
+    # The exponent of the growth between the two numbers.
     return round(math.log(sizes[1] / sizes[0]) / math.log(numbers[1] / numbers[0]))
 
 
@@ -287,6 +292,7 @@ def check_direction(form: StrongForm) -> None:
         return
     direction = 1.0 if given[0] else -1.0
     order = max(form.equation_term.requirements.order(name, [time]) for name in form.fields)
+    # Short waves along each coordinate, for fields of size one and then of all sizes.
     sizes = (1.0,) if form.is_linear else CHECKS.field_sizes
     for axis, name in enumerate(form.domain.coordinates):
         if axis == time or not _growing_waves(form, time, axis, direction, (1.0,)):
@@ -367,6 +373,7 @@ def _rates(
         damping = -torch.linalg.solve(moving[-1], moving[0])
         unit = torch.eye(fields, dtype=system.dtype).expand_as(system) * abs(number)
         system = torch.cat([torch.cat([0 * unit, unit], 2), torch.cat([system / abs(number), damping], 2)], 1)
+    # Rates are the eigenvalues; their eigenvectors show the fields that grow.
     if not bool(system.isfinite().all()):
         return None
     rates, vectors = torch.linalg.eig(system)
@@ -432,12 +439,14 @@ def flow_through(form: StrongForm, face: tuple[int, int]) -> int:
     domain = form.domain
     x = domain.interior(CHECKS.face_probes, "sobol", 0)
     x[:, axis] = domain.bounds[axis, end]
+    # Characteristic speed along the coordinate, from the linearised equation at points of the face.
     jacobian = linearise(form, form.equation_term, x, None, smooth_jet(form, form.equation_term, x))[1]
     along, rate = (
         jacobian.get((0, 0, tuple(int(k == number) for k in range(domain.dimension)))) for number in (axis, form.time)
     )
     if along is None or rate is None:
         return 0
+    # The flow runs in or out where the sign is the same at all points.
     signs = (along / rate).sign() * (2 * end - 1)
     if bool((signs != signs[0]).any()):
         return 0

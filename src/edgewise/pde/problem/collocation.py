@@ -105,6 +105,7 @@ class Sampling:
 
     def on_boundary(self, domain: Domain, terms: Sequence[ResidualTerm]) -> list[Data]:
         """Points on the pieces of each of these conditions, in numbers that follow the measures of the pieces."""
+        # Points in proportion to the measure of the pieces of each condition.
         surfaces = [term.surface or domain for term in terms]
         measures = [
             sum(piece.measure for piece in surface.named(term.pieces))
@@ -112,6 +113,7 @@ class Sampling:
         ]
         total = self.boundary_points or max(self.points // SAMPLING.boundary_share, SAMPLING.least_boundary_points)
         data = []
+        # Points with normals: of the mesh with its weights, or quasi-random ones.
         for number, (term, surface, measure) in enumerate(zip(terms, surfaces, measures, strict=True), 1):
             seed = self.seed + SAMPLING.seed_step * number
             if self.mesh is not None:
@@ -162,6 +164,7 @@ class Collocation(BlockProblem):
             raise InputError(f"unknowns must have a value for each of {wanted}, got {', '.join(unknowns) or 'none'}")
         self.form = form
         self.sampling = sampling or Sampling()
+        # Unknown coefficients begin at the values of the statement.
         if unknowns is None:
             unknowns = {
                 name: nn.Parameter(torch.tensor(value, dtype=torch.float64))

@@ -380,6 +380,7 @@ class Observations:
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
+        # Points and values as tensors, copied from what came.
         for name in ("x", "values"):
             given = getattr(self, name)
             if not isinstance(given, Tensor):
@@ -387,6 +388,7 @@ class Observations:
                     object.__setattr__(self, name, torch.from_numpy(np.array(given, dtype=np.float64)))
                 except (TypeError, ValueError) as error:
                     raise InputError(f"{name} of observations must be numbers, got {given!r:.60}") from error
+        # Shapes, and real finite numbers.
         if self.x.ndim != 2:
             raise InputError(f"x of observations must have shape (N, n), got {tuple(self.x.shape)}")
         if tuple(self.values.shape) != (len(self.x),) or len(self.x) == 0:

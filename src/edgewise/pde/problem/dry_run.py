@@ -143,6 +143,7 @@ class DryRun:
 
         # Leaves: the wave of each derivative that the residuals ask for, and its values at the places of integrals.
         def values_elsewhere(key: IntegralKey, places: Tensor) -> Tensor:
+            # Places must follow from the coordinates alone, and lie in the domain.
             is_delay = key[2] < 0
             if places.requires_grad:
                 what = "a delay" if is_delay else "the limits of an integral"
@@ -154,6 +155,7 @@ class DryRun:
                     f"the limits of an integral of {key[0]} must lie in the domain, got points outside it along "
                     f"{', '.join(domain.coordinates[axis] for axis in axes_of(key))}"
                 )
+            # The wave there, a leaf of the Jacobian.
             values = _wave(domain, points, self.fields.index(key[0]), trial)
             values.requires_grad_()
             if is_delay:

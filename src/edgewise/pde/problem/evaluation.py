@@ -135,6 +135,7 @@ def value_at(value: Value, coordinates: Sequence[str], x: Tensor, name: str) -> 
 def residual_columns(result: Any, count: int, name: str) -> list[Tensor]:
     """The result of an equation, one residual (b,), several of them or (b, r), as a list of tensors (b,)."""
     residuals: list[Tensor] = []
+    # Fields count by their values, and matrices by their columns.
     for part in result if isinstance(result, tuple | list) else [result]:
         match part:
             case Field():

@@ -125,6 +125,7 @@ def resolving(points: np.ndarray, features: Sequence[NarrowFeature], axis: int) 
     for feature in features:
         if feature.axis != axis or feature.extent:
             continue
+        # Intervals of a fraction of the width inside, and a geometric progression of them away from it.
         shortest = feature.width / FEATURES.intervals
         steps = shortest * 2.0 ** np.arange(64)
         steps = steps[steps < np.diff(points).max()]
@@ -132,6 +133,7 @@ def resolving(points: np.ndarray, features: Sequence[NarrowFeature], axis: int) 
         inner = np.linspace(-0.5, 0.5, FEATURES.intervals + 1) * feature.width
         around = feature.place + np.concatenate([-away[::-1], inner, away])
         around = around[(around > points[0]) & (around < points[-1])]
+        # They replace the breakpoints that lie within their reach.
         beyond = np.abs(points - feature.place) > away[-1] + steps[-1] / 2
         beyond[[0, -1]] = True
         points = np.unique(np.concatenate([points[beyond], around]))
@@ -316,6 +318,7 @@ def _zoomed(
     """Axes, middles and widths of a spot in a box (low, high) of each axis: smaller and smaller boxes around it."""
     bounds = form.domain.bounds[list(axes)].numpy()
     for _ in range(FEATURES.zooms):
+        # Values on a finer grid of the box.
         lines = [
             np.linspace(max(low, first), min(high, last), FEATURES.zoom_points[len(axes)])
             for (low, high), (first, last) in zip(box, bounds, strict=True)
@@ -324,12 +327,14 @@ def _zoomed(
         x = middle.repeat(len(lines[0]) ** len(axes), 1)
         x[:, list(axes)] = torch.cartesian_prod(*grid).reshape(len(x), -1)
         values = _values(form, term, face, x).reshape(*(len(each) for each in lines), -1)
+        # Deviation from the interpolation between the corners: the feature is where it is large.
         deviations = np.abs(values - _between_corners(values))
         relative = deviations / np.maximum(np.abs(values).max(tuple(range(len(axes)))), ABOVE_ZERO)
         of_largest = deviations[..., np.unravel_index(relative.argmax(), relative.shape)[-1]]
         inside = np.argwhere(of_largest > FEATURES.in_feature * max(float(of_largest.max()), ABOVE_ZERO))
         if not len(inside):
             break
+        # The box shrinks to these points, until it shrinks no more.
         ends = [(line[at.min()], line[at.max()]) for line, at in zip(lines, inside.T, strict=True)]
         steps = [line[1] - line[0] for line in lines]
         before = [high - low for low, high in box]

@@ -484,6 +484,7 @@ def _combination(index: Index, taken: list[Index]) -> list[tuple[Index, float]]:
     """
     order = sum(index)
     support = [i for i, count in enumerate(index) if count]
+    # A derivative along one coordinate is a directional one.
     if len(support) == 1:
         return [(tuple(int(i == support[0]) for i in range(len(index))), 1.0)]
     # Candidates: directions that are taken, then small integer ones.

@@ -106,6 +106,7 @@ class Interface:
                 value = finite_number(float(number), "on")
             except ValueError as error:
                 raise InputError(f'on of an Interface must be like "{name}=0.5", got {on!r}') from error
+            # A plane of one coordinate, as the end of a box.
             low, high = domain.ends[name]
             if not low < value < high:
                 raise InputError(
@@ -233,6 +234,7 @@ class InterfaceResiduals:
         return self.requirements.order(name, [k for k, each in enumerate(coordinates) if is_space(each)])
 
     def __call__(self, context: EvaluationContext) -> list[Tensor]:
+        # An equation of second order in space has jumps of values and fluxes, one of first order of values alone.
         space = {name: self.order(name, context.coordinates) for name in self.fields}
         if max(space.values()) > 2:
             raise InputError(
@@ -243,6 +245,7 @@ class InterfaceResiduals:
         if given is None:
             highest = max(space.values())
             given = {name: 0.0 for name in self.fields if space[name] == highest}
+        # Jumps of values.
         residuals = [
             context.fields[name + OTHER_SIDE] - context.fields[name] - context.value(value, "value")
             for name, value in by_field(given, self.fields).items()
@@ -401,6 +404,7 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
         raise InputError("diffusion must be of a field of an equation, got one without points")
     # The coefficient and its gradient, by points and by the value of the field.
     names = tuple(inspect.signature(coefficient).parameters)
+    # Arguments that the coefficient takes.
     if u.asked is not None:
         u.asked.update(names)
     with torch.enable_grad():
@@ -414,6 +418,7 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
                 leaf = value.detach().requires_grad_()
             table["value"] = leaf
             leaves.append(leaf)
+        # Its values at the points, as leaves of their own gradient.
         unknown = [name for name in names if name not in table]
         if unknown:
             raise InputError(f"coefficient may take {', '.join(table)}, value, got an argument named {unknown[0]!r}")

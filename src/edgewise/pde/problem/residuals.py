@@ -47,6 +47,7 @@ class BlockResiduals:
         """Residuals (b, r) from the jet (C + q, b, fields), with values at the q points of integrals at its end."""
         names = self.hard.fields
         check_outputs(jet, names, self.parts)
+        # Outputs of the part in which a point lies, or of both sides of an interface.
         if self.parts is not None:
             jet = self.parts.select(jet, part.auxiliary["sides"].long(), len(names))
             if self.is_interface:
@@ -60,11 +61,13 @@ class BlockResiduals:
         calls = IntegralCalls(ValueReader(values, places, integrals, self.hard.fields, scales))
         elsewhere = [calls.of(name) for name in names]
         fields = dict(zip(names, self.plan.fields(own, self.coordinates, elsewhere), strict=True))
+        # The user's function at the points, by the rule of integrals that the form has.
         normal, measured = (part.auxiliary.get(name) for name in (NORMAL, "measured"))
         context = EvaluationContext(self.coordinates, part.x, fields, unknowns or {}, normal, measured)
         with errors_named(self.name), integrals_by(self.requirements.rule):
             residuals = torch.stack(self.function(context), 1)
         calls.check(integrals)
+        # Residuals in units of the field.
         if self.part_sizes is not None:
             return residuals / self.part_sizes.to(part.x.dtype)[part.auxiliary["sides"][:, 0].long()]
         return residuals / self.requirements.sizes.to(part.x.dtype)
@@ -115,6 +118,7 @@ def check_outputs(prediction: Tensor, fields: Sequence[str], parts: Parts | None
 
 def block_of(name: str, form: StrongForm, term: ResidualTerm, data: Data) -> ResidualBlock:
     """The block of a term at points: with the stencil of its derivatives and the jets of hard conditions."""
+    # Directions of differentiation that the residuals need, and the function of the jet.
     requirements = term.requirements
     parts = form.parts
     plan = stencil(set[tuple[int, ...]]().union(*requirements.derivatives.values()), form.domain.dimension)
@@ -130,12 +134,14 @@ def block_of(name: str, form: StrongForm, term: ResidualTerm, data: Data) -> Res
         term.is_interface,
         term.part_sizes,
     )
+    # Points beside interfaces, each with the number of its part.
     if parts is not None:
         x = data.x
         if term.role is BlockRole.EQUATION:
             x = parts.beside(x)
         sides = sides_of(parts, x, data.auxiliary.get(NORMAL), term.is_interface)
         data = replace(data, x=x, auxiliary={**data.auxiliary, "sides": sides.double()})
+    # What depends on the points alone is computed once: jets of hard conditions, and places of integrals.
     auxiliary = dict(data.auxiliary)
     hard_jets = form.hard.jets(data.x, plan.directions, plan.order)
     if hard_jets is not None:

@@ -99,6 +99,7 @@ class SingularFunctions:
         if self.is_hole:
             least = SINGULAR.inside_hole
         z = torch.where(size < least, torch.where(size > 0, z / size, 1.0) * least, z)
+        # Complex derivatives D and E by z and its conjugate.
         most = order * bool(len(along))
         if self.wave:
             table = self._bessel_table(z, most)
@@ -296,6 +297,7 @@ class CornerFunctions:
             wave = phase.sin() if is_sine else phase.cos()
             return factor * square ** (left / 2) * wave
 
+        # The radial factor is cut off smoothly at the radius.
         share = square / self.radius**2
         inner = 1 - square / self.radius**2
 

@@ -352,6 +352,7 @@ def _equation_term(run: DryRun, parts: Parts | None, weight: float) -> ResidualT
         requirements = run.requirements()
     if parts is not None and requirements.integrals:
         raise InputError("equation must have neither integrals nor delays where there are interfaces")
+    # Every field occurs, and residuals are finite, depend on the fields, and on one point at a time.
     for name in run.fields:
         if not requirements.derivatives[name] and name not in requirements.integrated_fields:
             raise InputError(f"equation must use every field that it takes, got {name} unused")
@@ -361,6 +362,7 @@ def _equation_term(run: DryRun, parts: Parts | None, weight: float) -> ResidualT
     with errors_named("the equation"):
         run.check_pointwise(requirements.trial)
     term = ResidualTerm(BlockRole.EQUATION, "equation", run.residuals, requirements, weight)
+    # Residuals have sizes of their own in each part between interfaces.
     if parts is None:
         return term
     return replace(term, part_sizes=_part_sizes(parts, run, requirements.sizes))
@@ -427,6 +429,7 @@ def _condition_term(
 
     A condition that names no piece holds on the boundary without the ends of periodic coordinates, where there is more.
     """
+    # Conditions answer by their residuals; users write some of their own.
     if isinstance(condition, type):
         raise InputError(f"conditions must be Dirichlet, Neumann ..., got the class {condition.__name__}")
     if not callable(getattr(condition, "residuals", None)):
@@ -440,6 +443,7 @@ def _condition_term(
     what = f"a condition on {', '.join(pieces)}"
     with errors_named(name):
         requirements = run.requirements()
+    # Residuals are finite, depend on the solution, and on one point at a time.
     _check_values(run, requirements, pieces, name, what)
     if not bool((requirements.sizes > 0).all()):
         raise InputError(f"{what} must depend on the solution")
@@ -468,6 +472,7 @@ def _interface_term(
     domain = surface.first
     pieces = tuple(piece.name for piece in surface.pieces)
     x, normal = surface.boundary(PROBES, "sobol", PROBE_SEEDS[1], pieces)
+    # Dry run at points of the surface, with fields on both sides of it.
     step = BESIDE * float(domain.size.max())
     residuals = InterfaceResiduals(interface, equation.residuals, equation.requirements, fields, step)
     run = DryRun(residuals, two_sided(fields), domain, coefficients, x, normal)

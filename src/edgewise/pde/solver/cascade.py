@@ -83,6 +83,7 @@ class FieldFits(Tier):
     def levels(self, task: Task, record: Record) -> Levels:
         from edgewise.pde.tiers.unknown_fields import inverse_fits
 
+        # Work and cuts of a fit are passed on while it runs.
         limits = task.limits
         spent = limits.work  # that of a fit is counted with it
 
@@ -94,6 +95,7 @@ class FieldFits(Tier):
         def begin(begun: Begun) -> None:
             record.begun = begun
 
+        # Penalised least squares from grid to grid.
         for fit in inverse_fits(task.problem, task.facts.form.smoothed_fields, watch, begin):
             limits.work = spent
             yield fit
@@ -352,6 +354,7 @@ class LeastSquares(GridTier):
         from edgewise.pde.tiers.least_squares import even_grid_levels
 
         if _has_even_grids(task.facts) and not task.plan.is_chosen:
+            # Even grids of high degree first, which end the tier where their estimate is small.
             is_far = yield from even_grid_levels(task.problem, task.start)
             if record.count:
                 record.return_to_least(has_stalled=False)
@@ -363,6 +366,7 @@ class LeastSquares(GridTier):
                     return Ending(StopReason.NO_PROGRESS)
         if task.plan.shape != TENSOR or task.facts.form.order >= MAX_DEGREE:
             return Ending(StopReason.NO_PROGRESS)
+        # Adaptive refinement by the residual.
         return (yield from GradedGrids(task.problem, task.plan, record, task.tolerance).levels())
 
     def settle(self, record: Record, *, has_stalled: bool) -> None:
@@ -388,7 +392,7 @@ class TensorTrain(GridTier):
         if facts.dimension <= MOST_TENSOR or facts.rough or facts.is_initial_value_problem:
             return False
         grid_problem = facts.many_coordinates
-        if facts.evolving is not None or isinstance(grid_problem, str):
+        if facts.evolving is not None or grid_problem is None:
             return False
         return not (grid_problem.constant or len(facts.form.fields) > 1 or grid_problem.form.has_integrals)
 
@@ -405,7 +409,7 @@ class TensorTrain(GridTier):
                 raise OutOfWork
 
         grid_problem = task.facts.many_coordinates
-        assert not isinstance(grid_problem, str)
+        assert grid_problem is not None
         begin = None
         if record.before is not None:
             begin = [count // 2 for count in grid_sizes(record.before.level.network)]

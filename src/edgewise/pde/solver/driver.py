@@ -123,6 +123,7 @@ def refine(levels: Generator[L, None, Ending], record: Measured[L], tolerance: f
     """Take levels until two agree, the limits end or the levels do."""
     try:
         while True:
+            # One level and its measurement; the generator runs on only where that is not enough.
             record.add(next(levels))
             verdict = record.verdict(tolerance)
             if verdict is not None:
@@ -132,6 +133,7 @@ def refine(levels: Generator[L, None, Ending], record: Measured[L], tolerance: f
         ending: Ending = end.value
     except (OutOfTime, KeyboardInterrupt) as error:
         ending = record.cut(StopReason.of(error))
+    # Levels that stop because a limit is over end by that limit.
     if ending.reason is StopReason.NO_PROGRESS and record.limits.over is not None:
         ending = Ending(record.limits.over)
     record.settle(ending)

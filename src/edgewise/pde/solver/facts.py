@@ -62,31 +62,33 @@ class Facts:
         return is_solid and (Feature.INTERFACES in self.form.features or domain.is_combined)
 
     @cached_property
-    def _recognised(self) -> GridProblem | str:
-        from edgewise.pde.spaces.grid_problem import recognised
+    def _recognised(self) -> tuple[GridProblem | None, str]:
+        from edgewise.pde.spaces.grid_problem import NoGrid, recognised
 
-        return recognised(self.form)
+        try:
+            return recognised(self.form), ""
+        except NoGrid as reason:
+            return None, str(reason)
 
     @property
     def grid_problem(self) -> GridProblem | None:
         """The problem on a tensor grid that has a coefficient for each row; None where `no_grid` has a reason."""
-        if isinstance(self._recognised, str):
-            return None
-        return self._recognised
+        return self._recognised[0]
 
     @property
     def no_grid(self) -> str:
         """Why products of splines of the coordinates do not hold the problem, as a clause; "" where they do."""
-        if isinstance(self._recognised, str):
-            return self._recognised
-        return ""
+        return self._recognised[1]
 
     @cached_property
-    def many_coordinates(self) -> GridProblem | str:
-        """The same for any number of coordinates, or the clause."""
-        from edgewise.pde.spaces.grid_problem import recognised
+    def many_coordinates(self) -> GridProblem | None:
+        """The problem on a tensor grid of any number of coordinates; None without one."""
+        from edgewise.pde.spaces.grid_problem import NoGrid, recognised
 
-        return recognised(self.form, math.inf)
+        try:
+            return recognised(self.form, math.inf)
+        except NoGrid:
+            return None
 
     @cached_property
     def is_initial_value_problem(self) -> bool:

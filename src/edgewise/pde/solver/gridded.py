@@ -144,6 +144,7 @@ def write_vtk(
     axes = [*lines.values(), *[np.zeros(1)] * (3 - len(lines))]
     where = "".join(f", {name} = {typed_text(value)}" for name, value in (at or {}).items())
     title = f"fields {', '.join(fields)} over {', '.join(lines)}{where}"[:200]
+    # Header, coordinates and fields of the legacy format, in big-endian doubles.
     parts = [f"# vtk DataFile Version 3.0\n{title}\nBINARY\nDATASET RECTILINEAR_GRID\n".encode()]
     parts.append(f"DIMENSIONS {' '.join(str(len(line)) for line in axes)}\n".encode())
     for letter, line in zip("XYZ", axes, strict=True):
@@ -166,6 +167,7 @@ def quadrature_of(domain: Domain, parts: Parts | None) -> tuple[Tensor, Tensor]:
         return whole
     if not domain.is_box or domain.dimension > 3:
         return domain.sampled_quadrature()
+    # Product Gauss rules on the boxes into which interfaces along coordinates cut the domain.
     ends = domain.bounds.tolist()
     cuts = [{low, high} for low, high in ends]
     for inner in parts.inner:
@@ -188,6 +190,7 @@ def crossings(gap: Callable[[Tensor], Tensor], domain: Domain, parts: Parts | No
     """
     if domain.dimension > len(SETTINGS.root_places):
         raise InputError(f"roots need a domain of at most three coordinates, got {', '.join(domain.coordinates)}")
+    # Sign changes between neighbours on an even grid, and roots at its points.
     lines = even_lines(domain, [SETTINGS.root_places[domain.dimension - 1] - 1] * domain.dimension)
     points = torch.stack(torch.meshgrid(*lines, indexing="ij"), -1)
     values = gap(points.flatten(0, -2)).reshape(points.shape[:-1])
@@ -207,6 +210,7 @@ def crossings(gap: Callable[[Tensor], Tensor], domain: Domain, parts: Parts | No
             is_beyond = ((gap(middle) > 0) == rises)[:, None]
             left = torch.where(is_beyond, left, middle)
             right = torch.where(is_beyond, middle, right)
+        # A jump across an interface is no root.
         if parts is not None:
             is_jump = (gap(right) - gap(left)).abs() > SETTINGS.root_jump * values[inside].abs().amax()
             stays = ~(is_jump & (parts.number(left) != parts.number(right)))
@@ -221,11 +225,13 @@ def lowest(function: Callable[[Tensor], Tensor], domain: Domain, sign: int = 1) 
 
     Points of the pattern that lie outside are moved onto the boundary, so that the search follows curved ones.
     """
+    # The best of quasi-random points inside and on the boundary.
     walls, _ = domain.boundary(SETTINGS.search_points, names=[piece.name for piece in domain.pieces])
     points = torch.cat([domain.interior(SETTINGS.search_points, "sobol", 1), walls])
     best = points[(sign * function(points)).argmin()][None]
     step = domain.size / SETTINGS.search_points ** (1 / domain.dimension)
     axes = torch.cat([torch.eye(domain.dimension), -torch.eye(domain.dimension)]).double()
+    # Pattern search along the coordinates, with half the step once the best place stays.
     while float((step / domain.size).max()) > SETTINGS.searched:
         around = (best + axes * step).clamp(domain.bounds[:, 0], domain.bounds[:, 1])
         around = _onto_boundary(domain, around)

@@ -95,6 +95,7 @@ def sentence(record: Record, ending: Ending) -> str:
     if record.evidence().is_final:
         usual = Clause.NO_HELP
     clause = str(ending.clause) or OVER.get(ending.reason, usual)
+    # An integration that ended early names the moment, and a field that leaves the domain of the equation there.
     if not record.is_complete:
         name, reached = _last_moment(record)
         clause = ENDED_EARLY[record.ended]
@@ -147,6 +148,7 @@ def solution_of(record: Record, ending: Ending) -> Solution:
             f"The solution is as accurate as the data: their noise leaves a relative standard error of "
             f"{typed_text(evidence.noise, 1)}, and the method an error of {typed_text(evidence.estimate, 1)}."
         )
+    # Remarks of the tier, and doubts, which take back that the levels agreed.
     if record.remark:
         evidence = replace(evidence, checks=(*evidence.checks, record.remark))
         message = f"{message} {record.remark[0].upper()}{record.remark[1:]}."
@@ -156,6 +158,7 @@ def solution_of(record: Record, ending: Ending) -> Solution:
         message = " ".join([*evidence.doubts, message])
     if evidence.doubts or not record.is_complete:
         warn_caller(message, SolutionWarning)
+    # The public account of the solve.
     return Solution(
         model=record.level.network,
         problem=problem,

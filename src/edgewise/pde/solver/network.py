@@ -51,6 +51,7 @@ def network_for(problem: Collocation, hidden: Sequence, grid_size: int, degree: 
     scale of hidden nodes. Where the problem is periodic, a periodic layer comes first.
     """
     bounds = problem.domain.bounds
+    # Periodic inputs enter as sine and cosine, each on the interval from -1 to 1.
     periods = {}
     for number, name in enumerate(problem.domain.coordinates):
         if name in problem.form.periodic:
@@ -60,6 +61,7 @@ def network_for(problem: Collocation, hidden: Sequence, grid_size: int, degree: 
         others = [number for number in range(len(bounds)) if number not in periods]
         circle = torch.tensor([[-1.0, 1.0]], dtype=bounds.dtype)
         bounds = torch.cat([bounds[others], circle.expand(2 * len(periods), 2)])
+    # A KAN that is zero, so that its splines alone make the fields.
     width = (len(bounds), *hidden, problem.form.outputs)
     kan = KAN(width, grid_size, degree, base="zero", domain=bounds, seed=seed, dtype=torch.float64)
     if periods:

@@ -90,6 +90,7 @@ def other_solutions(
     if units:
         inverse = torch.tensor([1 / units[name] for name in stated.fields], dtype=torch.float64)
         models = [scaled(model, inverse) for model in models]
+    # Only nonlinear problems without time have further solutions to look for.
     facts = Facts(problem.form)
     tier = GridCollocation()
     grid_problem = facts.grid_problem

@@ -64,6 +64,7 @@ def check_start(problem: Collocation, start: Solution | None) -> None:
         return
     if not isinstance(start, Solution):
         raise InputError(f"start must be a solution, from solve, got {type(start).__name__}")
+    # Fields and coordinates of both problems are the same.
     ours, theirs = ((list(each.domain.ends.items()), each.fields) for each in (problem, start.problem))
     if ours != theirs:
         raise InputError(f"start must have the coordinates, ends and fields of the problem, {ours}, got {theirs}")

@@ -81,6 +81,7 @@ class Record:
     """
 
     def __init__(self, tier: Tier, problem: Collocation, limits: Limits, seed: int = 0, before: Record | None = None):
+        # What is solved, by which method, within which limits.
         self.tier = tier
         self.stated = problem
         self.limits = limits
@@ -89,6 +90,7 @@ class Record:
         self.remark = ""
         if before is not None:
             self.remark = before.remark
+        # Levels so far, and how they ended.
         self.count = 0  # number of levels
         self.stages: list[Stage] = []
         self.divergence = math.nan  # of the only level from an integration that ended earlier
@@ -96,12 +98,14 @@ class Record:
         self.is_doubted = False
         self.ended = StopReason.NO_PROGRESS  # why there are no more levels
         self.begun: Begun | None = None  # the level that the tier works at
+        # The best level, the one with the least loss, and the last two.
         self._level: Level | None = None
         self._least: Level | None = None  # that with the least loss
         self.last: Level | None = None
         self.previous: Level | None = None  # that before the last
         self._is_beginning = False  # whether the last one only served to judge the best
         self._of_beginning = 0.0  # as `divergence`, of an integration that ended in the first half of the time
+        # Judgement and worst-case points of the best level, once they are needed.
         self._evidence: Evidence | None = None
         self._worst_case: tuple[WorstCase, float] | None = None
         self._draw_points(problem)
@@ -228,6 +232,7 @@ class Record:
         begin, end = self.problem.domain.bounds[axis].tolist()
         reached = float(problem.domain.bounds[axis, 1])
         x = self.fresh_points[: ESTIMATES.compared_points].clone()
+        # Differences of the two integrations in the middle and at the end of the common time.
         gaps = []
         for share in (0.5, 1.0):
             x[:, axis] = begin + share * (reached - begin)
@@ -238,6 +243,7 @@ class Record:
         if times > ESTIMATES.longest_followed:
             self._of_beginning = max(gaps)
             return
+        # Extrapolation to the last moment, exponential or by a power of time.
         growth = whole / max(half, ABOVE_ZERO)
         if growth > 2:
             exponent = 2 * (times - 1) * math.log(growth)
@@ -306,10 +312,12 @@ class Record:
 
     def examined(self) -> Evidence:
         """Judgement of the best level by evidence that is independent of how it was made, see `judge`."""
+        # Work for the equation of the error.
         level = self.level
         work = max(ESTIMATES.correction_share * min(self.limits.work, self.limits.limit), CORRECTION.work)
         if level.tolerance is not None:
             work = max(work, CORRECTION.work_of_elements)
+        # Independent evidence at the worst-case points.
         points = self.worst_case
         change = self.stages[-1].change
         if len(self.stages) == 1:
@@ -329,6 +337,7 @@ class Record:
             check = f"the only integration in time had a tolerance of {typed_text(level.tolerance, 1)}"
             estimate = max(found.estimate, min(level.tolerance, found.bound), self._of_beginning)
             found = replace(found, checks=(*found.checks, check), estimate=estimate)
+        # Error of the representation of the data, as of an initial field on a grid.
         if level.data_error:
             check = (
                 f"sources and conditions, as the method represents them, are off by {typed_text(level.data_error, 1)}"

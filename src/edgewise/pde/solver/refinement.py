@@ -200,6 +200,7 @@ class Refinement(ABC):
 
         Where the first rule does not, one with points that are denser towards the ends is tried at first.
         """
+        # Refinement of the quadrature: towards both ends, or with twice the points, until two rules agree.
         x = self.record.fresh_points
         while not self.limits.past_deadline:
             gap = self._integrals_gap(first)
@@ -214,6 +215,7 @@ class Refinement(ABC):
                 rule = graded
             else:
                 rule = rule._replace(factor=2 * rule.factor)
+            # Training goes on with the finer rule.
             form = with_integrals_by(self.problem.form, rule)
             if form.box_points > SETTINGS.most_box_points:
                 return first
@@ -377,6 +379,7 @@ class GradedGrids(Refinement):
         layer = _layer_of(network)
         domain = self.problem.output_domains
         most = self.plan.most
+        # On parts between interfaces even grids compete with the graded ones.
         even = list[Chain]()
         if self.problem.form.parts is not None and self.is_linear:
             counts = [math.ceil(SETTINGS.growth ** (1 / layer.in_features) * size) for size in layer.grid_sizes]
@@ -385,6 +388,7 @@ class GradedGrids(Refinement):
             graded = self._graded(layer) + even
             if graded:
                 return graded
+        # Equidistribution of the error for linear problems, else insertion of breakpoints, which keeps the function.
         if self.is_linear and not self.problem.is_cut:
             finer = self._anew(layer, respaced(layer, domain, SETTINGS.growth, most=most))
         else:
@@ -410,6 +414,7 @@ class GradedGrids(Refinement):
             graded_to_ends(line, 0 if repeats else octaves, each)
             for line, repeats in zip(by_residual, layer.periodic, strict=True)
         ]
+        # Both gradings, for nonlinear problems together with the breakpoints that there are.
         networks = list[Chain]()
         for lines in (by_residual, towards_ends):
             if self.is_linear:

@@ -97,6 +97,7 @@ def _has_sources(form: StrongForm) -> bool:
     """Whether a source has a digit, or none is other than zero; that of sin(x)^2 + cos(x)^2 - 1 has none."""
     if form.observations or Feature.INTEGRALS in form.features:
         return True
+    # Residuals of zero fields at points, and at points moved by rounding.
     given = form.fields, form.domain, form.coefficients
     is_zero = True
     for term in (form.equation_term, *form.condition_terms):
@@ -134,12 +135,14 @@ def units_of(form: StrongForm) -> dict[str, float]:
         values = DryRun(term.residuals, *given, x, normal).values(NOTHING)
         return values.square().mean(0).sqrt() / term.requirements.sizes
 
+    # Sources at few points, and at many where these see a peak.
     at_probes = torch.cat([sources(*each) for each in terms])
     looks = [(term, *probes(form.domain, term.pieces or None, SETTINGS.source_points)) for term, _, _ in terms]
     dense = torch.cat([sources(*each) for each in looks])
     known = torch.where(dense > SETTINGS.unseen_peak * at_probes, dense, at_probes)
     if not _has_sources(form):
         return dict.fromkeys(form.fields, 1.0)
+    # Fixed-point iteration for the logarithms of the sizes.
     exponents = torch.zeros(len(form.fields), dtype=torch.float64)
     for number in range(SETTINGS.rounds):
         rows = torch.cat([_wave_rows(form, *each, exponents.exp2().tolist()) for each in terms])
@@ -152,6 +155,7 @@ def units_of(form: StrongForm) -> dict[str, float]:
         new = _balanced(rows, torch.where(sizes.isfinite(), sizes, 0.0))
         if not bool(new.isfinite().all()):
             return {}
+        # Damped update, rounded to powers of two once it has settled.
         change = float((new - exponents).abs().max())
         if number:
             exponents = exponents + SETTINGS.taken_over * (new - exponents)
@@ -247,6 +251,7 @@ def solution_in_units(solution: Solution, problem: Collocation, units: Mapping[s
     """
     if not units:
         return solution
+    # The stated problem, as far as the solution came, with its rule of integrals and coefficients.
     reached = solution.problem.domain.bounds
     time = problem.form.time
     rule = solution.problem.form.integral_rule
@@ -256,6 +261,7 @@ def solution_in_units(solution: Solution, problem: Collocation, units: Mapping[s
         problem = Collocation(with_integrals_by(problem.form, rule), problem.sampling, problem.unknowns)
     if problem.unknowns and set(problem.unknowns) == set(solution.unknowns):
         problem = problem.with_unknowns(solution.unknowns)
+    # Fields in the units of the statement; a relative error counts each field by its size there.
     factors = torch.tensor([units[name] for name in problem.fields], dtype=torch.float64)
     values = field_values(solution.model, solution.problem, problem.domain.interior(SETTINGS.points, "sobol"))
     most = float(values.norm() * factors.max() / (values * factors).norm().clamp(min=ABOVE_ZERO))

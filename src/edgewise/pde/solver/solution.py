@@ -176,6 +176,7 @@ class Solution:
         return f"<Solution for {', '.join(self.problem.fields)}: {self.message}>"
 
     def _repr_html_(self) -> str:
+        # Table of the stages, and notes beneath it.
         rows = [
             [
                 " x ".join(map(str, stage.grid_size)),
@@ -336,12 +337,14 @@ class Solution:
         domain = self.problem.domain
         slot = self._slot(field)
         total = 0.0
+        # Pieces of the boundary.
         if on is None:
             names = domain.boundary_names
         elif isinstance(on, str):
             names = (on,)
         else:
             names = tuple(on)
+        # Midpoint rule of the normal derivative on each piece.
         for piece in domain.named(names):
             x, normal = piece.sample(FLUX_POINTS, "grid", 0)
             u = self.fields(x, *(name for name in domain.coordinates if name != TIME))[slot]
@@ -372,6 +375,7 @@ class Solution:
         domain = self.problem.domain if over is None else over
         if not isinstance(domain, Domain) or domain.coordinates != self.problem.domain.coordinates:
             raise InputError(f"over must be a domain of {', '.join(self.problem.domain.coordinates)}, got {over!r:.60}")
+        # Quadrature over the domain, whose points must lie within that of the problem.
         x, weights = quadrature_of(domain, self.problem.form.parts)
         outside = float(weights[~covers(self.problem.domain, x)].sum() / weights.sum())
         if outside > OUTSIDE_SHARE:
@@ -381,6 +385,7 @@ class Solution:
         values = field_values(self.model, self.problem, x)
         if integrand is None:
             return float(weights @ values[:, 0])
+        # The integrand by the names of its arguments.
         table = {
             **coordinate_table(self.problem.domain.coordinates, x),
             **dict(zip(self.problem.fields, values.unbind(1), strict=True)),
@@ -584,6 +589,7 @@ def errors_of(network: nn.Module, problem: Collocation, fields: Sequence[str] | 
     if unknown or not names:
         raise InputError(f"fields must be among {', '.join(problem.fields)}, got {list(names)}")
     slots = [problem.fields.index(name) for name in names]
+    # Squares of values and slopes, of the difference and of the solution, by quadrature.
     points, weights = quadrature_of(problem.domain, problem.form.parts)
     axes = torch.eye(problem.domain.dimension, dtype=torch.float64)
     sums = torch.zeros(4, dtype=torch.float64)

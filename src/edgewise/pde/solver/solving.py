@@ -216,6 +216,7 @@ def _check_options(
         check_number(time_limit, "time_limit", positive=True)
     check_number(tolerance, "tolerance")
     check_start(problem, options.get("start"))
+    # Unknown fields have a method of their own, without choices.
     if problem.form.smoothed_fields:
         given: dict[str, object] = {**options}
         if tolerance != DEFAULT_TOLERANCE:

@@ -88,6 +88,7 @@ class Watch:
 
     def __call__(self, share: float, elements: int, work: float) -> bool:
         """Receive the share of the time, the number of time elements and the work; return whether to go on."""
+        # Work and progress of the time elements so far.
         limits = self.limits
         limits.work = self.spent + work
         name = "time element"
@@ -96,6 +97,7 @@ class Watch:
         self.record.report(f"{name} {elements}, {percent_text(share)} of the time", self.tolerance**2)
         if self.is_check:
             return not limits.past_deadline
+        # Limits, and the forecast of the rest.
         limits.has_result = limits.has_result or elements > 0
         if limits.over is not None:
             return False
@@ -112,6 +114,7 @@ class Watch:
         """Compare the work of the rest, at the pace of late, with what the limits leave."""
         limits = self.limits
         limit = limits.work_within_reach(self.spent, self.began)
+        # The pace of time elements after the first ones gives the work up to the last moment.
         is_first = not self.record.count
         if is_first and share < INTEGRATION.least_begun and limits.work > INTEGRATION.forecast_to * limits.limit:
             self.is_out_of_reach = True
@@ -127,6 +130,7 @@ class Watch:
                     and work < INTEGRATION.forecast_to * limit
                     and self.tolerance < INTEGRATION.most_loose_tolerance
                 ):
+                    # A larger tolerance whose integration is foreseen to end within the limits.
                     steps = math.ceil(min(math.log(excess, method.dearer), 10))
                     most = INTEGRATION.most_loose_tolerance
                     if self.tolerance < INTEGRATION.most_tolerance:
@@ -205,9 +209,11 @@ def _level_of(stepper: TimeStepper, problem: Collocation, allowed: float) -> Lev
     result = stepper.result()
     if result is None:
         return None
+    # Residuals of an equation with memory take the rule of the integration.
     if stepper.memory is not None:
         rule = stepper.memory.rule(INTEGRATION.elements_of_rule)
         problem = Collocation(with_integrals_by(problem.form, rule), problem.sampling)
+    # The problem up to the moment that was reached.
     if not result.is_complete:
         assert problem.form.time is not None
         problem = until(problem, problem.form.time, result.reached)
@@ -253,6 +259,7 @@ def check_outflow(network: nn.Module, problem: Collocation, grid_problem: GridPr
     size = float(
         field_values(network, problem, problem.domain.interior(ESTIMATES.fresh_points, "sobol")).square().mean().sqrt()
     )
+    # Root mean square misfit of each outflow condition.
     leaving = Collocation(replace(problem.form, condition_terms=grid_problem.outflow_conditions)).resampled(
         1, SEARCH.condition_points
     )

@@ -132,6 +132,7 @@ class Trainer:
             with torch.no_grad():
                 for name, value in state.items():
                     value.copy_(torch.from_numpy(recalled.arrays[name]))
+        # Work and pace, for forecasts.
         work = outcome.steps * solve_step_work(network, problem)
         limits.work += work
         limits.took(NETWORK_STEPS, work, limits.seconds - began)

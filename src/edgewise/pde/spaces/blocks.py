@@ -102,6 +102,11 @@ class RowBlock:
         """True for the row of a field's constant, see `ConstantBlock`."""
         return False
 
+    @property
+    def is_equation(self) -> bool:
+        """True for rows of the equation, see `EquationBlock`."""
+        return False
+
     def without(self, axis: int) -> RowBlock:
         """The rows on all coordinates but one, at the same points; a face of this one is no face then."""
         others = [k for k in range(len(self.axes)) if k != axis]
@@ -257,6 +262,11 @@ class EquationBlock(RowBlock):
     """
 
     balanced: int | None = None
+
+    @property
+    def is_equation(self) -> bool:
+        """True: they are."""
+        return True
 
     def evaluate(self, coef: np.ndarray, with_jacobian: bool = True) -> tuple[np.ndarray, Jacobian]:
         """Residuals, without the constants, and their Jacobian, as of `RowBlock`."""

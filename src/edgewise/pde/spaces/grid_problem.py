@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -185,18 +186,19 @@ def alike(orders: np.ndarray) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     return [(row, tuple(numbers)) for row, numbers in groups.items()]
 
 
-def recognised(form: StrongForm, most_axes: float = 3) -> GridProblem | str:
-    """The problem on a grid, or the reason why products of splines of the coordinates do not hold it, as a clause.
+class NoGrid(Exception):
+    """Products of splines of the coordinates do not hold a problem; the text is the reason, as a clause."""
 
-    A `TensorLayer` has three inputs at most.
-    """
+
+def recognised(form: StrongForm, most_axes: float = 3) -> GridProblem:
+    """The problem on a grid; a `NoGrid` without one. A `TensorLayer` has three inputs at most."""
     # What no products of splines of the coordinates hold.
     domain = form.domain
     if type(domain) is not Box or domain.dimension > most_axes:
-        return f"the domain is no box of at most {most_axes} coordinates"
+        raise NoGrid(f"the domain is no box of at most {most_axes} coordinates")
     for feature in (Feature.INTERFACES, Feature.COEFFICIENTS):
         if feature in form.features:
-            return feature.value
+            raise NoGrid(feature.value)
 
     # Conditions that give the mean of a field determine its constant; the others hold on faces.
     means = [mean_given(form, term) for term in form.condition_terms]
@@ -206,11 +208,11 @@ def recognised(form: StrongForm, most_axes: float = 3) -> GridProblem | str:
     is_past = not any(term.requirements.integrals for term in others) and integrates_past(form, probes_of(form, None))
     has_quadratures = Feature.INTEGRALS in form.features and not is_past
     if has_quadratures or Feature.HARD_CONDITIONS in form.features or len(means) > 1:
-        return "there are integrals or hard conditions"
+        raise NoGrid("there are integrals or hard conditions")
     if form.order > MAX_PRODUCT_DEGREE - 2:
-        return f"the order is above {MAX_PRODUCT_DEGREE - 2}"
+        raise NoGrid(f"the order is above {MAX_PRODUCT_DEGREE - 2}")
     if len(form.equation_term.requirements.sizes) != len(form.fields):
-        return "there are not as many equations as fields"
+        raise NoGrid("there are not as many equations as fields")
 
     # Orders of residuals and fields by each coordinate, and residuals and normal derivatives on its faces.
     form, outflow_conditions = _without_outflow(form)
@@ -234,27 +236,23 @@ def recognised(form: StrongForm, most_axes: float = 3) -> GridProblem | str:
 
     # A multiplier between walls, as a pressure, and the constant of a field of which only derivatives occur.
     mean = next(iter(means), None)
-    with_walls = with_pressure(problem, keys, mean)
-    if isinstance(with_walls, str):
-        return with_walls
-    problem = with_walls
+    problem = with_pressure(problem, keys, mean)
     if problem.constant is None and form.time is None and len(form.fields) == 1 and problem.is_free(0, keys):
-        constant = _constant(form, 0, 0, mean)  # as that of a Neumann problem
-        if not isinstance(constant, str):
-            problem = replace(problem, constant=constant)
+        with contextlib.suppress(NoGrid):
+            problem = replace(problem, constant=_constant(form, 0, 0, mean))  # as that of a Neumann problem
     if (form.observations or means) and problem.constant is None:
         if form.observations:
-            return Feature.OBSERVATIONS.value
-        return "there are integrals or hard conditions"
+            raise NoGrid(Feature.OBSERVATIONS.value)
+        raise NoGrid("there are integrals or hard conditions")
 
     # As many conditions on the ends of each coordinate as the orders of the equations.
     problem = _without_needless_conditions(problem)
     expected = problem.orders.sum(0) - problem.reductions
     for axis, repeats in enumerate(problem.periodic):
         if repeats and given[axis]:
-            return "there are conditions on the ends of a periodic coordinate"
+            raise NoGrid("there are conditions on the ends of a periodic coordinate")
         if not repeats and given[axis] != expected[axis]:
-            return "there are not as many conditions as the order of the equations"
+            raise NoGrid("there are not as many conditions as the order of the equations")
     open_axes = np.logical_not(problem.periodic)
     problem = replace(problem, orders=problem.orders * open_axes, field_orders=problem.field_orders * open_axes)
     if not problem.constraint_variables and problem.constant is None:
@@ -270,12 +268,14 @@ def recognised(form: StrongForm, most_axes: float = 3) -> GridProblem | str:
         if dimension > 1 and not are_alike:
             of_condition = _orders_of_condition(dependences(form, term, (axis, end)), problem.field_orders, count)
             if of_condition is None or sorted(problem.orders.tolist()) != sorted(problem.field_orders.tolist()):
-                return "the equations of a system have different orders, and their fields do not have the same ones"
+                raise NoGrid(
+                    "the equations of a system have different orders, and their fields do not have the same ones"
+                )
         assert of_condition is not None
         condition_orders[number, axis, end] = of_condition
     whole = [axis for axis in range(dimension) if not problem.reductions[axis]]
     if not _fit_fields(condition_orders, problem.field_orders, whole):
-        return "some field has more conditions than its own order, and another one has fewer"
+        raise NoGrid("some field has more conditions than its own order, and another one has fewer")
     # Where faces meet, conditions with the lowest normal derivatives hold.
     priority = tuple(np.argsort(normal, kind="stable").tolist())
     return replace(problem, priority=priority, condition_orders=condition_orders)
@@ -476,8 +476,8 @@ def mean_given(form: StrongForm, term: ResidualTerm) -> tuple[int, float] | None
     return form.fields.index(name), float(-at_zero[0] / slope / weights.sum())
 
 
-def _constant(form: StrongForm, field: int, constraint: int, mean: tuple[int, float] | None) -> Constant | str:
-    """Value or mean that fixes the constant of a field of which only derivatives occur; a clause without one."""
+def _constant(form: StrongForm, field: int, constraint: int, mean: tuple[int, float] | None) -> Constant:
+    """Value or mean that fixes the constant of a field of which only derivatives occur; a `NoGrid` without one."""
     # A mean that a condition gives, one measured value, or, in time, a mean of zero.
     observed = form.observations
     names = {each.field for each in observed}
@@ -488,10 +488,10 @@ def _constant(form: StrongForm, field: int, constraint: int, mean: tuple[int, fl
         return Constant(field, constraint, observed[0].x[0].double().numpy(), float(observed[0].values[0]))
     if mean is None and form.time is not None and not observed:
         return Constant(field, constraint)
-    return f"the constant of {form.fields[field]} is not determined by one value"
+    raise NoGrid(f"the constant of {form.fields[field]} is not determined by one value")
 
 
-def with_pressure(grid_problem: GridProblem, keys: Sequence[Key], mean: tuple[int, float] | None) -> GridProblem | str:
+def with_pressure(grid_problem: GridProblem, keys: Sequence[Key], mean: tuple[int, float] | None) -> GridProblem:
     """The problem with a constraint variable between walls, as the pressure of a flow; unchanged where there is none.
 
     All equations but one, the constraint, are of the same order along each coordinate with walls, at least 2; one field
@@ -541,14 +541,11 @@ def with_pressure(grid_problem: GridProblem, keys: Sequence[Key], mean: tuple[in
     if time is not None:
         reductions[time] = 1
     if (given > 0).sum() > 1 or (reductions < 0).any() or (reductions[walls] > 2).any():
-        return f"the conditions for {form.fields[pressure]} are too many, or not on opposite faces"
+        raise NoGrid(f"the conditions for {form.fields[pressure]} are too many, or not on opposite faces")
     # Its constant, where only derivatives occur; constraint and pressure count as of the order of the others.
     constant = None
     if grid_problem.is_free(pressure, keys):
-        found = _constant(form, pressure, constraint, mean)
-        if isinstance(found, str):
-            return found
-        constant = found
+        constant = _constant(form, pressure, constraint, mean)
     orders[constraint] = orders[others[0]]
     field_orders[pressure] = orders[others[0]]
     return replace(

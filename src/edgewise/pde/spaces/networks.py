@@ -457,13 +457,15 @@ def kan_of(network: nn.Module) -> KAN:
 
 def described(network: nn.Module) -> str:
     """Shape of a network in a few words, for progress reports."""
-    if isinstance(network, FieldNetwork):
-        return network.describe()
-    config = kan_of(network).config
-    products = ""
-    if any(config.products):
-        products = f", products {list(map(list, config.products))}"
-    return f"{list(config.width)}{products}, grid {grid_sizes(network)[0]}"
+    match network:
+        case FieldNetwork():
+            return network.describe()
+        case _:
+            config = kan_of(network).config
+            products = ""
+            if any(config.products):
+                products = f", products {list(map(list, config.products))}"
+            return f"{list(config.width)}{products}, grid {grid_sizes(network)[0]}"
 
 
 def as_chain(network: nn.Module) -> Chain | None:
@@ -479,10 +481,11 @@ def chain_of(network: nn.Module) -> Chain:
 
 def grid_sizes(network: nn.Module) -> tuple[int, ...]:
     """Numbers of intervals of a network, see `FieldNetwork.grid_sizes`; those of each layer of a KAN."""
-    if isinstance(network, FieldNetwork):
-        return network.grid_sizes
-    sizes = (getattr(layer, "grid_size", 0) for layer in chain_of(network).layers)
-    return tuple(size for size in sizes if size)
+    match network:
+        case FieldNetwork():
+            return network.grid_sizes
+        case _:
+            return tuple(layer.grid_size for layer in spline_layers(network).values())
 
 
 @torch.no_grad()

@@ -92,6 +92,7 @@ def correction_of(
         begin = float(ends[0])
         end = float(ends[-1])
         shares.append(shares[0] * (x[:, axis, None] > end - CORRECTION.late_share * (end - begin)))
+    # Relative change of the fields, and the share of the residual that the correction leaves.
     gaps = [float((each * (after - before).square()).sum().sqrt()) for each in shares]
     sizes = [max(float((each * after.square()).sum().sqrt()), ABOVE_ZERO) for each in shares]
     gap = max(gap / size for gap, size in zip(gaps, sizes, strict=True))
@@ -100,6 +101,7 @@ def correction_of(
     left = residual_size(total, corrected, fresh) / max(residual, ABOVE_ZERO)
     if not (math.isfinite(gap) and math.isfinite(left)):
         return None
+    # Scaled to its best multiple, or, where it explains most of the residual, summed as a geometric series.
     if left > 1 and not is_only:  # it is longer than the multiple of it that leaves the least
         return gap / left
     if left >= CORRECTION.explained:
@@ -111,6 +113,7 @@ def _grids_of(
     network: nn.Module, problem: Collocation, is_only: bool
 ) -> Iterator[tuple[Sequence[Tensor], Sequence[int]]]:
     """Breakpoints between which the residual of a network oscillates, and points for each interval; then fewer."""
+    # Grid of the network; of an integration in time its elements, with a point for each coefficient in time.
     ends = [torch.stack([low, high]) for low, high in problem.domain.bounds]
     few = [CORRECTION.points] * len(ends)
     grid = grid_of(network)

@@ -161,6 +161,7 @@ def judge(
     weights = points.weights
     values = field_values(network, problem, x)
     size = float((weights[:, None] * values.square()).sum().sqrt() / weights.sum().sqrt())
+    # Estimate of the tier, and the difference of its last two levels.
     estimates = list[float]()
     checks = []
     doubts = []
@@ -194,6 +195,7 @@ def judge(
             f"may be out of reach of the budget, or {why}."
         )
         estimates.append(missed)
+    # Results of checks that the problem or the time may leave out.
     noise = 0.0
     of_problem = list[str]()
     errors = dict[str, float]()

@@ -98,6 +98,7 @@ def worst_case_points(network: nn.Module, problem: Collocation, seed: int = 0) -
         finer = (centers[split, None] + sides[split, None] * corners).flatten(0, 1)
         new = drawn(finer, (sides[split] / 2).repeat_interleave(2**dimension, 0))
         cells = tuple(torch.cat([old[kept], more]) for old, more in zip(cells, new, strict=True))
+    # Weights of the points are the volumes of their cells.
     x, _, sides, squares = cells
     return WorstCase(x, sides.prod(1) / sides.prod(1).sum(), squares)
 

@@ -62,6 +62,7 @@ def misfits_of(network: nn.Module, problem: Collocation) -> list[Misfit]:
         spread = float(values.std())
         if not spread:
             continue
+        # Correlation of the misfits of nearest neighbours, zero in the mean for independent noise.
         differences = field_values(network, problem, x)[:, problem.fields.index(name)] - values
         scaled = x / problem.domain.size
         distances = torch.cdist(scaled, scaled).fill_diagonal_(math.inf)
@@ -126,6 +127,7 @@ def scatter_of(network: nn.Module, problem: Collocation, x: Tensor) -> Scatter:
             unit[slots.slots[f"unknowns.{name}"]] = 1.0
             along: Tensor = rows @ factor.solve(unit[:, None])[:, 0]
             variances[name] += share**2 * float(along.square().sum())
+    # Standard errors of the coefficients, and of the fields at the points.
     errors = {name: math.sqrt(variance) for name, variance in variances.items()}
     return Scatter(errors, _scatter_of_fields(network, problem, x, moves, slots.slots))
 

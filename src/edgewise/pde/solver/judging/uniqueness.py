@@ -167,6 +167,7 @@ def undetermined_coefficients(network: nn.Module, problem: Collocation) -> list[
     rows, slots = _coarse_rows(_coarse_space(problem), network, problem)
     if not bool(rows.isfinite().all()):
         return []
+    # Schur complement of each coefficient by least squares of its column, with scaled columns.
     names = []
     for name in problem.unknowns:
         slot = slots[f"unknowns.{name}"]
@@ -339,6 +340,7 @@ def undefined_beyond(network: nn.Module, problem: Collocation, x: Tensor) -> str
     jet = block.jet(network, x)
     unknowns = {name: each.expand(len(x)) for name, each in problem.unknowns.items()}
     sizes = network(problem.domain.interior(UNIQUENESS.zero_points, "sobol")).abs().amax(0)
+    # Each field is moved by a small share of its size to either side, and the residual evaluated there.
     for number, name in enumerate(problem.fields):
         for side, sign in (("below", -1), ("above", 1)):
             moved = jet.clone()
@@ -387,11 +389,13 @@ def _jump_along(form: StrongForm, axis: int, start: Tensor) -> float | None:
         return points
 
     low, high = form.domain.bounds[axis].tolist()
+    # Points of the line within the domain, dense at features of the equation.
     places = with_features(points_of_line(low, high, UNIQUENESS.line_points), narrow_features(form), axis)
     places = places[form.domain.contains(on_line(places)).numpy()]
     if len(places) < 2:
         return None
     step = (high - low) / UNIQUENESS.line_points
+    # The first jump of a leading coefficient that no interface has.
     for place in jumps_on_line(
         lambda at: leading_coefficients(form, on_line(at), axis).numpy()[..., None], places, UNIQUENESS.jump
     ):

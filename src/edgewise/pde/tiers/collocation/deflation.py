@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from edgewise.pde.algebra.newton import Advance, GridEquations, newton, shape_of, solved_on_grid
 from edgewise.pde.algebra.system import Solver
 from edgewise.pde.spaces.axis import SplineAxis, prolonged
-from edgewise.pde.spaces.blocks import EquationBlock, grid_points
+from edgewise.pde.spaces.blocks import grid_points
 from edgewise.pde.spaces.grid_problem import GridProblem
 from edgewise.pde.tiers.collocation.stationary import first_axes, refined
 from edgewise.settings import ABOVE_ZERO
@@ -99,7 +99,7 @@ def _response(grid_problem: GridProblem, axes: list[SplineAxis], coef: np.ndarra
     equations = GridEquations(grid_problem, axes)
     # One solve with the Jacobian at the solution, a source of 1 in the rows of the equation alone.
     source = [
-        np.full(values.size, float(isinstance(block, EquationBlock)))
+        np.full(values.size, float(block.is_equation))
         for block, (values, _) in zip(equations.blocks, equations.evaluate(coef), strict=True)
     ]
     solver = equations.factorised(coef)

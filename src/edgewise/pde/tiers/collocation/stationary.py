@@ -24,7 +24,7 @@ from edgewise.pde.algebra.system import LinearSystem
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.features import narrow_features, resolving, within_reach
 from edgewise.pde.spaces.axis import SplineAxis, prolonged
-from edgewise.pde.spaces.blocks import EquationBlock, Jacobian, RowBlock, wave_symbol
+from edgewise.pde.spaces.blocks import Jacobian, RowBlock, wave_symbol
 from edgewise.pde.spaces.grid_problem import GridProblem
 from edgewise.pde.spaces.networks import TensorNetwork, grid_of
 from edgewise.pde.tiers.collocation.paths import sought_along_path
@@ -393,7 +393,7 @@ def balanced_sizes(
     for block, (_, jacobian) in zip(blocks, evaluated, strict=True):
         # Symbol of each field in each row, for a wave as long as the domain.
         waves = np.zeros((len(block.numbers), len(sizes)))
-        for slot in {slot for _, slot, _ in jacobian if isinstance(block, EquationBlock)}:
+        for slot in {slot for _, slot, _ in jacobian if block.is_equation}:
             own = {key: slope for key, slope in jacobian.items() if key[1] == slot}
             waves[:, slot] = wave_symbol(block, (len(waves), *block.shape), own, None).reshape(len(waves), -1).max(1)
         waves[waves <= ABOVE_ZERO] = 0.0

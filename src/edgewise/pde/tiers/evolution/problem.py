@@ -120,6 +120,12 @@ class Evolution:
         axes.insert(self.time, TimeAxis(begin, end, self.degree))
         return axes
 
+    def line(self, axes: Sequence[SplineAxis]) -> TimeAxis:
+        """The coordinate of time among those of a time element."""
+        line = axes[self.time]
+        assert isinstance(line, TimeAxis)
+        return line
+
     def spatial(self, axes: Sequence[SplineAxis]) -> list[SplineAxis]:
         """Coordinates of space among all of them."""
         return [axes[axis] for axis in self.space]

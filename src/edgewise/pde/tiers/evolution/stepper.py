@@ -380,10 +380,9 @@ class TimeStepper:
         residual inside of time elements shows.
         """
         evolution = self.evolution
-        line = axes[evolution.time]
+        line = evolution.line(axes)
         if evolution.order < 2 or line.degree > evolution.degree:
             return axes, coef
-        assert isinstance(line, TimeAxis)
         # One degree higher, with the rate of Radau's method at the end for fields of order 2, and that of the
         # polynomial for the others.
         lines = np.moveaxis(coef, evolution.time, 0)

@@ -199,8 +199,7 @@ class CutCellSolver(ElementSolver):
         """Errors of a time element that the residual implies, for each interval, in the mean."""
         evolution = self.evolution
         grid = self._grid(element.state.space)
-        line = element.axes[evolution.time]
-        assert isinstance(line, TimeAxis)
+        line = evolution.line(element.axes)
         # The residual at the moments of the time element.
         values = self._nodal(line, element.coef)
         lines = np.moveaxis(element.coef, evolution.time, 0)
@@ -331,8 +330,7 @@ class CutCellSolver(ElementSolver):
         """Coefficients of an element by Newton's method, with factors that others share; None if it fails."""
         evolution = self.evolution
         grid = self._grid(state.space)
-        line = axes[evolution.time]
-        assert isinstance(line, TimeAxis)
+        line = evolution.line(axes)
         initial = state.values
         rates = line.rates(evolution.order)
         # Factors of the time element before, where the grid and the length are the same.

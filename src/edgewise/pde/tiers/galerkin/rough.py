@@ -14,7 +14,7 @@ from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.linearisation import linearise, residuals_at, zero_jet
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
-from edgewise.pde.spaces.axis import SplineAxis, TimeAxis, along
+from edgewise.pde.spaces.axis import SplineAxis, along
 from edgewise.pde.spaces.blocks import normal_of
 from edgewise.pde.spaces.grid_problem import GridProblem, initial_terms, orders_of
 from edgewise.pde.tiers.evolution.initial import STENCIL, STENCIL_STEP, STENCIL_WEIGHTS
@@ -330,8 +330,7 @@ class WeakSolver(ElementSolver):
         """The time element from a state on."""
         evolution = self.evolution
         axes = evolution.with_time(state.space, begin, end)
-        line = axes[evolution.time]
-        assert isinstance(line, TimeAxis)
+        line = evolution.line(axes)
         coef = evolution.from_nodal(line, self.form.solved(line, state.values), state.values)
         evolution.spend(WEAK.element_work)
         scale = floored(np.abs(coef).reshape(-1, coef.shape[-1]).max(0))
