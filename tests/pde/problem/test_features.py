@@ -8,7 +8,15 @@ import torch
 
 from edgewise.outcomes import Budget
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Interface, Interval, Time, diffusion, laplacian, solve
-from edgewise.pde.problem.features import missed_features, narrow_features, resolving, within_reach
+from edgewise.pde.problem.features import (
+    look_at_functions,
+    missed_features,
+    narrow_features,
+    resolving,
+    within_reach,
+)
+from edgewise.pde.solver.judging.evidence import Evidence, with_features
+from edgewise.pde.solver.network import tensor_network
 
 PLACE = 0.6123
 LINE = Interval(0, 1)
@@ -55,9 +63,30 @@ def test_the_time_of_a_call_is_not_that_of_its_points(monkeypatch):
 
 def test_a_look_for_which_there_was_no_time_is_made_when_there_is():
     form = load(1e-4).form
-    with Budget(1e-3).holds():
-        narrow_features(form)
-    assert len(narrow_features(form)) == 1
+    with Budget(-1.0).holds():
+        assert look_at_functions(form) == ((), ("equation",))
+    assert len(look_at_functions(form).features) == 1 and not look_at_functions(form).left_out
+
+
+def test_a_solution_says_which_functions_were_not_looked_at(monkeypatch):
+    """A look at a function that takes long is left out where time is limited: nothing said so."""
+    now = 0.0
+
+    def load(u, x):
+        nonlocal now
+        now += 1e-6 * len(x)
+        return u.xx + torch.sin(x)
+
+    problem = PDE(load, LINE, [Dirichlet(0.0)])
+    network = tensor_network(problem, 4, 5)
+    monkeypatch.setattr("edgewise.outcomes.time.monotonic", lambda: now)
+    before = Evidence(1e-3, 1e-9, ("residual",), ())
+    with Budget(3.0).holds():
+        after = with_features(before, network, problem, 2000)
+    assert after.is_sound and after.estimate == 1e-3
+    assert "no time to look for narrow features of the given functions (equation)" in after.trust
+    assert "narrower than about 0.05 % of the domain" in after.trust
+    assert with_features(before, network, problem, 2000) == before
 
 
 @pytest.mark.parametrize(
@@ -111,8 +140,8 @@ def test_a_short_thin_curve_of_a_plane_is_no_spot_and_never_resolved_by_few_inte
     assert all(each.extent > 0.03 and each.width < 5e-3 for each in features)
     points = np.linspace(0, 1, 21)
     assert np.array_equal(resolving(points, features, 0), points)
-    assert missed_features(form, [points, points]) == list(features)
-    assert not missed_features(form, [np.linspace(0, 1, 1001)] * 2)
+    assert missed_features(features, [points, points]) == list(features)
+    assert not missed_features(features, [np.linspace(0, 1, 1001)] * 2)
 
 
 def thin_layer(x):
@@ -145,8 +174,8 @@ def test_breakpoints_resolve_a_feature():
     assert points[0] == 0 and points[-1] == 1
     assert lengths.min() < 1e-4 / 2
     assert lengths.max() <= 2.5 * np.diff(even).max()
-    assert not missed_features(load(1e-4).form, [points])
-    assert missed_features(load(1e-4).form, [even]) == missed_features(load(1e-4).form, None) == list(features)
+    assert not missed_features(features, [points])
+    assert missed_features(features, [even]) == missed_features(features, None) == list(features)
 
 
 @pytest.mark.nightly

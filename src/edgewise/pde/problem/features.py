@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -83,23 +82,41 @@ class NarrowFeature:
     extent: float = 0.0
 
 
+class Look(NamedTuple):
+    """Result of a look at given functions."""
+
+    features: tuple[NarrowFeature, ...]
+    left_out: tuple[str, ...] = ()  # labels of those for which there was no time, at all points or at some
+
+
 def narrow_features(form: StrongForm, cells: int = FEATURES.cells) -> tuple[NarrowFeature, ...]:
     """Features of the equation and of the conditions on a box that the ends of even `cells` of a line may all miss."""
+    return look_at_functions(form, cells).features
+
+
+def look_at_functions(form: StrongForm, cells: int = FEATURES.cells) -> Look:
+    """Narrow features, as far as there is time: first of all those on lines; and what was left out."""
     if not form.domain.is_box or form.domain.dimension > 3 or Feature.INTEGRALS in form.features:
-        return ()
+        return Look(())
     coefficients = tuple(form.coefficients.items())
-    features = list(_seen(_Given(form.equation_term, None, form.domain, coefficients, cells, form)))
+    all_given = [_Given(form.equation_term, None, form.domain, coefficients, cells, form)]
     names = [piece.name for piece in form.domain.pieces]
     for term in form.condition_terms:
         for name in term.pieces:
             if name in names and not term.requirements.integrals:
                 face = divmod(names.index(name), 2)
-                features += _seen(_Given(term, face, form.domain, coefficients, cells, form))
+                all_given.append(_Given(term, face, form.domain, coefficients, cells, form))
     # A feature may be in both kinds of cells, and on several lines.
     found: dict[tuple[int, int], NarrowFeature] = {}
-    for each in features:
-        found.setdefault((each.axis, round(each.place / (2 * each.width))), each)
-    return tuple(found.values())
+    left_out: dict[str, None] = {}
+    for given in all_given:
+        try:
+            for look in (_on_lines, _in_cells):
+                for each in look(given):
+                    found.setdefault((each.axis, round(each.place / (2 * each.width))), each)
+        except _NoTime:
+            left_out[given.term.label] = None
+    return Look(tuple(found.values()), tuple(left_out))
 
 
 def jumps_along(form: StrongForm, axis: int) -> list[float]:
@@ -154,10 +171,12 @@ def with_features(points: np.ndarray, features: Sequence[NarrowFeature], axis: i
     return np.unique(np.concatenate([points, *inside]))
 
 
-def missed_features(form: StrongForm, breakpoints: Sequence[Tensor | np.ndarray] | None) -> list[NarrowFeature]:
+def missed_features(
+    features: Sequence[NarrowFeature], breakpoints: Sequence[Tensor | np.ndarray] | None
+) -> list[NarrowFeature]:
     """Features that no short interval of a grid holds; all of them without a grid."""
     missed = []
-    for feature in narrow_features(form):
+    for feature in features:
         if breakpoints is not None:
             points = np.asarray(breakpoints[feature.axis])
             ends = feature.place + 0.5 * feature.extent * np.array([-1, 1])
@@ -182,15 +201,6 @@ class _Given:
 
 class _NoTime(Exception):
     """There is no time for a look at a function. No cache keeps it: a later solve may have the time."""
-
-
-def _seen(given: _Given) -> tuple[NarrowFeature, ...]:
-    """Features of a residual, as far as there is time: first of all those on lines."""
-    seen: tuple[NarrowFeature, ...] = ()
-    with suppress(_NoTime):
-        seen = _on_lines(given)
-        seen += _in_cells(given)
-    return seen
 
 
 @lru_cache(maxsize=FEATURES.kept_terms)

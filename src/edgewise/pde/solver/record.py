@@ -18,7 +18,7 @@ from edgewise.outcomes import StopReason
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.judging.correction import CORRECTION
-from edgewise.pde.solver.judging.evidence import EVIDENCE, Evidence, doubts_of_features, judge
+from edgewise.pde.solver.judging.evidence import EVIDENCE, Evidence, judge, with_features
 from edgewise.pde.solver.judging.residuals import WorstCase, residual_size, worst_case_points
 from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.limits import Ending, Limits
@@ -301,10 +301,7 @@ class Record:
         """Judgement of the best level; made once for each."""
         if self._evidence is None:
             found = self.tier.judge(self)
-            missed = doubts_of_features(self.level.network, self.problem)
-            if missed:
-                estimate = max(1.0, found.estimate)  # 1 also where the estimate is nan
-                found = replace(found, doubts=(*missed, *found.doubts), estimate=estimate, is_final=True)
+            found = with_features(found, self.level.network, self.problem, len(self.fresh_points))
             if found.is_sound and found.estimate >= ESTIMATES.no_digit:
                 found = replace(found, doubts=(NO_DIGIT.format(error=typed_text(found.estimate, 1)),))
             self._evidence = found

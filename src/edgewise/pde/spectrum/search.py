@@ -19,6 +19,7 @@ from edgewise.outcomes import StopReason, check_time, foreseen
 from edgewise.pde.domains.domain import checked_points, is_space
 from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.problem.features import narrow_features
 from edgewise.pde.problem.singular import CornerFunctions
 from edgewise.pde.problem.strong_form import Feature, strong_form_of
 from edgewise.pde.solver.driver import refine
@@ -221,7 +222,7 @@ def eigenvalues(
     if is_over:
         trust = f"{trust[:-1]}; the time was over before the next one."
     # Given functions that no grid has seen.
-    doubts = " ".join(sentences_of_features(problem, best.lines))
+    doubts = " ".join(sentences_of_features(problem, narrow_features(problem.form), best.lines))
     if doubts:
         trust = f"Not to be trusted: {doubts} {trust}"
         errors = np.maximum(errors, np.abs(best.values))

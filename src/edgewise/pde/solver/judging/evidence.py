@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from edgewise.outcomes import OutOfTime, check_time
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.dry_run import place_words
-from edgewise.pde.problem.features import missed_features
+from edgewise.pde.problem.features import NarrowFeature, look_at_functions, missed_features
 from edgewise.pde.problem.strong_form import Feature, StrongForm
 from edgewise.pde.solver.judging.correction import CORRECTION, correction_of
 from edgewise.pde.solver.judging.residuals import (
@@ -360,28 +360,44 @@ def _place_of_nan(network: nn.Module, problem: Collocation, x: Tensor) -> str:
     return "the network has values that are none"
 
 
-def doubts_of_features(network: nn.Module, problem: Collocation) -> list[str]:
-    """Sentences on features of given functions that are narrower than the intervals of a grid where they lie."""
+def with_features(found: Evidence, network: nn.Module, problem: Collocation, points: int) -> Evidence:
+    """Evidence with what a look at given functions says, beside residuals at so many points."""
+    look = look_at_functions(problem.form)
+    # Features that are narrower than the intervals of the grid where they lie, if there is one.
     grid = grid_of(network)
-    if grid is None:
-        return sentences_of_features(problem, None)
-    breakpoints = list(grid.breakpoints)
-    moments = moments_of(network)
-    if moments is not None:
-        breakpoints[moments[0]] = moments[1]
-    return sentences_of_features(problem, breakpoints)
+    breakpoints = None
+    if grid is not None:
+        breakpoints = list(grid.breakpoints)
+        moments = moments_of(network)
+        if moments is not None:
+            breakpoints[moments[0]] = moments[1]
+    missed = sentences_of_features(problem, look.features, breakpoints)
+    if missed:
+        estimate = max(1.0, found.estimate)  # 1 also where the estimate is nan
+        found = replace(found, doubts=(*missed, *found.doubts), estimate=estimate, is_final=True)
+    # Functions between whose points nothing was seen, but for the residuals.
+    if look.left_out:
+        labels = ", ".join(look.left_out)
+        apart = percent_text(points ** (-1 / problem.domain.dimension))
+        check = (
+            f"there was no time to look for narrow features of the given functions ({labels}): one that is narrower "
+            f"than about {apart} of the domain, the distance of points at which residuals were taken, may be missed"
+        )
+        found = replace(found, checks=(*found.checks, check))
+    return found
 
 
-def sentences_of_features(problem: Collocation, breakpoints: Sequence[Tensor] | None) -> list[str]:
-    """The same for breakpoints of each axis, or for no grid at all."""
-    features = missed_features(problem.form, breakpoints)
+def sentences_of_features(
+    problem: Collocation, features: Sequence[NarrowFeature], breakpoints: Sequence[Tensor] | None
+) -> list[str]:
+    """Sentences on features of given functions that breakpoints of each axis do not resolve, or no grid at all."""
     names = problem.domain.coordinates
     labels = {"equation": "The equation"}
     return [
         f"{labels.get(each.label, each.label)} has a feature of width {typed_text(each.width, 1)} near "
         f"{names[each.axis]} = {typed_text(each.place)}, which no interval of the grid resolves: divide the domain "
         "there, or make it wider."
-        for each in features[: EVIDENCE.named_features]
+        for each in missed_features(features, breakpoints)[: EVIDENCE.named_features]
     ]
 
 
