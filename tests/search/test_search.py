@@ -11,8 +11,10 @@ from scipy import stats
 from edgewise.gam.building import with_pairs
 from edgewise.gam.families.categorical import Multinomial
 from edgewise.gam.families.exponential import Bernoulli, Gaussian
+from edgewise.gam.normal import normal_matrix
 from edgewise.gam.policy import AdditivePolicy
 from edgewise.outcomes import Budget
+from edgewise.search.automatic import auto_fit
 from edgewise.search.candidates import Candidate, FitCache, Samples, estimated
 from edgewise.search.comparisons import left_out
 from edgewise.search.inference import _polynomial_tests, _with_own_ridges, parameter_factor
@@ -239,11 +241,21 @@ def test_the_clock_ends_every_stage(looks, monkeypatch):
 def test_all_rows_take_the_pairs_that_a_sample_chose():
     rows = np.tile(X, (3, 1)) + 0.01 * np.random.default_rng(2).random((900, 4))
     y = np.tile(SUM + PRODUCT + 0.3 * NOISE, (3, 1))
-    search, _ = searched(y, rows, policy=SearchPolicy(search_rows=600, smooth_rows=0, bag_rows=0))
+    rows[1] = 3 * rows[1]  # farther out than the others, and no row of the sample
+    policy = SearchPolicy(search_rows=600, smooth_rows=0, bag_rows=0)
+    search, _ = searched(y, rows, policy=policy)
     chosen = search.cache.estimate(search.best.base).design
-    design = search.final().model.design
+    y = (y - y.mean(0)) / y.std(0)
+    result = auto_fit(Samples(rows, y, np.ones(900)), SearchSettings(policy=policy))
+    design = result.fitted.model.design
     assert [pair.inputs for pair in design.pairs] == [pair.inputs for pair in chosen.pairs] != []
     assert design.rows == 900 and all(design.sizes[pair] >= size for pair, size in chosen.sizes.items())
+    # Knots reach all rows, and the sums of all rows are those of least squares.
+    assert 1 not in search.rows
+    assert (design.knots[:, 3] <= rows.min(0)).all() and (design.knots[:, -4] >= rows.max(0)).all()
+    whole = normal_matrix(design, rows, np.ones(900), y, 900.0)
+    np.testing.assert_allclose(result.fitted.model.normal.gram, whole.gram, atol=1e-9 * whole.gram.max())
+    assert result.fitted_rows.total == pytest.approx(900) and len(result.fitted_rows) == 600
 
 
 def test_a_straight_line_is_a_linear_model_with_one_ridge():

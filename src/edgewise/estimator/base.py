@@ -373,9 +373,6 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             sentences.append(
                 f"The model is that of a sample of {len(samples):,} of {counted(everything.count, 'row')}."
             )
-        elif everything is not None and result.fitted is not None:
-            # Each row of the sample stands for as many for the tests.
-            samples = replace(samples, weight=samples.weight * (everything.rows / samples.total))
         sentence = knowledge_sentence(self.encoder_, given_knowledge(self))
         if sentence:
             sentences.insert(0, sentence)
@@ -396,9 +393,9 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         self._output_limits = result.output_limits
         self.n_iter_ = max(result.report.steps, 1)
         self.inference_ = None
-        if result.fitted is not None:
+        if result.fitted is not None and result.fitted_rows is not None:
             names = self.encoder_.feature_names
-            self.inference_ = term_tests(result.fitted, samples, names, self.input_scaling_.scale)
+            self.inference_ = term_tests(result.fitted, result.fitted_rows, names, self.input_scaling_.scale)
 
     # Export
 

@@ -101,7 +101,9 @@ def with_cuts(design: Design, cuts: Mapping[int, Sequence[float]], x: Array, wei
     intervals = len(design.inputs[0].knots) - 2 * DEGREE - 1
     columns = list(design.inputs)
     for j, places in cuts.items():
-        columns[j] = column_of(counted[:, j], counts, intervals, design.policy, places)
+        ends = columns[j].knots[[DEGREE, -DEGREE - 1]]  # of no weight: they may be those of other rows
+        values = np.append(counted[:, j], ends)
+        columns[j] = column_of(values, np.append(counts, [0.0, 0.0]), intervals, design.policy, places)
     chosen = [j for j, own in enumerate(design.curves) if own.kinds]
     return with_curves(replace(design, inputs=tuple(columns)), chosen, x, weight)
 

@@ -1,4 +1,4 @@
-"""A model that a search chose on a sample, fitted to all rows of a table that is larger than memory (`AllRows`)."""
+"""A model that a search chose on a sample, fitted to all rows of a table, in memory or larger (`AllRows`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from edgewise.search.candidates import Fitted, Samples, with_doubled_margins, wi
 from edgewise.search.fixed_shape import TrainedShape, trained_further
 from edgewise.search.hidden_nodes import HiddenNodes
 from edgewise.search.policy import SearchPolicy
-from edgewise.search.validation import RowPart
+from edgewise.search.validation import RowPart, random_parts
 from edgewise.train.problems import Classification, Problem, Regression
 
 Sums = tuple[np.ndarray, ...]
@@ -68,6 +68,22 @@ class AllRows:
     batches: Callable[[], Iterator[Sums]] = lambda: iter(())
     # share of the time after the first pass for the search on the sample; the passes over all rows have the rest
     searched_share: float = 0.5
+
+    @classmethod
+    def of(cls, samples: Samples, seed: int) -> AllRows:
+        """Return the sums over rows in memory; rows of one block are in the same part."""
+
+        def total(function: Callable[..., Sums], seconds: float, part: RowPart | None) -> Sums:
+            rows = samples
+            if part is not None:
+                parts = random_parts(len(samples), part.parts, part.seed, samples.blocks)
+                rows = samples.select(np.flatnonzero(parts != part.number))
+            with Budget(seconds).holds():
+                if rows.exposure is not None:
+                    return function(rows.x, np.column_stack([rows.y[:, 0], np.log(rows.exposure)]), rows.weight)
+                return function(rows.x, rows.y, rows.weight)
+
+        return cls(total, samples.total, len(samples), seed)
 
     def loader(self) -> DataLoader[Any]:
         """Return a DataLoader of the rows, with weights of mean 1."""
@@ -194,7 +210,7 @@ class AllRows:
                 if chosen.nodes is not None:
                     function = WithNodes(function, chosen.nodes, chosen.limits)
                 family = start.family
-                if not family.is_least_squares and samples.y.ndim == 2:
+                if not family.is_least_squares and samples.y.ndim == 2 and samples.exposure is None:
                     function = OfFamily(function, samples.offset if family.log_link else 0.0)
                 return self.total(function, max(budget.seconds_left, 0.0), part)
 

@@ -122,13 +122,17 @@ def _final(samples: Samples, search: Search, everything: AllRows | None, time_li
     ends = partial(budget.ends, keep_interrupted=search.settings.keep_interrupted)
     # The chosen candidate, of all samples or of all rows of a table.
     fitted = search.final()
+    rows = search.fitted_rows
+    everything = everything or search.sums
     if everything is not None and not budget.is_interrupted:
         budget.time_limit = time_limit
         with ends():
-            fitted, sentence, is_ended = everything.fitted(fitted, samples, budget, search.policy)
+            fitted, sentence, is_ended = everything.fitted(fitted, rows, budget, search.policy)
             search.sentences.append(sentence)
             if is_ended:
                 budget.ended_by = StopReason.TIME_LIMIT
+        # Each row stands for as many for the tests.
+        rows = replace(rows, weight=rows.weight * (everything.rows / rows.total))
     if budget.is_interrupted:
         search.sentences.append(f"Interrupted at: {budget.stage}.")
     # The network of the linear predictor, its error bars, and the report of the fit.
@@ -154,7 +158,7 @@ def _final(samples: Samples, search: Search, everything: AllRows | None, time_li
         done = _fit_report(fitted, samples, stopped, budget)
         losses = search.held_out_losses(len(samples))
         result = AutoResult(model, done, report, fitted.limits, exponent, bars, message, intervals, fitted)
-        result = replace(result, held_out_losses=losses, held_out=held_out)
+        result = replace(result, held_out_losses=losses, held_out=held_out, fitted_rows=rows)
     else:
         done = fitted.network.report
         if stopped == StopReason.INTERRUPTED:

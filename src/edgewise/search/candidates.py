@@ -260,18 +260,18 @@ class FitCache:
         inputs: Sequence[int] | None = None,
         constraints: Constraints | None = None,
         whole: FitCache | None = None,
+        spanning: Samples | None = None,
     ) -> None:
-        # The design: given, or of these rows.
+        # The design: given, or of these rows, with knots that are those of `spanning` where it is given.
         self.samples = samples
         self.policy = policy
         self.seed = seed
         self.inputs = inputs
         if design is None:
-            design = design_of(
-                samples.x, samples.weight, policy.additive, samples.groups, constraints, is_bare=inputs is not None
-            )
-            if inputs is not None:
-                design = with_curves(design, inputs, samples.x, samples.weight)
+            rows = spanning or samples
+            design = design_of(rows.x, rows.weight, policy.additive, samples.groups, constraints, is_bare=True)
+            chosen = inputs if inputs is not None else range(samples.x.shape[1])
+            design = with_curves(replace(design, rows=samples.total), chosen, samples.x, samples.weight)
         self.design = replace(design, rows=samples.total)
         # Straight lines are decided on all rows, also for caches of folds.
         self.whole = whole

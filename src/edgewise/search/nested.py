@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from operator import methodcaller
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,6 +30,9 @@ from edgewise.search.policy import SearchSettings
 from edgewise.search.records import SearchReport
 from edgewise.search.stages import GIVEN, STAGES
 from edgewise.search.validation import Evidence, Fold, sampled
+
+if TYPE_CHECKING:
+    from edgewise.search.all_rows import AllRows
 
 
 class Search:
@@ -78,6 +82,7 @@ class Search:
         self._fold_caches: list[tuple[Fold, FitCache]] = []
         self.cache: FitCache | None = None
         self._final_cache: FitCache | None = None
+        self.fitted_rows = self.samples  # those of the last fit
         self._first: Fitted | None = None
 
     def run(self) -> SearchReport:
@@ -208,8 +213,14 @@ class Search:
 
     def _cache_of(self, samples: Samples) -> FitCache:
         settings = self.settings
+        # Knots reach from the smallest to the largest value among all rows, whatever a sample holds.
+        spanning = None
+        if len(samples) < len(self.all_rows):
+            x = self.all_rows.x
+            spanning = self.all_rows.select(np.unique(np.concatenate([self.rows, x.argmin(0), x.argmax(0)])))
         cache = FitCache(
             samples,
+            spanning=spanning,
             policy=self.policy,
             seed=settings.seed,
             inputs=self.inputs,
@@ -217,6 +228,18 @@ class Search:
         )
         cache.listener = partial(_listen, self.budget, self.stage)
         return cache
+
+    @property
+    def sums(self) -> AllRows | None:
+        """Sums over all rows where an additive model was chosen on some of them; None where a final fit sees them."""
+        from edgewise.search.all_rows import AllRows  # imported late: small tables do not need it
+
+        best = self.best
+        if self.samples is self.all_rows or best is None or not best.additive or not self.family.is_sum_of_rows:
+            return None
+        if best.shape is not None or best.smooth:
+            return None
+        return AllRows.of(self.all_rows, self.settings.seed)
 
     @property
     def is_noise_known(self) -> bool:
@@ -390,10 +413,10 @@ class Search:
     def _fit_best(self) -> Fitted:
         """Fit the chosen candidate to as many rows as the time limit allows."""
         assert self.best is not None
-        # The models of the search, where it saw all rows.
+        # The models of the search, where it saw all rows, or where sums over all rows follow.
         self.budget.report(f"final fit: {self.best.describe()}", 0.95)
         same_rows = self.samples is self.all_rows
-        if self.cache is not None and same_rows:
+        if self.cache is not None and (same_rows or self.sums is not None):
             cache = self.cache
         else:
             # Else as many rows as the time allows, by the seconds of the search's own fit.
@@ -410,6 +433,7 @@ class Search:
             cache = self._cache_of(samples)
             cache.sample = self.cache
         self._final_cache = cache
+        self.fitted_rows = cache.samples
         # The mean of a division's models is there already; any other candidate is fitted.
         with self.stage.holds():
             if self.best.models == self.policy.bags and len(self._fold_caches) == self.policy.bags:

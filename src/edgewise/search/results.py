@@ -38,6 +38,7 @@ class AutoResult:
     message: str = ""  # Sentences on the calibration of error bars or intervals, with the reason where there are none
     intervals: ResidualIntervals | None = None  # of new targets, where there are no error bars
     fitted: Fitted | None = None  # the additive model, if the network is one
+    fitted_rows: Samples | None = None  # its rows; of a sample each counts for as many as it stands for
     # interval to which each output is clipped, see `SearchPolicy.beyond`; None for classes and for exponentials, which
     # have `exponent`
     output_limits: np.ndarray | None = None

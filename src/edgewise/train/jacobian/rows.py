@@ -249,8 +249,9 @@ def backward_by_layer(inputs: list[Tensor], outputs: list[Tensor], sensitivities
     layers = [sensitivities]
     for number in range(len(inputs) - 1, 0, -1):
         last = sensitivities[-1]
+        # Derivatives of a sum: with the sensitivities as `grad_outputs` torch imports sympy, a second of its own.
         sensitivities = [
-            torch.autograd.grad(outputs[number], inputs[number], one, retain_graph=one is not last)[0]
+            torch.autograd.grad((outputs[number] * one).sum(), inputs[number], retain_graph=one is not last)[0]
             for one in sensitivities
         ]
         layers.append(sensitivities)
