@@ -81,8 +81,8 @@ def test_code_that_prints_is_followed_by_what_it_printed():
             assert ("print(" in match["code"]) == bool(match["output"] and match["output"].strip()), page
 
 
-# Pages whose code takes longer than three CPU seconds.
-LONG = {"classes", "equation", "equations", "gallery", "knots", "large", "materials", "motion"}
+# Pages whose code takes longer than two CPU seconds.
+LONG = {"classes", "equation", "equations", "gallery", "knots", "large", "materials", "motion", "table", "torch"}
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import numpy as np
 import pytest
 import torch
+from tests.night import at_night
 from tests.pde.test_storage import KINDS, made
 from torch import Tensor
 
@@ -259,7 +260,7 @@ def test_fields_of_error_bars(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", at_night(*KINDS, but=("time elements",)))
 def test_fields_of_solutions(kind, tmp_path):
     solution, problem = made(kind), KINDS[kind][0]()
     save_solution(solution, tmp_path / "s")

@@ -17,7 +17,7 @@ def curved(rows=120):
     return X, np.cos(4 * X[:, 0]) + X[:, 1] + 0.05 * random.normal(size=rows)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_frames_with_text_missing_values_and_groups_of_rows():
     X, y = curved()
     frame = pandas.DataFrame(X, columns=["a", "b"]).assign(city=["Bonn", "Ulm", None] * 40)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.night import at_night
 
 from edgewise import find_formula
 from edgewise.discovery import finder
@@ -37,7 +38,7 @@ def assert_no_law(table):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("table", [step_in_two_inputs, forest])
+@pytest.mark.parametrize("table", [step_in_two_inputs, *at_night(forest)])
 def test_a_table_without_a_law_is_called_so(table, monkeypatch):
     monkeypatch.setattr(finder, "USUAL_SECONDS", 2.0)
     assert_no_law(table)

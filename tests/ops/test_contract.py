@@ -140,7 +140,7 @@ class _Sum(torch.nn.Module):
         return spline_sum(x, self.coef, self.knots, 3)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_compiles_as_one_graph_with_backward_and_second_derivatives_inside():
     _, _, x, coef, knots = make_case(3)
     module = _Sum(coef, knots)

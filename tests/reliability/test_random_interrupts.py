@@ -14,6 +14,7 @@ from edgewise import KAN, KANRegressor, Regression, find_formula, fit
 from edgewise.pde import solve
 from edgewise.train import LBFGS
 from edgewise_experiments.problems.named_equations import named_equation
+from tests.night import at_night
 
 MOMENTS = 2
 LATEST = 2.0  # seconds after the beginning
@@ -28,6 +29,7 @@ def network():
     fit(model, Regression(torch.from_numpy(X), torch.from_numpy(Y[:, None])), LBFGS(), steps=100_000)
 
 
+QUICK = ("fit of a network", "search of a model")
 KINDS = {
     "fit of a network": network,
     "search of a model": lambda: KANRegressor(effort="high").fit(X, Y),
@@ -61,7 +63,7 @@ def answer(work, moment):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers of POSIX")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", at_night(*KINDS, but=QUICK))
 def test_ctrl_c_is_answered_within_three_seconds(kind):
     moments = np.random.default_rng(len(kind)).uniform(0.02, LATEST, MOMENTS)
     answers = [answer(KINDS[kind], moment) for moment in moments]

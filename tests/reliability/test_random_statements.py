@@ -13,10 +13,10 @@ import torch
 
 from edgewise import pde
 from edgewise.errors import EdgewiseError, EdgewiseWarning
+from tests.night import at_night
 
 RUNS = 3
 QUICK = (0, 3, 5, 6, 9, 11)  # of the numbers of statements, those with an answer within two seconds
-NUMBERS_DRAWN = [pytest.param(number, marks=() if number in QUICK else pytest.mark.nightly) for number in range(200)]
 # Each domain: its coordinates, and a principal part of an equation for a field of it.
 DOMAINS = {
     "Interval(0, 1)": ("x", ["u.xx", "u.x", "u.xxxx", "0.01*u.xx"]),
@@ -209,13 +209,13 @@ def answer_to(statement):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", NUMBERS_DRAWN)
+@pytest.mark.parametrize("number", at_night(*range(200), but=QUICK))
 def test_a_random_statement_has_an_answer(number):
     statement = Statement(number)
     assert fault_of(str(statement), statement.seconds) == ""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("statement", EARLIER)
+@pytest.mark.parametrize("statement", at_night(*EARLIER, but=EARLIER[:1] + EARLIER[3:5]))
 def test_what_had_none_has_one(statement):
     assert fault_of(statement, 3) == ""

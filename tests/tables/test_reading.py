@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.night import at_night
 
 from edgewise.errors import FileError, InputError, MissingExtraError
 from edgewise.processes import memory_limit
@@ -275,7 +276,7 @@ def test_files_made_to_fill_the_memory_are_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("encode", [True, False])
+@pytest.mark.parametrize("encode", [True, *at_night(False)])
 def test_texts_of_a_parquet_file_are_counted_before_they_are_made(tmp_path, encode):
     """A few kilobytes on disk with gigabytes of text: one text in each of many rows, and columns of lists."""
     path, rows = tmp_path / "t.parquet", 3000 if encode else 300

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tests.night import at_night
 from tests.pretend_device import PretendDevice, send
 
 from edgewise import KAN, Regression, fit
@@ -53,12 +54,12 @@ def reads(method, steps, rows=100, network=model, **options):
     ("method", "options", "most"),
     [
         (LevenbergMarquardt(), {}, 6),
-        (LevenbergMarquardt(), {"rows": 20}, 6),  # fewer samples than parameters
+        *at_night((LevenbergMarquardt(), {"rows": 20}, 6)),  # fewer samples than parameters
         (LevenbergMarquardt(), {"network": lambda: MLP([2, 4, 1], dtype=torch.float64)}, 6),
-        (LevenbergMarquardt(), {"penalty": Ridge(1e-6)}, 8),
+        *at_night((LevenbergMarquardt(), {"penalty": Ridge(1e-6)}, 8)),
         (LevenbergMarquardt(), {"penalty": Sparsity(1e-6)}, 8),
-        (LevenbergMarquardt(), {"penalty": Roughness(1e-6)}, 8),
-        (LevenbergMarquardt(), {"penalty": Bending(1e-6)}, 8),
+        *at_night((LevenbergMarquardt(), {"penalty": Roughness(1e-6)}, 8)),
+        *at_night((LevenbergMarquardt(), {"penalty": Bending(1e-6)}, 8)),
         (Adam(), {}, 1),
     ],
 )

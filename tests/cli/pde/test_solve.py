@@ -77,7 +77,7 @@ def test_the_command_solves_as_the_function_does(edgewise, heat):
     assert message in " ".join(edgewise("solve", heat).out.split())
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_an_equation_with_its_files(edgewise, heat, tmp_path):
     out = tmp_path / "out"
     done = edgewise("solve", heat, "--tolerance", "0.5", "--vtk", "--out", out)

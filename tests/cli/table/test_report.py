@@ -14,7 +14,7 @@ def test_the_score_is_that_of_the_test_rows(edgewise, models, tmp_path):
     assert f"{100 * score['value']:.1f} %" in page.read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_other_rows_and_none(edgewise, refused, models, tmp_path):
     lines = (models / "numbers.csv").read_text().splitlines()
     (tmp_path / "other.csv").write_text("\n".join(lines[:60]) + "\n")

@@ -70,7 +70,7 @@ def test_a_structure_without_functions_gets_its_constants():
     assert str(front.best.formula) == "3*exp(-1.7*x) + 1/2*sin(2.3*y)"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_data_that_contradict_a_structure():
     x = sample()
     y = x[:, 0] * x[:, 1] * x[:, 2] + np.sin(x[:, 0] * x[:, 2])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.night import at_night
 
 from edgewise.discovery.problem import LawProblem
 from edgewise.discovery.reduction import reductions
@@ -39,13 +40,12 @@ LAWS = [
     (lambda a, b, c: np.sin(a**2 + b**2) / (1 + c**2) + c * a**2 + c * b**2, 3, "y depends on a**2 + b**2 and c"),
     (lambda a, b, c: np.exp(-a * (1 + b)) + c, 3, "y/(exp(-a*(b + 1)) + c) is constant"),
 ]
-QUICK = (1, 3, 4)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("law", "inputs", "sentence"),
-    [pytest.param(*law, marks=() if number in QUICK else pytest.mark.nightly) for number, law in enumerate(LAWS)],
+    at_night(*LAWS, but=[LAWS[1], *LAWS[3:5]]),
 )
 def test_a_symmetry_removes_its_inputs(law, inputs, sentence):
     problem = problem_of(law, inputs)

@@ -6,7 +6,7 @@ import pytest
 from edgewise.dynamics.fields import find_field_equations
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_heat_from_data_on_walls():
     t, x = np.meshgrid(np.linspace(0, 1, 60), np.linspace(0, 6, 80), indexing="ij")
     u = sum(np.exp(-0.2 * k**2 * t) * np.sin(k * x + k) for k in (1, 2, 3))

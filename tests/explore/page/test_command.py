@@ -73,11 +73,9 @@ def test_one_file_holds_the_page_and_asks_nobody(files):
     assert columns["city"]["levels"] == ["Bonn", "Köln", "Ulm"] and len(columns["city"]["inputs"]) == 3
 
 
-@pytest.mark.slow  # starts processes
+@pytest.mark.nightly  # starts processes
 @pytest.mark.skipif(os.name == "nt", reason="a process of its own has no Ctrl-C there")
-@pytest.mark.parametrize(
-    "busy, number", [(False, signal.SIGINT), pytest.param(True, signal.SIGTERM, marks=pytest.mark.nightly)]
-)
+@pytest.mark.parametrize("busy, number", [(False, signal.SIGINT), (True, signal.SIGTERM)])
 def test_a_signal_ends_the_page_and_says_nothing_of_lost_work(files, tmp_path, busy, number):
     pytest.importorskip("uvicorn", reason="the extra explore is not installed")
     command = [sys.executable, "-m", "edgewise", "explore", str(files / "model.safetensors"), "--no-browser"]

@@ -67,6 +67,7 @@ def test_one_file_holds_the_values_on_a_grid(decay, monkeypatch):
         static_page(SolutionRequests(decay, {}))
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(BROWSER is None, reason="there is no Chromium, in which the page is tested")
 def test_sliders_move_time_and_parameters(decay, tmp_path):
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import integrate, stats
+from tests.night import at_night
 
 from edgewise.gam import fit_additive
 from edgewise.gam.families.exponential import Bernoulli, Poisson
@@ -102,7 +103,7 @@ def test_a_line_alone_is_the_t_test_of_least_squares():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "family",
-    [None, pytest.param(Poisson(), marks=pytest.mark.nightly), pytest.param(Bernoulli(), marks=pytest.mark.nightly)],
+    [None, *at_night(Poisson(), Bernoulli())],
     ids=["squared", "poisson", "bernoulli"],
 )
 def test_p_values_are_uniform_without_an_effect_and_bands_hold_the_curves(family):

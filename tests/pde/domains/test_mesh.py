@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from tests.night import at_night
 
 from edgewise.pde.domains.domain import Box
 from edgewise.pde.domains.implicit import LevelSet
@@ -65,7 +66,7 @@ def test_the_coordinate_of_a_layer_is_cut():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [6, 7, 12])
+@pytest.mark.parametrize("count", [6, *at_night(7, 12)])
 def test_cut_cells_have_whole_volumes(count):
     """Volumes and second moments of shapes whose boundaries cut cells, also where no point of a cell is inside."""
     square = Box(x=(-1, 1), y=(-1, 1))

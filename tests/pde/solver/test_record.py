@@ -132,7 +132,7 @@ def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tole
     assert watched(1e-9, (0.001, 4.0), (0.002, 101.0)) == ([True, False], None, StopReason.BUDGET)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("share", [0.1])
 def test_a_sharper_pass_that_is_cut_early_leaves_the_estimate_of_the_first(share):
     problem = PDE(lambda u: u.tt + torch.sin(u), Time(0, 30), [Initial(2.0, rate=0.0)])

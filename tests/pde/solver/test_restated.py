@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from tests.night import at_night
 
 from edgewise.errors import SolutionWarning
 from edgewise.outcomes import StopReason
@@ -128,7 +129,7 @@ STATEMENTS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["reactions", "solid"])
+@pytest.mark.parametrize("name", ["reactions", *at_night("solid")])
 def test_units_do_not_matter(name):
     """A statement in SI units has the errors, the estimate, the grids and the trust of that in units of one."""
     make, natural, other = STATEMENTS[name]

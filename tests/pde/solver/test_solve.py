@@ -29,7 +29,7 @@ def heat(**settings):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_hidden_layers_and_periodic_coordinates(monkeypatch):
     monkeypatch.setattr(refinement, "STEPS", 30)
     monkeypatch.setattr(refinement, "SETTINGS", replace(refinement.SETTINGS, most_grid_moves=1, race_steps=8))

@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.optimize import brentq
 from scipy.special import jv, jvp, yv
+from tests.night import at_night
 
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.pde import (
@@ -59,9 +60,11 @@ def string(conditions, start=0.5):
             problem(lambda u, lam: lam * u - u.xxxx, STRING, [Dirichlet(0.0), Condition(lambda u: u.xx)]),
             [1, 16, 81],
         ),
-        (
-            problem(lambda u, lam: laplacian(u) + lam * u, Box(x=(0, PI), y=(0, PI)), [Dirichlet(0.0)], 1.0),
-            [2, 5, 5, 8, 10, 10],
+        *at_night(
+            (
+                problem(lambda u, lam: laplacian(u) + lam * u, Box(x=(0, PI), y=(0, PI)), [Dirichlet(0.0)], 1.0),
+                [2, 5, 5, 8, 10, 10],
+            )
         ),
     ],
 )

@@ -20,7 +20,7 @@ def searched(**settings):
     return search, search.run()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_folds_choose_the_strength_that_was_left_open():
     search, report = searched(hidden=(2,), grid_size=4)
     assert report.trials[0].name == "constant" and len(report.trials) > 2 and report.folds == 3

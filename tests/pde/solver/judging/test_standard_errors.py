@@ -62,7 +62,7 @@ def predators(t, state, a, b, c, d):
     return [a * prey - b * prey * hunters, c * prey * hunters - d * hunters]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_four_coefficients_of_predators_and_prey():
     """From far starts, as least squares with scipy's integrator find them."""
     t, truth, begin = np.linspace(0, 20, 25), (1.1, 0.4, 0.1, 0.4), {"a": 0.8, "b": 0.3, "c": 0.15, "d": 0.5}

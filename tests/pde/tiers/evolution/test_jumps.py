@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.integrate import solve_ivp
+from tests.night import at_night
 
 from edgewise.pde import PDE, Initial, Time, solve
 from edgewise.pde.spaces.axis import TimeAxis
@@ -79,6 +80,7 @@ def rubbed(t, friction):
 
 
 FRICTION = 0.1
+QUICK = ("system", "at the end", "just before the end")
 EVENTS = {
     "many": (lambda u: u.tt + torch.sign(u.value), 8.0, Initial(1.0, rate=0.0), parabolas),
     "system": (lambda u, v: (u.t - v, v.t + torch.sign(u.value)), 8.0, Initial({"u": 1.0, "v": 0.0}), parabolas),
@@ -135,7 +137,7 @@ EVENTS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("event", at_night(*EVENTS, but=QUICK))
 def test_time_elements_end_at_events(event):
     """Their lengths, which the tolerance and the first one vary, do not matter, nor whether one seemed short enough."""
     equation, end, start, exact = EVENTS[event]

@@ -54,7 +54,7 @@ def test_heat_on_a_disk_is_the_series_of_bessel():
     assert integration.is_complete and errors_of(integration.network, heat()).relative_l2 < 1e-8
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_bump_turns_in_a_disk_without_growth():
     """Advection with no condition, for nothing flows in: errors that grew from the cut cells had ended it."""
 

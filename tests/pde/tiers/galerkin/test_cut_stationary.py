@@ -61,14 +61,12 @@ HOLE = CUBE - Ball(0.5, (0.2, 0.1, 0.0))
 WALLS = [name for name in HOLE.boundary_names if name != "sphere"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("problem", "exact", "grids"),
     [
-        pytest.param(poisson(SHELL, [Dirichlet(wave)]), wave, 2, marks=pytest.mark.nightly),
-        pytest.param(
-            poisson(HOLE, [Dirichlet(wave, on=WALLS), Condition(flux, on="sphere")]), wave, 2, marks=pytest.mark.nightly
-        ),
+        (poisson(SHELL, [Dirichlet(wave)]), wave, 2),
+        (poisson(HOLE, [Dirichlet(wave, on=WALLS), Condition(flux, on="sphere")]), wave, 2),
         (
             PDE(layers, CUBE - Ball(0.4, (0.2, 0.1, 0.1)), [Dirichlet(kink), Interface(on="z=0.2")]),
             kink,

@@ -51,7 +51,7 @@ def rate(x):
     return 2 * (x - 0.3) / 0.07**2 * pulse(x) * math.sqrt(SLOW)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_pulse_in_two_layers_is_that_of_the_formula():
     domain = Interval(0, 1.5) * Time(0, 0.5)
     start = Initial(lambda x: layered(x, torch.zeros_like(x)), rate=rate)
