@@ -205,10 +205,6 @@ def _shortest(hessian: Array, matrix: Array, least: Array, policy: InequalityPol
             break
         unit *= np.sqrt(1 / max(share, policy.smallest_left) - 1)
     z = -residual[:-1] / residual[-1] * unit
-    held = multiplier > 0
-    exact = white[held].T @ np.linalg.lstsq(white[held] @ white[held].T, distance[held], rcond=1e-12)[0]
-    if (white @ exact - distance).min() >= min((white @ z - distance).min(), -1e-13 * unit):
-        z = exact  # the same point, with more digits
     return solve_triangular(factor, z, lower=True, trans="T") / root
 
 
