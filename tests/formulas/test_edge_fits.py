@@ -38,10 +38,19 @@ def test_an_exponential_is_found_where_the_input_varies_little(middle, rate):
 
 
 def test_only_constants_other_than_one_and_its_negative_are_free():
-    for constants, free in (((2.5, 1.0, -1.0, 0.5), [2.5, 0.5]), ((-1.0, -1.0, 3.5, 1.0), [3.5])):
+    u = np.linspace(0.1, 0.9, 5)
+    for constants, free, text in (
+        ((2.5, 1.0, -1.0, 0.5), [2.5, 0.5], "-sin(2.5*x + 1) + 0.5"),
+        ((-1.0, -1.0, 3.5, 1.0), [3.5], "3.5*sin(-x - 1) + 1"),
+        ((0.0, 0.5, 0.0, -1.0), [0.5], "0*sin(0*x + 0.5) - 1"),
+        ((1.0, 0.0, 1.0, 0.0), [], "sin(x)"),
+    ):
         node = scaled_function(ELEMENTARY["sin"], constants, Variable(0))
         values = constant_values(node)
         assert [values[place] for place in free_places(node)] == free
+        assert as_text(node, ["x"]) == text
+        a, b, c, d = constants
+        np.testing.assert_allclose(evaluate(node, u[:, None]), c * np.sin(a * u + b) + d, rtol=1e-12)
 
 
 def test_a_flat_edge_is_none():

@@ -53,6 +53,29 @@ def test_curvature_is_the_second_derivative(degree, base):
     assert float(value.detach()) == pytest.approx(float(theta @ found @ theta) / 2, rel=1e-9)  # t'Ht / 2 the value
 
 
+def test_one_update_of_the_strengths_is_that_of_fellner_and_schall():
+    """l (s^2 / N) (tr(S^-1 P) - tr(A^-1 P)) / (t'Pt), with A = J'J / N + S, written out for one edge."""
+    x = np.random.default_rng(0).uniform(-1, 1, 40)
+    y = np.sin(4 * x) + 0.3 * np.random.default_rng(1).normal(size=40)
+    model, problem = KAN([1, 1], 3, domain=(-1, 1), seed=0, **F64), Regression(tensor(x[:, None]), tensor(y))
+    bend, size = 0.02, 0.05
+    penalty = EdgePenalty.uniform(model, bend, size)
+    fit(model, problem, LevenbergMarquardt(damping=1e-9), steps=3, penalty=penalty)
+    updated, _ = fellner_schall(model, problem.train, penalty)
+    layer = model.layers[0]
+    rows = np.column_stack([basis(problem.train.x, layer.knots, 3)[:, 0].numpy(), x / (1 + np.exp(-x))])
+    theta = np.append(layer.coef.detach().numpy().ravel(), layer.base.item())
+    roughness, ridge = np.zeros((7, 7)), np.diag([1 / 6] * 6 + [1.0])
+    roughness[:6, :6] = penalty.gram(layer)[0].numpy()
+    prior = bend * roughness + size * ridge
+    normal = rows.T @ rows / 40
+    effective = np.trace(np.linalg.solve(normal + prior, normal))
+    noise = np.mean((rows @ theta - y) ** 2) / (1 - effective / 40)
+    for found, strength, part in ((updated.roughness, bend, roughness), (updated.ridge, size, ridge)):
+        degrees = strength * np.trace(np.linalg.solve(prior, part) - np.linalg.solve(normal + prior, part))
+        assert float(found[0]) == pytest.approx(noise / 40 * degrees / (theta @ part @ theta), rel=1e-6)
+
+
 @pytest.mark.slow
 def test_strengths_settle_where_the_marginal_likelihood_is_flat():
     """y = B c + noise with c ~ N(0, (s^2 / N) / (l R + m I / n)): its density by numpy, its slope by differences."""

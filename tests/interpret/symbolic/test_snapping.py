@@ -71,6 +71,18 @@ def model():
     return KAN([2, 1, 1], 6, seed=1, domain=(-1, 1), dtype=torch.float64)
 
 
+def test_freed_edges_are_snapped_until_the_loss_is_exact_or_the_budget_is_over(monkeypatch):
+    x = X[:60, :1]
+    model = with_edge(KAN([1, 1], 3, domain=(-1, 1), dtype=torch.float64), (0, 0, 0), EdgeFit("abs", 1, 0, 1, 0, 0, 3))
+    snapping = _Snapping(model, Regression(x, x**2), {name: ELEMENTARY[name] for name in ("abs", "x^2")})
+    wrong = snapping.state(model, {(0, 0, 0): 3})
+    assert snapping.with_edges_freed(wrong, [(0, 0, 0)], Budget(work=0.0)) is wrong
+    freed = snapping.with_edges_freed(wrong, [(0, 0, 0)], Budget())
+    assert freed.model.config.functions[0] == (("x^2",),) and freed.loss <= snapping.exact_loss < wrong.loss
+    monkeypatch.setattr(snapping, "with_snapped_edge", lambda *_: pytest.fail("it is exact already"))
+    assert snapping.with_edges_freed(freed, [(0, 0, 0)], Budget()) is freed
+
+
 def test_one_edge_at_a_time(model):
     grown = with_edge(model, (0, 1, 0), EdgeFit("sin", 2.0, 0.1, 3.0, -1.0, 0.0, 1))
     before, after = model.layers[0].edges(X), grown.layers[0].edges(X)
