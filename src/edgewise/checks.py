@@ -80,6 +80,12 @@ def check_finite(cells: np.ndarray, name: str) -> None:
         raise InputError(f"{name} must hold finite numbers, got {cells[tuple(place)]} in {where}, counted from 1")
 
 
+def check_kind(value: object, kind: type | types.UnionType, demand: str) -> None:
+    """Raise InputError unless `value` is of a class; the demand begins the sentence, as "problem must be a PDE"."""
+    if not isinstance(value, kind):
+        raise InputError(f"{demand}, got {type(value).__name__}")
+
+
 def is_function(value: object) -> TypeGuard[Callable[..., Any]]:
     """Return whether `value` can be called and is no class: who gives a class means an object of it."""
     return callable(value) and not isinstance(value, type)

@@ -50,14 +50,14 @@ def test_what_is_left_out_bounds_the_error(degree):
     for speed in (3.0, 6.0):
         line = torch.linspace(0, 3, 25).double()
         layer, domain, error = fitted(lambda x, s=speed: torch.sin(s * x[:, 0]), [line], degree)
-        (missed,) = left_out(layer, domain)
+        (missed,) = left_out(layer, [domain])
         assert 0.5 < float(missed[8:-8].max()) / error / 2**degree < 3
 
 
 def test_the_coordinate_of_a_layer_is_cut():
     lines = [torch.linspace(-1, 1, 9).double(), torch.linspace(0, 2, 5).double()]
     layer, domain, _ = fitted(lambda x: torch.tanh(12 * x[:, 0]) + 0.01 * x[:, 1] ** 2, lines)
-    finer = grown(layer, domain, 2.0)
+    finer = grown(layer, [domain], 2.0)
     assert len(finer[1]) == 5
     assert len(finer[0]) + 4 >= 2 * 13
     carried = layer.with_breakpoints(finer)

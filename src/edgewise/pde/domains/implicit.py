@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from edgewise.checks import check_kind
 from edgewise.errors import InputError
 from edgewise.pde.domains.combined import Intersection
 from edgewise.pde.domains.domain import Box, Domain, Piece, shape_or_type
@@ -63,8 +64,7 @@ class LevelSet(Intersection):
     """
 
     def __init__(self, function: Callable, box: Mapping | None = None, **ends: tuple[float, float]):
-        if box is not None and not isinstance(box, Mapping):
-            raise InputError(f"box must give the ends of each coordinate by name, got {type(box).__name__}")
+        check_kind(box, Mapping | None, "box must give the ends of each coordinate by name")
         inside = Box(**{**{name: tuple(pair) for name, pair in (box or {}).items()}, **ends})
         super().__init__(_Negative(function, inside), inside)
 

@@ -342,10 +342,10 @@ class Mesh:
         return x, normal, torch.full_like(x[:, 0], piece.measure / len(x))
 
 
-def left_out(layer: TensorLayer, domain: Domain | Sequence[Domain]) -> list[Tensor]:
+def left_out(layer: TensorLayer, domains: Sequence[Domain]) -> list[Tensor]:
     """Estimate the error of a spline in each interval of each coordinate, relative to its field."""
-    # Errors (grid_size,) are the largest over the other coordinates; outside of the domain, or of one for each output,
-    # nothing counts.
+    # Errors (grid_size,) are the largest over the other coordinates; outside of the only domain, or of that of each
+    # output, nothing counts.
     # The jump of the last derivative at the interval's ends is its width h times the derivative after that, f. Splines
     # of degree d come as close as K (h / pi)^(d + 1) f to any function, with Favard's constants K, 4 / pi at most [1];
     # to a smooth one, once its grid is fine enough, about 2^d times closer.
@@ -354,13 +354,12 @@ def left_out(layer: TensorLayer, domain: Domain | Sequence[Domain]) -> list[Tens
     sizes = coef.abs().flatten(0, -2).amax(0)
     coef = coef / sizes.clamp(min=max(MESH.small_field * float(sizes.max()), ABOVE_ZERO))
     estimates = []
-    every = [domain] if isinstance(domain, Domain) else domain
-    is_filled = len(every) == 1 and every[0].is_box
+    is_filled = len(domains) == 1 and domains[0].is_box
     for axis, points in enumerate(layer.breakpoints):
         # Jumps of the last derivative at inner breakpoints, where they are inside.
         jump = _last_derivative(layer, coef, axis).diff(dim=0).abs()
         if not is_filled and jump.numel():
-            inside = [_is_inside(layer, each, axis).reshape(jump.shape[:-1]) for each in every]
+            inside = [_is_inside(layer, each, axis).reshape(jump.shape[:-1]) for each in domains]
             jump = jump * torch.stack(inside, -1)
         jump = jump.reshape(len(jump), -1).amax(1) if jump.numel() else jump.new_zeros(0)
         if len(jump) > 2:  # the outermost jumps are overestimates: their polynomials are determined from one side only
@@ -376,7 +375,7 @@ def left_out(layer: TensorLayer, domain: Domain | Sequence[Domain]) -> list[Tens
 
 def grown(
     layer: TensorLayer,
-    domain: Domain | Sequence[Domain],
+    domains: Sequence[Domain],
     factor: float,
     coarser: TensorLayer | None = None,
     *,
@@ -385,8 +384,8 @@ def grown(
     """Breakpoints of a grid with more coefficients, in which the intervals of largest error are halved in turn."""
     # Intervals of all coordinates in a heap, by their errors.
     lists = [points.tolist() for points in layer.breakpoints]
-    errors = left_out(layer, domain)
-    gains = _gains(layer, errors, coarser, domain)
+    errors = left_out(layer, domains)
+    gains = _gains(layer, errors, coarser, domains)
     heap = [
         (-error, axis, low, high, gain)
         for axis, points in enumerate(lists)
@@ -410,14 +409,12 @@ def grown(
     return [torch.tensor(sorted(points), dtype=torch.float64) for points in lists]
 
 
-def respaced(
-    layer: TensorLayer, domain: Domain | Sequence[Domain], factor: float, *, most: float = math.inf
-) -> list[Tensor]:
+def respaced(layer: TensorLayer, domains: Sequence[Domain], factor: float, *, most: float = math.inf) -> list[Tensor]:
     """Breakpoints of a grid with about `factor` times as many coefficients and equal errors of all intervals."""
     # An interval of error e gets a share e^(1 / (degree + 1)) of the new ones [1]. The coordinates share the
     # coefficients so that the intervals of all of them have the same error. Arguments are those of `grown`.
     # [1] C. de Boor, "A Practical Guide to Splines", ch. XII, program NEWNOT.
-    loads = [e ** (1 / (degree + 1)) for e, degree in zip(left_out(layer, domain), layer.degrees, strict=True)]
+    loads = [e ** (1 / (degree + 1)) for e, degree in zip(left_out(layer, domains), layer.degrees, strict=True)]
     loads = [load.clamp(min=MESH.least_load * float(load.mean())) for load in loads]
     # Without any error, as of u = 0, all intervals are alike.
     loads = [torch.where(load.any(), load, 1.0) for load in loads]
@@ -448,7 +445,7 @@ def respaced(
 
 
 def _gains(
-    layer: TensorLayer, errors: Sequence[Tensor], coarser: TensorLayer | None, domain: Domain | Sequence[Domain]
+    layer: TensorLayer, errors: Sequence[Tensor], coarser: TensorLayer | None, domains: Sequence[Domain]
 ) -> list[Tensor]:
     """Factors by which halving is expected to lower the error of each interval.
 
@@ -460,7 +457,7 @@ def _gains(
     if coarser is None:
         return gains
     # What the last halving has gained, where it was at a singular place.
-    for axis, before in enumerate(left_out(coarser, domain)):
+    for axis, before in enumerate(left_out(coarser, domains)):
         old = coarser.breakpoints[axis]
         new = layer.breakpoints[axis]
         parent = torch.searchsorted(old[1:-1].contiguous(), new[:-1].contiguous(), right=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from edgewise.checks import check_kind
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import TIME, Domain, Piece, is_space
 from edgewise.pde.problem.conditions import Dirichlet, Initial, by_field
@@ -49,10 +50,9 @@ class CheckSettings:
 CHECKS = CheckSettings()
 
 
-def check_statement(domain: object, conditions: object, coefficients: object) -> None:
+def check_statement(domain: Domain, conditions: Sequence, coefficients: Mapping[str, float] | None) -> None:
     """Check the kinds of arguments of a problem, the names of its coefficients, and those of the boundary's pieces."""
-    if not isinstance(domain, Domain):
-        raise InputError(f"domain must be a domain, as Box(x=(0, 1)), got {type(domain).__name__}")
+    check_kind(domain, Domain, "domain must be a domain, as Box(x=(0, 1))")
     if not isinstance(conditions, Iterable) or isinstance(conditions, str | Mapping):
         raise InputError(
             "conditions must be a sequence of Dirichlet, Neumann ..., as [Dirichlet(0.0)], "
@@ -63,23 +63,20 @@ def check_statement(domain: object, conditions: object, coefficients: object) ->
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"domain must have pieces of different names, got two named {twice!r}")
-    if not isinstance(coefficients, Mapping | None):
-        raise InputError(f'coefficients must be numbers by name, as {{"k": 1.0}}, got {type(coefficients).__name__}')
+    check_kind(coefficients, Mapping | None, 'coefficients must be numbers by name, as {"k": 1.0}')
     wrong = [name for name in coefficients or {} if not (isinstance(name, str) and name.isidentifier())]
     if wrong:
         raise InputError(f"coefficients must be named like arguments of a function, got {wrong[0]!r}")
 
 
-def check_together(form: StrongForm, most_smoothed: int = 3) -> None:
+def check_together(form: StrongForm) -> None:
     """Raise an InputError if the problem joins kinds of conditions and terms that do not go together."""
     # Interfaces cut the domain, so that no field is known along a line through it.
     if form.has_integrals and form.parts is not None:
         raise InputError("conditions must have no integrals where there are interfaces")
     if form.smoothed_fields and form.parts is not None:
         raise InputError("conditions must not have both UnknownField and Interface, got both")
-    if form.smoothed_fields and not (
-        form.observations and not form.hard.values and form.domain.dimension <= most_smoothed
-    ):
+    if form.smoothed_fields and not (form.observations and not form.hard.values and form.domain.dimension <= 3):
         what = "Observations"
         if form.observations:
             what = "conditions that are not hard, and at most 3 coordinates"
@@ -453,11 +450,10 @@ def flow_through(form: StrongForm, face: tuple[int, int]) -> int:
     return int(signs[0])
 
 
-def integrates_past(form: StrongForm, x: Tensor, pieces: int = 32) -> bool:
+def integrates_past(form: StrongForm, x: Tensor) -> bool:
     """Return whether all integrals of an equation are along the coordinate that is time, up to now at most.
 
-    Their kernels are smooth where two rules on as many `pieces` of the time agree to rounding: layers of a hundredth of
-    the time are resolved, and roots are not. Shapes: x (b, n).
+    Their kernels are smooth where two rules on pieces of the time agree to rounding. Shapes: x (b, n).
     """
     term = form.equation_term
     domain = form.domain
@@ -480,7 +476,8 @@ def integrates_past(form: StrongForm, x: Tensor, pieces: int = 32) -> bool:
     by_rule = list[Tensor]()
     first = float(domain.bounds[time, 0])
     size = float(domain.size[time])
-    cuts = tuple(first + size * number / pieces for number in range(1, pieces))
+    # A few dozen pieces resolve layers of a hundredth of the time, and no roots.
+    cuts = tuple(first + size * number / 32 for number in range(1, 32))
     for factor in (1, 2):
         with integrals_by(Rule(factor, axis=time, cuts=cuts)):
             run = DryRun(term.residuals, names, domain, form.coefficients, x)

@@ -9,7 +9,7 @@ from typing import Literal, TypedDict, Unpack
 import torch
 from torch import Tensor, nn
 
-from edgewise.checks import check_count, check_options, typed
+from edgewise.checks import check_count, check_kind, check_options, typed
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Domain, finite_number
 from edgewise.pde.domains.mesh import Mesh
@@ -87,10 +87,8 @@ class Sampling:
         check_count(self.seed, "seed", 0)
         if self.how not in HOW:
             raise InputError(f"how must be one of {', '.join(HOW)}, got {self.how!r}")
-        if not isinstance(self.interior, Tensor | None):
-            raise InputError(f"interior must be a tensor of shape (N, n), got {type(self.interior).__name__}")
-        if not isinstance(self.mesh, Mesh | None):
-            raise InputError(f"mesh must be a Mesh, got {type(self.mesh).__name__}")
+        check_kind(self.interior, Tensor | None, "interior must be a tensor of shape (N, n)")
+        check_kind(self.mesh, Mesh | None, "mesh must be a Mesh")
 
     def inside(self, domain: Domain) -> Data:
         """Points inside a domain."""
@@ -155,10 +153,8 @@ class Collocation(BlockProblem):
     """
 
     def __init__(self, form: StrongForm, sampling: Sampling | None = None, unknowns: Unknowns | None = None):
-        if not isinstance(form, StrongForm):
-            raise InputError(f"form must be a StrongForm, as that of a PDE, got {type(form).__name__}")
-        if not isinstance(sampling, Sampling | None):
-            raise InputError(f"sampling must be a Sampling, got {type(sampling).__name__}")
+        check_kind(form, StrongForm, "form must be a StrongForm, as that of a PDE")
+        check_kind(sampling, Sampling | None, "sampling must be a Sampling")
         if unknowns is not None and set(unknowns) != set(form.coefficients):
             wanted = ", ".join(form.coefficients) or "no coefficient"
             raise InputError(f"unknowns must have a value for each of {wanted}, got {', '.join(unknowns) or 'none'}")
@@ -198,10 +194,10 @@ class Collocation(BlockProblem):
         return self.form.fields
 
     @property
-    def output_domains(self) -> Domain | list[Domain]:
-        """The domain on which all outputs count, or, with interfaces, that of each output."""
+    def output_domains(self) -> list[Domain]:
+        """The only domain, on which all outputs count, or, with interfaces, that of each output."""
         if self.form.parts is None:
-            return self.domain
+            return [self.domain]
         return self.form.parts.domains(len(self.fields))
 
     @property
@@ -323,8 +319,7 @@ class Collocation(BlockProblem):
 
 def _copies(unknowns: Mapping[str, float | Tensor]) -> dict[str, nn.Parameter]:
     """New parameters that start at these values and are fixed where the given ones are."""
-    if not isinstance(unknowns, Mapping):
-        raise InputError(f'unknowns must be numbers by name, as {{"k": 1.0}}, got {type(unknowns).__name__}')
+    check_kind(unknowns, Mapping, 'unknowns must be numbers by name, as {"k": 1.0}')
     copies = {}
     for name, value in unknowns.items():
         if isinstance(value, Tensor):

@@ -118,11 +118,8 @@ class DryRun:
     x: Tensor  # points, (b, n)
     normal: Tensor | None = None  # outward normals, (b, n), on a boundary
 
-    def requirements(self, singular: float = 100.0) -> Requirements:
-        """Derivatives and integrals that the residuals use, and their sizes.
-
-        So many times larger residuals of the first trial than of the second show an equation that is singular at zero.
-        """
+    def requirements(self) -> Requirements:
+        """Derivatives and integrals that the residuals use, and their sizes."""
         # The waves are the first of `WAVE_TRIALS` on which the residuals are finite. The size of a residual is the root
         # of the sum of squares of its Jacobian by each derivative, times the size of that derivative for a wave of one
         # period along the domain.
@@ -131,7 +128,8 @@ class DryRun:
         most = 2 if is_finite else len(WAVE_TRIALS)
         others = (self._tried(trial) for trial in WAVE_TRIALS[1 : 1 + most])
         other = next((each for each in others if bool(each.sizes.isfinite().all())), None)
-        if other is None or (is_finite and not bool((plain.sizes > singular * other.sizes).any())):
+        # Residuals of the first trial a hundred times those of the second show an equation that is singular at zero.
+        if other is None or (is_finite and not bool((plain.sizes > 100.0 * other.sizes).any())):
             return plain
         return other
 

@@ -74,19 +74,17 @@ def errors_named(name: str) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
-        if isinstance(error, TypeError) and "'Tensor' object is not callable" in str(error):
-            raise InputError(
-                f"{name} may call fields only, as u(t - 1): derivatives such as u.t have no delay"
-            ) from error
-        # An unknown attribute of up to four letters, the order of equations, is taken for a derivative.
-        missing = ""
-        if isinstance(error, AttributeError) and isinstance(error.obj, Tensor):
-            missing = str(error.name)
-        if 0 < len(missing) <= 4:
-            raise InputError(
-                f"{name} may take derivatives of fields only, got .{missing} of an expression: write it out, as "
-                "u * u.xx + u.x**2 for (u * u.x).x, or use diffusion"
-            ) from error
+        match error:
+            case TypeError() if "'Tensor' object is not callable" in str(error):
+                raise InputError(
+                    f"{name} may call fields only, as u(t - 1): derivatives such as u.t have no delay"
+                ) from error
+            # An unknown attribute of up to four letters, the order of equations, is taken for a derivative.
+            case AttributeError(obj=Tensor(), name=str(missing)) if 0 < len(missing) <= 4:
+                raise InputError(
+                    f"{name} may take derivatives of fields only, got .{missing} of an expression: write it out, as "
+                    "u * u.xx + u.x**2 for (u * u.x).x, or use diffusion"
+                ) from error
         error.add_note(f"This error was raised in the evaluation of {name}.")
         raise
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_count
+from edgewise.checks import check_count, check_kind
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import Domain, shape_or_type
 from edgewise.pde.domains.sampling import gauss_legendre
@@ -184,8 +184,7 @@ def _on_line(
     if along not in u.coordinates:
         raise InputError(f"along must be one of {', '.join(u.coordinates)}, got {along!r}")
     for name, limit in (("low", low), ("high", high)):
-        if not isinstance(limit, int | float | Tensor | Field):
-            raise InputError(f"{name} must be a number or a tensor of shape (b,), got {type(limit).__name__}")
+        check_kind(limit, int | float | Tensor | Field, f"{name} must be a number or a tensor of shape (b,)")
     start, end = (torch.as_tensor(values_of(each), dtype=torch.float64).reshape(-1, 1) for each in (low, high))
     # Gauss and Legendre's rule on (0, 1).
     rule = _rule.get()
@@ -208,8 +207,7 @@ def _on_line(
 
 def _over(u: Field, over: Domain, points: int | None) -> tuple[tuple[int, ...], Tensor, Tensor]:
     """Axes, places (1, q, axes) in a domain, and weights (1, q)."""
-    if not isinstance(over, Domain):
-        raise InputError(f"over must be a domain, as Box(x=(0, 1), y=(0, 1)) or Disk(0.5), got {type(over).__name__}")
+    check_kind(over, Domain, "over must be a domain, as Box(x=(0, 1), y=(0, 1)) or Disk(0.5)")
     unknown = [name for name in over.coordinates if name not in u.coordinates]
     if unknown:
         raise InputError(f"over must have coordinates of the domain, {', '.join(u.coordinates)}, got {unknown[0]}")

@@ -16,7 +16,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from edgewise.checks import is_number
+from edgewise.checks import check_kind, is_number
 from edgewise.errors import InputError
 from edgewise.pde.domains.combined import Intersection
 from edgewise.pde.domains.domain import DOMAINS, Box, Domain, finite_number, is_space, shape_or_type
@@ -388,8 +388,7 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
     >>> problem.form.order, problem.form.is_linear
     (2, True)
     """
-    if not isinstance(u, Field):
-        raise InputError(f"diffusion must be of a field of an equation, got {type(u).__name__}")
+    check_kind(u, Field, "diffusion must be of a field of an equation")
     # Coefficients that are fields or numbers.
     if isinstance(coefficient, Field):
         return coefficient * laplacian(u) + (gradient(coefficient) * gradient(u)).sum(1)

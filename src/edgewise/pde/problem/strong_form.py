@@ -368,15 +368,13 @@ def _equation_term(run: DryRun, parts: Parts | None, weight: float) -> ResidualT
     return replace(term, part_sizes=_part_sizes(parts, run, requirements.sizes))
 
 
-def _check_values(
-    run: DryRun, requirements: Requirements, pieces: Sequence[str] | None, name: str, what: str, count: int = 4096
-) -> None:
-    """Raise an InputError where residuals are no finite numbers at `count` points inside, or on pieces of the boundary.
+def _check_values(run: DryRun, requirements: Requirements, pieces: Sequence[str] | None, name: str, what: str) -> None:
+    """Raise an InputError where residuals are no finite numbers at some point inside, or on pieces of the boundary.
 
     `name` stands in notes of the user's errors, and `what` begins the sentence of ours.
     """
     if not requirements.integrals:
-        x, normal = probes(run.domain, pieces, count)
+        x, normal = probes(run.domain, pieces, 4096)  # many, for poles may be narrow
         run = replace(run, x=x, normal=normal)
     with errors_named(name):
         values = run.values(requirements.trial)
@@ -486,12 +484,12 @@ def _interface_term(
     return term, run
 
 
-def _part_sizes(parts: Parts, run: DryRun, sizes: Tensor, points_of_part: int = 16 * PROBES) -> Tensor:
+def _part_sizes(parts: Parts, run: DryRun, sizes: Tensor) -> Tensor:
     """Sizes of the equation's residuals on each part, (parts, r); those of the whole where a part has too few points.
 
     Where a coefficient is a thousand times as large in one part, its residuals are so as well.
     """
-    x = parts.domain.interior(points_of_part, "sobol", seed=PROBE_SEEDS[0])
+    x = parts.domain.interior(16 * PROBES, "sobol", seed=PROBE_SEEDS[0])  # some in each part that is not tiny
     number = parts.number(x)
     rows = []
     for part in range(parts.count):

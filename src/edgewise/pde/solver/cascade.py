@@ -66,8 +66,6 @@ class CascadeSettings:
 
 CASCADE = CascadeSettings()
 
-CONTINUOUS = "fluxes of diffusion(u, k) are continuous, and slopes of k times second derivatives"
-
 
 class FieldFits(Tier):
     """Unknown fields from measured values, whose grids agree within their noise."""
@@ -160,7 +158,10 @@ class WeakForm(EvenGridTier):
         why = f"the equation holds in its weak form, for its {task.facts.rough} rough, so that residuals say nothing"
         jump = place_of_jump(task.problem.form)
         if jump:
-            why = f"{why}; near {jump}, where a leading coefficient jumps, {CONTINUOUS}"
+            why = (
+                f"{why}; near {jump}, where a leading coefficient jumps, fluxes of diffusion(u, k) are continuous, and "
+                "slopes of k times second derivatives"
+            )
         return (yield from even_grids(task, record, grid_problem, WEAK_FORM, why))
 
     def conclude(self, task: Task, record: Record, ending: Ending) -> Ending:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgewise.checks import check_count
+from edgewise.checks import check_count, check_kind
 from edgewise.errors import InputError
 from edgewise.files.journal import Journal
 from edgewise.nn.layers.base import Chain
@@ -23,10 +23,6 @@ from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 if TYPE_CHECKING:
     from edgewise.pde.solver.solving import SolveOptions
 
-# Intervals of the coarsest grid: of each coordinate, and of the only one; coarse enough that the first stage takes less
-# than a second.
-FIRST_GRID_OF_BOX = 5
-FIRST_GRID_OF_LINE = 20
 # Degree of splines on parts between interfaces: on each part the solution is smooth up to the interface and beyond, so
 # that a higher degree needs fewer coefficients; from 9 on the matrices lose digits.
 DEGREE_OF_PARTS = 7
@@ -62,8 +58,7 @@ def check_start(problem: Collocation, start: Solution | None) -> None:
     """Raise an InputError unless a start is a solution of a like problem."""
     if start is None:
         return
-    if not isinstance(start, Solution):
-        raise InputError(f"start must be a solution, from solve, got {type(start).__name__}")
+    check_kind(start, Solution, "start must be a solution, from solve")
     # Fields and coordinates of both problems are the same.
     ours, theirs = ((list(each.domain.ends.items()), each.fields) for each in (problem, start.problem))
     if ours != theirs:
@@ -98,13 +93,13 @@ def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
             f"degree must be {problem.form.order + 1} to {MAX_DEGREE} for an equation of order {problem.form.order}, "
             f"got {degree}"
         )
-    # First grid, and shape of the network.
+    # First grid, of each coordinate or of the only one, whose level takes less than a second, and shape of the network.
     dimension = problem.domain.dimension
     grid_size = options.get("grid_size")
     if grid_size is None:
-        grid_size = FIRST_GRID_OF_LINE
+        grid_size = 20
         if dimension > 1:
-            grid_size = FIRST_GRID_OF_BOX
+            grid_size = 5
     check_count(grid_size, "grid_size")
     shape: tuple | str = TENSOR if dimension <= MOST_TENSOR else SEPARABLE
     if shape == SEPARABLE and problem.form.periodic:

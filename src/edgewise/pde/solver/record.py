@@ -71,8 +71,6 @@ class EstimateSettings:
 
 ESTIMATES = EstimateSettings()
 
-NO_DIGIT = "The estimated error is {error} times the solution itself, so that no digit of it is known."
-
 
 class Record:
     """Numbers of all levels of a tier, and its best level.
@@ -303,7 +301,9 @@ class Record:
             found = self.tier.judge(self)
             found = with_features(found, self.level.network, self.problem, len(self.fresh_points))
             if found.is_sound and found.estimate >= ESTIMATES.no_digit:
-                found = replace(found, doubts=(NO_DIGIT.format(error=typed_text(found.estimate, 1)),))
+                size = typed_text(found.estimate, 1)
+                doubt = f"The estimated error is {size} times the solution itself, so that no digit of it is known."
+                found = replace(found, doubts=(doubt,))
             self._evidence = found
         return self._evidence
 

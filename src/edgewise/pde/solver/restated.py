@@ -54,8 +54,6 @@ class UnitSettings:
 
 
 SETTINGS = UnitSettings()
-# with these a problem is solved as it is stated
-STATED_AS_GIVEN = {Feature.UNKNOWN_FIELDS, Feature.INTERFACES, Feature.DELAYS, Feature.HARD_CONDITIONS}
 NOTHING = Trial(0.0, 0.0)  # fields that are zero
 
 
@@ -125,7 +123,8 @@ def units_of(form: StrongForm) -> dict[str, float]:
     # entries depend on the sizes, round after round.
     # [1] A. Curtis, J. Reid, "On the automatic scaling of matrices for Gaussian elimination", J. Inst. Maths Applics
     # 10, 1972, 118.
-    if form.features & STATED_AS_GIVEN:
+    # Problems that are solved as they are stated.
+    if form.features & {Feature.UNKNOWN_FIELDS, Feature.INTERFACES, Feature.DELAYS, Feature.HARD_CONDITIONS}:
         return {}
     terms = [(term, *probes(form.domain, term.pieces or None)) for term in (form.equation_term, *form.condition_terms)]
     given = form.fields, form.domain, form.coefficients

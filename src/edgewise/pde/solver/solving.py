@@ -9,7 +9,7 @@ from typing import TypedDict, Unpack
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_number, check_options
+from edgewise.checks import check_kind, check_number, check_options
 from edgewise.errors import InputError
 from edgewise.files.journal import Journal
 from edgewise.listeners import check_progress, reported
@@ -27,7 +27,6 @@ from edgewise.pde.solver.solution import Solution, field_values
 from edgewise.train.methods.base import Method
 
 DEFAULT_TOLERANCE = 1e-10  # What two grids reach on smooth problems
-ALWAYS = ("on_interrupt", "journal")  # options that do not choose how a problem is solved
 
 
 class SolveOptions(TypedDict, total=False):
@@ -208,8 +207,7 @@ def _check_options(
     problem: Collocation, budget: float, time_limit: float | None, tolerance: float, options: SolveOptions
 ) -> None:
     """Check the problem, how much work is allowed, how exact it must be, and that options fit the problem."""
-    if not isinstance(problem, Collocation):
-        raise InputError(f"problem must be a PDE, got {type(problem).__name__}")
+    check_kind(problem, Collocation, "problem must be a PDE")
     check_options(solve, options, SolveOptions)
     check_number(budget, "budget", positive=True)
     if time_limit is not None:
@@ -218,10 +216,10 @@ def _check_options(
     check_start(problem, options.get("start"))
     # Unknown fields have a method of their own, without choices.
     if problem.form.smoothed_fields:
-        given: dict[str, object] = {**options}
+        given: dict[str, object] = {**options, "on_interrupt": None, "journal": None}  # these two choose no method
         if tolerance != DEFAULT_TOLERANCE:
             given["tolerance"] = tolerance
-        chosen = next((name for name, value in given.items() if name not in ALWAYS and value is not None), None)
+        chosen = next((name for name, value in given.items() if value is not None), None)
         if chosen is not None:
             raise InputError(f"{chosen} must be left out for problems with UnknownField, got {given[chosen]!r:.60}")
 

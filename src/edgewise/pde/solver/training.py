@@ -22,7 +22,6 @@ from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.problems import Problem
 
 NETWORK_STEPS = "steps of a network"  # the kind of work whose pace gives the time of a further stage
-UNKNOWN = "unknown "  # before the names of unknown coefficients beside those of parameters
 STEPS = 200  # largest number of steps: trainings end by tolerance or patience long before
 
 
@@ -115,7 +114,8 @@ class Trainer:
         """
         limits = self.limits
         began = limits.seconds
-        state = dict(network.state_dict()) | {f"{UNKNOWN}{name}": value for name, value in problem.unknowns.items()}
+        # Parameters by their names, and unknown coefficients by theirs, which a space sets apart.
+        state = dict(network.state_dict()) | {f"unknown {name}": value for name, value in problem.unknowns.items()}
         recalled: Part | None = None
         if self.journal is not None:
             recalled = self.journal.recall("training")

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from edgewise.checks import check_count, check_number
+from edgewise.checks import check_count, check_kind, check_number
 from edgewise.errors import InputError, SolutionWarning, warn_caller
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
@@ -26,6 +26,7 @@ from edgewise.pde.solver.driver import refine
 from edgewise.pde.solver.judging.evidence import sentences_of_features
 from edgewise.pde.solver.judging.uniqueness import coefficient_jump, unsolved_by_zero
 from edgewise.pde.solver.limits import Ending, Limits
+from edgewise.pde.solver.solution import in_kind_of
 from edgewise.pde.spectrum.grids import finer_grids, harmonic_corners
 from edgewise.pde.spectrum.matrices import on_cut_cells, on_fitted_cells
 from edgewise.presentation import typed_text
@@ -123,7 +124,7 @@ class Eigenvalues:
 
         def eigenfunction(x: Tensor | ArrayLike) -> Tensor | np.ndarray:
             values = predict_in_batches(network, checked_points(self.problem.domain, x))
-            return values.to(x.dtype) if isinstance(x, Tensor) else values.numpy()
+            return in_kind_of(x, values)
 
         return eigenfunction
 
@@ -305,8 +306,7 @@ def _levels(problem: Collocation, count: int, is_fitted: bool, grids: _Grids) ->
 
 def _check_problem(problem: Collocation) -> bool:
     """Raise an InputError unless there are eigenvalues; True if splines fit the domain and all conditions lack them."""
-    if not isinstance(problem, Collocation):
-        raise InputError(f"problem must be a PDE, got {type(problem).__name__}")
+    check_kind(problem, Collocation, "problem must be a PDE")
     # Linear and homogeneous in the fields, with one coefficient.
     domain = problem.domain
     if len(problem.form.coefficients) != 1:

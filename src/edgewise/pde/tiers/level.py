@@ -9,11 +9,6 @@ from torch import nn
 
 from edgewise.pde.problem.collocation import Collocation
 
-NO_SOLUTION = (
-    "No solution was found: two grids leave the same residual, as where the problem has none; if it has one, a "
-    "solution of a like problem, as `start`, may lead to it."
-)
-
 
 @dataclass(frozen=True)
 class Doubt:

@@ -62,6 +62,10 @@ class EvidenceSettings:
     # The same where there are more conditions than the equation needs: a contradicting condition leaves a residual
     # on every grid, one that follows from the others none.
     largest_with_surplus: float = 1e-4
+    # Smallest ratio of residual to function, both in units of the field, that counts as determined, by dimension: above
+    # what splines of the coarse space leave of functions of a period or two that have no residual, and in time below
+    # what a growth of errors by a factor of a million leaves.
+    undetermined: tuple[float, float, float] = (1e-7, 1e-5, 1e-4)
     # The same for equations in time alone: initial values leave nothing free but what the equation does not contain,
     # which rounding alone makes other than zero, while stiff equations let errors grow by more than a million.
     undetermined_in_time: float = 1e-12
@@ -88,11 +92,6 @@ class EvidenceSettings:
 
 
 EVIDENCE = EvidenceSettings()
-
-# Smallest ratio of residual to function, both in units of the field, that counts as determined, by dimension: above
-# what splines of the coarse space leave of functions of a period or two that have no residual, and in time below what a
-# growth of errors by a factor of a million leaves.
-UNDETERMINED = {1: 1e-7, 2: 1e-5, 3: 1e-4}
 
 
 @dataclass(frozen=True)
@@ -303,7 +302,7 @@ def _doubts_of_uniqueness(
     if dimension == 1 and in_time:
         least = EVIDENCE.undetermined_in_time
     else:
-        least = UNDETERMINED[min(dimension, 3)]
+        least = EVIDENCE.undetermined[min(dimension, 3) - 1]
     is_unique = weakest is not None and weakest.size >= least
     if size < EVIDENCE.small_solution and not (is_unique and problem.form.is_linear) and not unsolved_by_zero(problem):
         can_search = not problem.form.is_linear and problem.form.time is None and problem.domain.is_box

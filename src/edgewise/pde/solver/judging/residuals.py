@@ -20,16 +20,15 @@ from edgewise.pde.solver.judging.uniqueness import (
 )
 from edgewise.train.blocks import BlockRole
 
-# Cells of each coordinate with one point each from which the search for large residuals starts, by dimension, and
-# points of a Sobol sequence in more dimensions: about 4,000 to 8,000 points, a fraction of a second.
-FIRST_CELLS = {1: 8192, 2: 72, 3: 18}
-
 
 @dataclass(frozen=True)
 class SearchSettings:
     """Points and rounds of the search for large residuals."""
 
-    many_dimensions: int = 4096  # a power of 2, for which a Sobol sequence is balanced
+    # Cells of each coordinate with one point each from which the search starts, by dimension, and points of a Sobol
+    # sequence in more dimensions, a power of 2: about 4,000 to 8,000 points, a fraction of a second.
+    first_cells: tuple[int, int, int] = (8192, 72, 18)
+    many_dimensions: int = 4096
     # Rounds of the search, and cells that are split in each, those of the largest share of the mean square: five rounds
     # find places 32 times narrower than a cell.
     search_rounds: int = 5
@@ -59,14 +58,14 @@ def worst_case_points(network: nn.Module, problem: Collocation, seed: int = 0) -
     # in Physics 4, 1990, 190.
     domain = problem.domain
     dimension = problem.domain.dimension
-    if dimension not in FIRST_CELLS:
+    if dimension > len(SEARCH.first_cells):
         x = domain.interior(SEARCH.many_dimensions, "sobol", seed)
         return WorstCase(
             x, torch.full((len(x),), 1 / len(x), dtype=torch.float64), squared_residuals(network, problem, x)
         )
     # An integral needs the field at all its places for every point.
     fewer = 8 if problem.form.has_integrals else 1
-    first = FIRST_CELLS[dimension] // fewer
+    first = SEARCH.first_cells[dimension - 1] // fewer
     most = SEARCH.split // fewer
     # Even cells with a random point in each.
     generator = torch.Generator().manual_seed(seed)

@@ -28,7 +28,7 @@ from edgewise.pde.spaces.blocks import Jacobian, RowBlock, wave_symbol
 from edgewise.pde.spaces.grid_problem import GridProblem
 from edgewise.pde.spaces.networks import TensorNetwork, grid_of
 from edgewise.pde.tiers.collocation.paths import sought_along_path
-from edgewise.pde.tiers.level import NO_SOLUTION, Doubt, Level
+from edgewise.pde.tiers.level import Doubt, Level
 from edgewise.presentation import typed_text
 from edgewise.settings import ABOVE_ZERO
 
@@ -93,15 +93,6 @@ class GridSettings:
 
 
 GRIDS = GridSettings()
-
-OUT_OF_BALANCE = (
-    "No solution was found, for sources and what flows through the boundary contradict each other: two grids leave the "
-    "same mean residual."
-)
-HARDLY_DETERMINED = (
-    "The equation and its conditions hardly determine the solution, as where a layer may be moved: a residual changes "
-    "it by {growth} times as much."
-)
 
 
 def first_axes(grid_problem: GridProblem) -> list[SplineAxis]:
@@ -184,9 +175,12 @@ def stationary_levels(
                 loss = sum(float(each.max()) ** 2 for each in relative_errors(grid_problem, end.axes, end.coef))
                 points = sum(block.rows for block in grid_problem.blocks(end.axes))
                 network = network_of(end.axes, end.coef)
-                fold = Level(
-                    network=network, loss=loss, points=points, work=end.work, doubt=Doubt(NO_SOLUTION, is_alone=True)
+                beyond = Doubt(
+                    "No solution was found: two grids leave the same residual, as where the problem has none; if it "
+                    "has one, a solution of a like problem, as `start`, may lead to it.",
+                    is_alone=True,
                 )
+                fold = Level(network=network, loss=loss, points=points, work=end.work, doubt=beyond)
             elif end is not None:
                 axes = list(end.axes)
                 found = end.solved
@@ -219,9 +213,15 @@ def stationary_levels(
         if growth > GRIDS.singular_growth and dimension <= GRIDS.least_squares_follow:
             return
         if not is_in_balance:
-            doubt = Doubt(OUT_OF_BALANCE)
+            doubt = Doubt(
+                "No solution was found, for sources and what flows through the boundary contradict each other: two "
+                "grids leave the same mean residual."
+            )
         elif growth > GRIDS.largest_growth:
-            doubt = Doubt(HARDLY_DETERMINED.format(growth=typed_text(growth, 1)))
+            doubt = Doubt(
+                "The equation and its conditions hardly determine the solution, as where a layer may be moved: a "
+                f"residual changes it by {typed_text(growth, 1)} times as much."
+            )
         yield Level(network=network_of(axes, coef), loss=loss, points=points, work=work, doubt=doubt)
         # Upwind diffusion for layers thinner than the intervals, and corrections of what it leaves.
         was = is_stabilised, is_corrected

@@ -9,9 +9,6 @@ import numpy as np
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis
 from edgewise.pde.tiers.evolution.problem import Evolution, State, TimeElement
 
-CONTINUED_DEGREE = 4  # in time, with which a time element's polynomial is continued: that of higher degrees grows fast
-
-
 Prolonged = Callable[[np.ndarray, Sequence[SplineAxis], Sequence[SplineAxis]], np.ndarray]
 """Coefficients of space (k, *counts, fields) on another grid, from those on one."""
 
@@ -39,12 +36,12 @@ def first_guess(
     last_lines = np.moveaxis(previous.coef, evolution.time, 0)
     if any(not np.array_equal(old[k].breakpoints, axes[k].breakpoints) for k in evolution.space):
         last_lines = prolonged(last_lines, evolution.spatial(old), evolution.spatial(axes))
-    # Low Legendre degrees only: the continuation of higher ones grows fast.
+    # Legendre degrees up to 4 only: the continuation of higher ones grows fast.
     ratio = length / float(np.ptp(old[evolution.time].breakpoints))
     line = evolution.unit_line
     moments = line.all_points()
     values = TimeAxis(0.0, 1.0, len(last_lines) - 1).table(moments) @ last_lines.reshape(len(last_lines), -1)
-    fitted = np.polynomial.legendre.legfit(2 * moments - 1, values, CONTINUED_DEGREE)
+    fitted = np.polynomial.legendre.legfit(2 * moments - 1, values, 4)
     ahead = np.polynomial.legendre.legval(2 * (1 + moments * ratio) - 1, fitted).T
     ahead = line.interpolated(ahead).reshape(len(lines), *last_lines.shape[1:])
     lines[evolution.order :] = ahead[evolution.order :] + (lines[0] - ahead[0])

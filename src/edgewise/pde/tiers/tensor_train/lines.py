@@ -10,8 +10,6 @@ from scipy import linalg
 
 from edgewise.pde.spaces.axis import SplineAxis, dense
 
-EXTRA_NODES = 2  # of each interval beyond half as many as there are splines again
-
 
 class Line:
     """Splines of one coordinate and the conditions at its ends.
@@ -23,7 +21,8 @@ class Line:
         self.axis = axis
         self.ends = ends
         low, high = axis.breakpoints[[0, -1]]
-        each = min(axis.degree + 1, math.ceil(1.5 * axis.count / axis.intervals) + EXTRA_NODES)
+        # Nodes of each interval: half as many again as splines, and two more.
+        each = min(axis.degree + 1, math.ceil(1.5 * axis.count / axis.intervals) + 2)
         nodes, weights = axis.quadrature(each)
         self.nodes = nodes.ravel()
         self.weights = weights.ravel() / (high - low)
