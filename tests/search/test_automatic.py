@@ -48,7 +48,7 @@ def test_grids_are_halved_where_a_polynomial_of_one_input_is_no_good(outputs):
 
 def test_two_classes_have_the_logits_of_their_log_odds():
     y = (X[:, 0] + 0.3 * NOISE[:, 0] > 0).astype(float)
-    settings = SearchSettings(family=family_of_classes(2), effort="low")
+    settings = SearchSettings(family=family_of_classes((0, 1)), effort="low")
     result = auto_fit(Samples(X, y, np.ones(200)), settings)
     logits = result.model(torch.from_numpy(X)).detach()
     assert logits.shape == (200, 2) and float(logits.sum(1).abs().max()) < 1e-12

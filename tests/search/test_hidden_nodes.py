@@ -93,8 +93,8 @@ def test_the_factor_of_a_network_with_nodes_gives_the_bands_of_its_curves(with_a
 
 
 def test_too_many_parameters_are_a_sentence():
-    assert module.too_large(2, 1, 2, SearchPolicy()) == ""
+    assert module.too_large(2, 1, 2, 250) == ""
     fewest = module._parameters(5, 2, 4, module.SETTINGS.inner_grids[-1])
-    sentence = module.too_large(5, 2, 4, SearchPolicy(growth_parameters=fewest - 1))
+    sentence = module.too_large(5, 2, 4, fewest - 1)
     assert sentence.startswith("4 hidden nodes were not tried: with 5 inputs and 2 outputs they have at least")
-    assert module.too_large(5, 2, 4, SearchPolicy(growth_parameters=fewest)) == ""
+    assert module.too_large(5, 2, 4, fewest) == ""

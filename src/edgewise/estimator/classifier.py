@@ -114,7 +114,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     @property
     def _family(self) -> Family:
-        return family_of_classes(2)
+        return family_of_classes((0, 1))
 
     def _fit(self, settings: SearchSettings, X: Rows, y: ArrayLike, sample_weight: Any, groups: Any) -> None:
         rows, labels, given_weight = self._read_training(X, y, sample_weight, ensure_min_samples=2)
@@ -140,7 +140,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         weight = weighted * (weight.sum() / weighted.sum())
         self.classes_ = classes[kept]
         samples = Samples(self._scale_inputs(rows, weight), codes, weight, blocks=blocks)
-        settings = replace(settings, outputs=len(kept), family=family_of_classes(len(kept)))
+        settings = replace(settings, outputs=len(kept), family=family_of_classes(self.classes_))
         self._train(samples, self._with_knowledge(settings, self._network_bounds()))
         if self.inference_ is not None and settings.family.predictors > 1:
             self.inference_ = replace(self.inference_, predictors=tuple(self._task.outputs))

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from edgewise.gam.design import Design
 from edgewise.gam.families.base import Family, squeezed
+from edgewise.gam.families.categorical import Multinomial
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix
 from edgewise.gam.policy import IrlsPolicy
@@ -349,7 +350,7 @@ def separate_fits(
     its class, at the same coefficients and strengths. `before` is a fit of this design, the rest as for `fit_irls`.
     """
     family = before.family
-    if family.predictors < 2 or not before.fits[0].is_shared:
+    if family.predictors < 2 or not before.fits[0].is_joint(before.fits[1]):
         return before
     keep = (design.groups < 0) | (np.diag(before.fits[0].covariance) > 0)
     needed = NeededColumns(design, x, None, design.policy.reml.steps, keep)
@@ -360,6 +361,26 @@ def separate_fits(
         normal = working_normal(needed, rows, y, weight, family, eta, k).embedded(keep)
         fits.append(replace(with_strengths(normal, design, fit, fit.strength, family.scale), coef=fit.coef))
     return replace(before, fits=tuple(fits))
+
+
+def with_logits(model: AdditiveModel, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> AdditiveModel:
+    """Return a fit of ordered classes to rows x (N, inputs) as one with a logit of each class; others as they are."""
+    lines = model.family.logit_lines
+    if lines is None:
+        return model
+    # A logit a + c eta has the coefficients of eta times c, beside the constant; their prior has c^2 times its variance.
+    fits = []
+    (fit,) = model.fits
+    for constant, slope in lines:
+        coef = slope * fit.coef
+        coef[0] += constant
+        with np.errstate(divide="ignore"):
+            strength = fit.strength / np.square(slope)
+        fits.append(replace(fit, coef=coef, covariance=slope**2 * fit.covariance, strength=strength))
+    family = Multinomial(len(lines))
+    eta = model.design.link(np.stack([fit.coef for fit in fits], 1), x)
+    weights, residual = working(family, y, weight, eta)
+    return replace(model, fits=tuple(fits), family=family, weights=weights, residual=residual)
 
 
 def least_strength(normal: NormalMatrix, groups: np.ndarray, deviation: float) -> np.ndarray:

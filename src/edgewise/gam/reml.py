@@ -120,6 +120,10 @@ class RemlFit:
         """True if the strengths are those of several responses together."""
         return self._state.moment.shape[1] > 1
 
+    def is_joint(self, other: RemlFit) -> bool:
+        """Return whether this fit and another are of one likelihood, as those of several predictors together."""
+        return self._state is other._state
+
     @property
     def total_edf(self) -> float:
         """Effective degrees of freedom of all columns, those without a penalty included."""

@@ -19,7 +19,7 @@ from edgewise.gam.building import design_of, straight_lines, with_curves, with_c
 from edgewise.gam.constraints import Constraints
 from edgewise.gam.design import Design, Pair
 from edgewise.gam.families.base import Family, squeezed
-from edgewise.gam.irls import fit_irls, separate_fits, solve
+from edgewise.gam.irls import fit_irls, separate_fits, solve, with_logits
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.pairs import choose_pairs, with_finer_margins
 from edgewise.gam.policy import AdditivePolicy, IrlsPolicy
@@ -150,8 +150,7 @@ class Candidate:
         elif self.steps:
             words += " and steps"
         # Link, hidden nodes, strength of the penalty, and the mean of several models.
-        if self.family.is_normal and self.family.log_link:
-            words += " for the logarithm of y"
+        words += self.family.scale_words
         if self.nodes and self.pairs:
             words += f" and {self.nodes} hidden nodes"
         elif self.nodes:
@@ -297,13 +296,17 @@ class FitCache:
             return _fitted(candidate, self._constant(candidate))
         if candidate.smooth:
             return replace(_fitted(candidate, self.estimate(candidate.base)), smooth=self.smooth)
+        samples = self.samples
+        x = samples.x
         estimate = self.estimate(replace(candidate, nodes=0))
         nodes = None
         if candidate.nodes:
             nodes = self._nodes(estimate, candidate.nodes)
             if nodes is not None:
-                estimate = self._with_nodes(estimate, candidate.family, nodes, candidate.steps)
-        return _fitted(candidate, estimate, nodes)
+                x = nodes.beside(x, self.design.limits)
+                estimate = self._with_nodes(estimate, candidate.family, x, candidate.steps)
+        fitted = _fitted(candidate, estimate, nodes)
+        return replace(fitted, model=with_logits(fitted.model, x, samples.y, samples.weight))
 
     def network(self, candidate: Candidate) -> TrainedShape:
         """Train the network of a candidate: briefly on a part of the rows, from several starts on all.
@@ -492,10 +495,9 @@ class FitCache:
         x = np.clip(samples.x, *self.design.limits.T)
         return find_nodes(x, residual, weight, knots[:, 3:-3], count, policy=self.policy, seed=self.seed)
 
-    def _with_nodes(self, estimate: AdditiveModel, family: Family, nodes: HiddenNodes, steps: bool) -> AdditiveModel:
-        """Fit curves of the nodes' values together with the curves and pairs of the inputs."""
+    def _with_nodes(self, estimate: AdditiveModel, family: Family, x: np.ndarray, steps: bool) -> AdditiveModel:
+        """Fit curves of the nodes' values, the last columns of x, together with the curves and pairs of the inputs."""
         samples = self.samples
-        x = nodes.beside(samples.x, self.design.limits)
         design = design_of(x, samples.weight, self.design.policy, samples.groups, is_bare=self.inputs is not None)
         if self.inputs is not None:
             nodes_at = range(samples.x.shape[1], x.shape[1])
@@ -594,14 +596,14 @@ def _of_constants(estimate: AdditiveModel, constants: np.ndarray) -> AdditiveMod
 
 def structure_residual(estimate: AdditiveModel, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
     """Return the residuals (N, K) in which structure is looked for, and their weights (N,)."""
-    # They are the working residuals with the working weights. Several predictors have a weight each, and where one
-    # class is certain the working residuals of another are huge; there it is the score, whose mean is zero under the
-    # model whatever the direction [1], with the weights of the rows.
+    # They are the working residuals with the working weights. Several predictors have a weight each, and where a class
+    # is certain the working residuals of another are huge; there it is the score, whose mean is zero under the model
+    # whatever the direction [1], with the weights of the rows.
     # [1] D. Cox and D. Hinkley, "Theoretical Statistics" (1974), section 9.3, on score tests.
     family = estimate.family
-    if family.predictors < 2:
+    if not family.is_classes:
         return estimate.residual, estimate.weights.mean(1)
-    eta = estimate.design.link(estimate.coef, samples.x)
+    eta = squeezed(estimate.design.link(estimate.coef, samples.x))
     return family.derivatives(samples.response(family), eta)[0].reshape(len(eta), -1), samples.weight
 
 

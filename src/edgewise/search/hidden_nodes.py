@@ -99,17 +99,17 @@ def find_nodes(
     return HiddenNodes(layer.knots.clone(), (layer.coef * layer.mask[:, None]).detach().clone())
 
 
-def too_large(inputs: int, outputs: int, nodes: int, policy: SearchPolicy) -> str:
-    """Return a sentence why this number of nodes is not tried, "" where the limit of parameters allows them."""
+def too_large(inputs: int, outputs: int, nodes: int, most: int) -> str:
+    """Return a sentence why this number of nodes is not tried, "" where the most parameters allow them."""
     fewest = _parameters(inputs, outputs, nodes, SETTINGS.inner_grids[-1])
-    if fewest <= policy.growth_parameters:
+    if fewest <= most:
         return ""
     of = "one output"
     if outputs > 1:
         of = f"{outputs} outputs"
     return (
         f"{nodes} hidden nodes were not tried: with {inputs} inputs and {of} they have at least {fewest} parameters, "
-        f"the limit is {policy.growth_parameters}."
+        f"the limit is {most}."
     )
 
 
@@ -219,11 +219,9 @@ def _network(
     """Train a network [n, nodes, m] on the residual, scaled to mean square 1."""
     inputs = x.shape[1]
     outputs = residual.shape[1]
-    sizes = [
-        grid for grid in SETTINGS.inner_grids if _parameters(inputs, outputs, nodes, grid) <= policy.growth_parameters
-    ]
-    if not sizes:
-        return None
+    grids = SETTINGS.inner_grids
+    sizes = [grid for grid in grids if _parameters(inputs, outputs, nodes, grid) <= policy.growth_parameters]
+    sizes += grids[-1:]  # the search has seen to it that the fewest are not too many
     if len(x) > policy.growth_rows:
         few = sampled(len(x), policy.growth_rows, seed)
         x = x[few]

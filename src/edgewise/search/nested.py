@@ -76,6 +76,7 @@ class Search:
         self.sentences = self.table.sentences
         self.inputs: list[int] | None = None  # those with a curve, in a wide table
         self.best: Candidate | None = None
+        self.rivals: list[Candidate] = []  # on other scales of the target, hardly worse than the best
         self.fit_seconds: dict[Candidate, float] = {}
         self.design_seconds = 0.0  # of knots and columns, which every fit needs
         self.fold_fits = 0

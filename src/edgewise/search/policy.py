@@ -82,6 +82,9 @@ class SearchPolicy:
     # A logarithmic link is tried where the largest target is over this multiple of the mean: less skewed targets gained
     # nothing where it was tried
     link_skew: float = 3.0
+    # Level, and random orders, of the test by which the order of classes that are numbers has a meaning
+    order_level: float = 0.05
+    orders: int = 1000
     # share by which a logarithmic link, or a mean, must lower the loss: less is worth neither leaving the scale of y
     # nor further models
     least_gain: float = 0.005
@@ -100,7 +103,7 @@ class SearchPolicy:
     bag_share: float = 0.8
     # hidden nodes, tried in this order while they lower the held-out loss: about doublings
     hidden_sizes: tuple[int, ...] = (2, 4, 8)
-    # most inputs of a table with hidden nodes, which have functions of all inputs, and of the first additive model
+    # most inputs of a first additive model
     few_inputs: int = 30
     # fewest rows for hidden nodes, polynomials and conclusions about noise: with fewer, directions and smoothness are
     # chance
@@ -113,8 +116,11 @@ class SearchPolicy:
     test_rows: int = 4000  # most rows, and random starting directions, of the test that asks for hidden nodes
     test_starts: int = 4
     growth_rows: int = 2000  # most rows on which directions are trained: training takes time proportional to them
-    # most parameters of the nodes in training: a step takes time proportional to their square
+    # most parameters of the nodes in training: a step takes time proportional to their square. More for nodes of
+    # straight lines, the fewest that they can have, where each has this number of rows, up to the largest number
     growth_parameters: int = 250
+    rows_per_growth: int = 10
+    most_growth: int = 600
     noise_free: float = 1e-5  # held-out loss below which samples are taken to be free of noise
     # held-out loss below which smooth residuals tell of samples without noise: beyond a tenth a model has found too
     # little for its residuals to say anything
@@ -148,6 +154,10 @@ class SearchPolicy:
     def may_be_smooth(self, rows: int, inputs: int) -> bool:
         """Return whether a table has few inputs, and rows neither too few nor too many, for a polynomial of all."""
         return 2 <= inputs <= self.smooth_inputs and self.fewest_rows <= rows <= self.smooth_rows
+
+    def growth(self, rows: int) -> int:
+        """Return the most parameters of hidden nodes in training for a number of rows."""
+        return max(self.growth_parameters, min(rows // self.rows_per_growth, self.most_growth))
 
     def best_factor(self, is_better: Callable[[float, float], bool], first: float = 1.0) -> float:
         """Return the factor of the strengths at which steps by `shrinkage`, up or else down, no longer help."""
@@ -183,6 +193,7 @@ class SearchPolicy:
             hidden_folds=2 * self.hidden_folds,
             growth_rows=2 * self.growth_rows,
             growth_parameters=2 * self.growth_parameters,
+            most_growth=2 * self.most_growth,
             approximation_budget=1.0,
             final_starts=2 * self.final_starts,
         )

@@ -36,10 +36,13 @@ class Family:
     """
 
     name: ClassVar[str]  # as the estimators' parameter `loss` spells it
+    scale_words: ClassVar[str] = ""  # what a model of this family is for, after its name; "" for the target as it is
     distribution: ClassVar[str] = ""  # in words, as "Poisson"; "" where `loss_name` is given or there is none
     # The dispersion where it is known, 1 for counts and classes; None where it is estimated.
     scale: ClassVar[float | None] = 1.0
     log_link: ClassVar[bool] = False  # whether the mean is the exponential of eta
+    # Numbers that classes stand for, ascending, with mean 0 and variance 1; () where classes are no numbers
+    levels: tuple[float, ...] = ()
     quadratic: bool = False  # whether the deviance is quadratic in eta, so that one step is the whole fit
     is_classes: ClassVar[bool] = False  # whether y are classes
     # Whether y or its logarithm is normal: fits are compared by squared errors of y, and have error bars.
@@ -79,6 +82,11 @@ class Family:
     def predictors(self) -> int:
         """Number of linear predictors of a row."""
         return 1
+
+    @property
+    def logit_lines(self) -> np.ndarray | None:
+        """Constant and slope of the logit of each class as a line in eta, (K, 2); None where there are no such."""
+        return None
 
     def prepared(self, y: np.ndarray, weight: np.ndarray) -> Self:
         """Return the family with the sums over y and the weights that families of dependent rows compute once."""

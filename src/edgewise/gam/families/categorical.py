@@ -1,13 +1,18 @@
-"""The family of classes: the multinomial distribution with a softmax, p_k = exp(eta_k) / sum_j exp(eta_j).
+"""Families of classes: the multinomial distribution with a softmax, p_k = exp(eta_k) / sum_j exp(eta_j).
+
+Of classes without an order each has an eta of its own (`Multinomial`); those of ordered classes follow one
+(`Ordered`).
 
 References
 ----------
-.. [1] A. Agresti, Categorical Data Analysis, 3rd ed., Wiley, 2013: chapter 8.1.
+.. [1] A. Agresti, Categorical Data Analysis, 3rd ed., Wiley, 2013: chapter 8.1, and 8.3.4 on adjacent categories.
+.. [2] J. A. Anderson, "Regression and ordered categorical variables", J. R. Statist. Soc. B 46 (1984) 1.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -31,6 +36,7 @@ class Multinomial(Family):
     """
 
     classes: int
+    levels: tuple[float, ...] = ()
     name = "multinomial"
     link_name = "softmax"
     loss_name = "log loss"
@@ -72,3 +78,89 @@ class Multinomial(Family):
         largest = eta.max(axis=1)
         total = largest + np.log(np.exp(eta - largest[:, None]).sum(axis=1))
         return 2 * (total - eta[np.arange(len(y)), y])
+
+
+@dataclass(frozen=True)
+class Ordered(Multinomial):
+    """Classes that stand for numbers s_k, whose log odds follow one eta: eta_k = a_k + c s_k eta.
+
+    The logit of adjacent categories [1]_, a stereotype model [2]_ with known scores. The constants a_k and the scale c
+    are estimated at each eta.
+
+    Examples
+    --------
+    >>> family = Ordered(3, (-1.0, 0.0, 1.0), constants=(0.0, 0.0, 0.0))
+    >>> family.mean(family.logits(np.array([0.0, 50.0]))).round(3).tolist()
+    [[0.333, 0.333, 0.333], [0.0, 0.0, 1.0]]
+    """
+
+    constants: tuple[float, ...] = ()  # a_k
+    slope: float = 1.0  # c
+    name = "ordered"
+    scale_words = " for classes in their order"
+
+    @property
+    def predictors(self) -> int:
+        return 1
+
+    @property
+    def logit_lines(self) -> np.ndarray:
+        return np.column_stack([self.constants, self.slope * np.asarray(self.levels)])
+
+    def logits(self, eta: np.ndarray) -> np.ndarray:
+        """Return the logits (N, K) of predictors (N,)."""
+        constants, slopes = self.logit_lines.T
+        return constants + np.outer(eta, slopes)
+
+    def start(self, y: np.ndarray, weight: np.ndarray) -> float:
+        return 0.0
+
+    def derivatives(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        share = self.mean(self.logits(eta))
+        slopes = self.logit_lines[:, 1]
+        expected = share @ slopes
+        return slopes[y] - expected, share @ slopes**2 - expected**2
+
+    def deviance(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        return super().deviance(y, self.logits(eta))
+
+    def adapted(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> Self:
+        # Newton's method in (a, c) for the logits a_k + c s_k eta; of each class at least half a row, since a part of a
+        # table may lack one. Where eta is constant, c is arbitrary, and steps of least norm leave it.
+        levels = np.asarray(self.levels)
+        counts = np.maximum(np.bincount(y, weight, self.classes), 0.5)
+        counts *= weight.sum() / counts.sum()
+        known = np.append(counts, weight @ (eta * levels[y]))
+        first = np.log(counts)
+        if self.constants:
+            first = np.asarray(self.constants)
+        point = np.append(first, self.slope)
+
+        def likelihood(point: np.ndarray) -> float:
+            logits = point[:-1] + np.outer(eta, point[-1] * levels)
+            largest = logits.max(1)
+            return float(known @ point - weight @ (largest + np.log(np.exp(logits - largest[:, None]).sum(1))))
+
+        height = likelihood(point)
+        for _ in range(_NEWTON_STEPS):
+            share = self.mean(point[:-1] + np.outer(eta, point[-1] * levels))
+            columns = np.column_stack([share, eta * (share @ levels)])
+            slope = known - weight @ columns
+            information = -(columns.T @ (weight[:, None] * columns))
+            information[np.diag_indices(self.classes)] += weight @ share
+            mixed = levels * ((weight * eta) @ share)
+            information[:-1, -1] += mixed
+            information[-1, :-1] += mixed
+            information[-1, -1] += (weight * eta**2) @ (share @ levels**2)
+            move = np.linalg.lstsq(information, slope, rcond=_SMALL)[0]
+            while (higher := likelihood(point + move)) < height and abs(move).max() > _SMALL:
+                move = move / 2
+            if not higher > height + _SMALL * abs(height):
+                break
+            point = point + move
+            height = higher
+        return replace(self, constants=tuple(point[:-1].tolist()), slope=float(point[-1]))
+
+
+_NEWTON_STEPS = 20  # most steps for the constants of ordered classes: five are usual
+_SMALL = 1e-10  # share of a likelihood, or of the largest singular value, below which a difference is rounding

@@ -78,6 +78,7 @@ class LogNormal(Family):
 
     shift: float = 0.0
     name = "log"
+    scale_words = " for the logarithm of y"
     distribution = "log-normal"
     loss_name = "mean squared error (scaled)"  # of y itself
     scale = None

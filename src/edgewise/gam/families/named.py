@@ -5,7 +5,10 @@ Wood, Generalized Additive Models (2nd ed.), section 3.1.1, on the distributions
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
 
 from edgewise.errors import InputError
 from edgewise.gam.families.base import Family
@@ -64,8 +67,12 @@ def family_of(loss: str) -> Family:
     return FAMILIES[loss]()
 
 
-def family_of_classes(count: int) -> Family:
-    """Return the family of this number of classes."""
-    if count == 2:
+def family_of_classes(classes: Sequence[Any]) -> Family:
+    """Return the family of these classes, in ascending order; those that are numbers may have a meaning as such."""
+    if len(classes) == 2:
         return Bernoulli()
-    return Multinomial(count)
+    numbers = np.asarray(classes)
+    if numbers.dtype.kind not in "iuf":
+        return Multinomial(len(classes))
+    numbers = numbers - numbers.mean()
+    return Multinomial(len(classes), tuple((numbers / numbers.std()).tolist()))

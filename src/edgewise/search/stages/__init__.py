@@ -9,10 +9,10 @@ from edgewise.search.stages.base import Stage
 from edgewise.search.stages.curves import Curves, PlainAgain, StraightLines
 from edgewise.search.stages.given import GivenNetwork, Grid, Strength, Width
 from edgewise.search.stages.hidden import HiddenNodes
-from edgewise.search.stages.logarithm import Logarithm
 from edgewise.search.stages.mean import Mean
 from edgewise.search.stages.pairs import Pairs
 from edgewise.search.stages.polynomial import Polynomial
+from edgewise.search.stages.scale import Logarithm, Order
 from edgewise.search.stages.steps import Steps
 
 PLAIN: tuple[Stage, ...] = (StraightLines(), Curves(), PlainAgain())
@@ -21,6 +21,7 @@ FULL: tuple[Stage, ...] = (
     Curves(),
     Pairs(),
     Logarithm(),
+    Order(),
     Steps(),
     Mean(),
     Polynomial(),

@@ -68,10 +68,10 @@ def best_of_pairs(search: Search, best: Candidate, family: Family, share: float)
     fitted = search.cache.fit(rich)
     search.fit_seconds[rich] = search.budget.seconds - began
     if not fitted.model.pairs:
-        words = "No pair of inputs"
-        if not is_own:
-            words = "For the logarithm of y no pair of inputs"
-        search.sentences.append(f"{words} explains more of the residuals than the best of all pairs would by chance.")
+        search.sentences.append(
+            f"No pair of inputs explains more of the residuals than the best of all pairs would by chance"
+            f"{family.scale_words}."
+        )
         return simple
     # A fall of the noise to less than a share of it is no chance; smaller ones are judged by folds.
     noise = [float(np.mean(search.cache.estimate(c).fits[0].dispersion)) for c in (simple, rich)]
@@ -80,9 +80,6 @@ def best_of_pairs(search: Search, best: Candidate, family: Family, share: float)
         search.leave_one_out(rich, share)
     else:
         search.cross_validate((simple, rich), share)
-        if is_own:
+        if is_own or family.is_classes:
             rich = with_best_factor(search, rich, share)
-    words = "Pairs of inputs"
-    if not is_own:
-        words += " for the logarithm of y"
-    return search.better(simple, rich, words, search.policy.nested_margin)
+    return search.better(simple, rich, f"Pairs of inputs{family.scale_words}", search.policy.nested_margin)

@@ -29,27 +29,32 @@ class HiddenNodes(Stage):
             return False  # a hidden node is a function of all inputs
         if best.smooth and not search.has_smooth_residual():
             return False
-        if not 2 <= inputs <= search.policy.few_inputs or rows < search.policy.fewest_rows:
+        if inputs < 2 or rows < search.policy.fewest_rows:
             return False
         return not search.family.has_kink and search.table.loss(best) >= search.policy.noise_free
 
     def propose(self, search: Search, best: Candidate) -> Candidate:
-        """Add nodes while they lower the held-out loss, after a test of the residual."""
+        """Add nodes while they lower the held-out loss, after a test of the residual; beside rivals of the best too."""
+        for base in (best, *search.rivals):
+            best = self._grown(search, best, base)
+        return best
+
+    def _grown(self, search: Search, best: Candidate, base: Candidate) -> Candidate:
+        """Return the best candidate after nodes beside a model, the best one or its rival on another scale."""
         # Hidden nodes are tried beside the single model, not beside a mean of models, and only if residuals have
         # structure.
-        base = best
         policy = search.policy
         single = Candidate(base.family, pairs=base.pairs, steps=base.steps)
         if not self._has_structure(search, base, single):
-            return base
+            return best
         plain = replace(base, models=1)
+        if base is not best:
+            plain = best
         inputs = search.samples.x.shape[1]
-        predictors = search.family.predictors
-        if search.samples.y.ndim == 2:
-            predictors = search.samples.y.shape[1]
+        predictors = search.working_residual(single)[0].shape[1]
         # Sizes from small to large, each on held-out folds, as long as the larger one wins.
         for number, size in enumerate(policy.hidden_sizes):
-            if reason := too_large(inputs, predictors, size, policy):
+            if reason := too_large(inputs, predictors, size, policy.growth(len(search.samples))):
                 search.sentences.append(reason)
                 break
             rich = replace(single, nodes=size)
@@ -58,7 +63,7 @@ class HiddenNodes(Stage):
             simple = plain
             if best in search.table.by_folds:
                 simple = best
-            if not search.validate(simple, rich, f"{size} hidden nodes", policy.margin):
+            if not search.validate(simple, rich, f"{size} hidden nodes{base.family.scale_words}", policy.margin):
                 break
             best = rich
             search.best = rich  # it stays if the time ends before more nodes
@@ -73,7 +78,8 @@ class HiddenNodes(Stage):
         assert search.cache is not None
         x = np.clip(search.samples.x, *search.cache.design.limits.T)
         residual, weight = search.working_residual(single)
-        if reason := too_large(x.shape[1], residual.shape[1], policy.hidden_sizes[0], policy):
+        most = policy.growth(len(x))
+        if reason := too_large(x.shape[1], residual.shape[1], policy.hidden_sizes[0], most):
             search.sentences.append(reason)
             return False
         blocks = search.samples.blocks
@@ -81,11 +87,12 @@ class HiddenNodes(Stage):
         gain, error = residual_gain(x, residual, weight, policy=policy, seed=search.settings.seed, blocks=blocks)
         if not gain > policy.margin * error:
             search.sentences.append(
-                "Hidden nodes were not tried: no function of a weighted sum of the inputs predicts the residuals."
+                f"Hidden nodes{base.family.scale_words} were not tried: no function of a weighted sum of the inputs "
+                "predicts the residuals."
             )
             return False
         search.sentences.append(
             f"Functions of weighted sums of the inputs explain {percent_text(gain)} of the residuals (standard error "
-            f"{percent_text(error)}), so hidden nodes were tried."
+            f"{percent_text(error)}), so hidden nodes{base.family.scale_words} were tried."
         )
         return True

@@ -24,7 +24,7 @@ class Steps(Stage):
         if not best.additive or best.linear or search.settings.constraints is not None or search.family.has_kink:
             return False
         has_one_output = search.samples.y.size == len(search.samples)
-        return search.family.predictors == 1 and has_one_output and len(search.samples) >= search.policy.fewest_rows
+        return best.family.predictors == 1 and has_one_output and len(search.samples) >= search.policy.fewest_rows
 
     def propose(self, search: Search, best: Candidate) -> Candidate:
         """Compare a model with steps with one without by folds: places of steps are chosen by the rows themselves."""
