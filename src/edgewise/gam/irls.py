@@ -368,7 +368,7 @@ def with_logits(model: AdditiveModel, x: np.ndarray, y: np.ndarray, weight: np.n
     lines = model.family.logit_lines
     if lines is None:
         return model
-    # A logit a + c eta has the coefficients of eta times c, beside the constant; their prior has c^2 times its variance.
+    # A logit a + c eta has the coefficients of eta times c, beside the constant, and c^2 times their prior variance.
     fits = []
     (fit,) = model.fits
     for constant, slope in lines:

@@ -120,7 +120,7 @@ def choose_pairs(
         for output in range(solution.residual.shape[1]):
             w = solution.weights[:, min(output, solution.weights.shape[1] - 1)]
             residual = solution.residual[:, output]
-            noise = max(float(w @ residual**2) / design.rows, ABOVE_ZERO)
+            noise = max(solution.fits[output].dispersion, ABOVE_ZERO)
             for gain, pair in rank_pairs(x, residual, w, inputs, policy):
                 scores[pair] = max(scores.get(pair, 0.0), gain / noise)
         # The best ranked pairs that are new join the model.

@@ -18,6 +18,7 @@ import numpy as np
 
 from edgewise.errors import InputError
 from edgewise.gam.families.base import Family, finite_numbers, require
+from edgewise.gam.policy import IrlsPolicy
 from edgewise.presentation import typed_text
 
 
@@ -142,7 +143,7 @@ class Ordered(Multinomial):
             return float(known @ point - weight @ (largest + np.log(np.exp(logits - largest[:, None]).sum(1))))
 
         height = likelihood(point)
-        for _ in range(_NEWTON_STEPS):
+        for _ in range(IrlsPolicy.steps):
             share = self.mean(point[:-1] + np.outer(eta, point[-1] * levels))
             columns = np.column_stack([share, eta * (share @ levels)])
             slope = known - weight @ columns
@@ -152,15 +153,11 @@ class Ordered(Multinomial):
             information[:-1, -1] += mixed
             information[-1, :-1] += mixed
             information[-1, -1] += (weight * eta**2) @ (share @ levels**2)
-            move = np.linalg.lstsq(information, slope, rcond=_SMALL)[0]
-            while (higher := likelihood(point + move)) < height and abs(move).max() > _SMALL:
+            move = np.linalg.lstsq(information, slope, rcond=IrlsPolicy.tolerance)[0]
+            while (higher := likelihood(point + move)) < height and abs(move).max() > IrlsPolicy.tolerance:
                 move = move / 2
-            if not higher > height + _SMALL * abs(height):
+            if not higher > height + IrlsPolicy.tolerance * abs(height):
                 break
             point = point + move
             height = higher
         return replace(self, constants=tuple(point[:-1].tolist()), slope=float(point[-1]))
-
-
-_NEWTON_STEPS = 20  # most steps for the constants of ordered classes: five are usual
-_SMALL = 1e-10  # share of a likelihood, or of the largest singular value, below which a difference is rounding

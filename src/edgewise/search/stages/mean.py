@@ -23,7 +23,9 @@ class Mean(Stage):
     def applies(self, search: Search, best: Candidate) -> bool:
         """Return whether inputs are used, and the table is small and not easily predicted."""
         policy = search.policy
-        if not best.additive or best.family.logit_lines is not None or not policy.fewest_for_means <= len(search.samples) <= policy.bag_rows:
+        if not best.additive or not policy.fewest_for_means <= len(search.samples) <= policy.bag_rows:
+            return False
+        if best.family.logit_lines is not None:  # each part has a scale of its own
             return False
         # Where little is left, models of parts of the rows hardly differ; classes differ near a border.
         little = policy.bag_loss * search.table.loss(Candidate(search.family, additive=False))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from edgewise.gam.families.base import Family
 from edgewise.gam.families.categorical import Ordered
 from edgewise.gam.families.exponential import LogNormal
 from edgewise.search.candidates import Candidate
@@ -87,7 +86,9 @@ class Order(Logarithm):
         links = search.table.evidence(best).links
         seen = np.isfinite(links).all(1)
         confusion = np.zeros((len(levels), len(levels)))
-        np.add.at(confusion, search.samples.y[seen], search.samples.weight[seen, None] * search.family.mean(links[seen]))
+        np.add.at(
+            confusion, search.samples.y[seen], search.samples.weight[seen, None] * search.family.mean(links[seen])
+        )
         distance = (levels[:, None] - levels) ** 2
         rng = np.random.default_rng(search.settings.seed)
         orders = [rng.permutation(len(levels)) for _ in range(search.policy.orders)]
