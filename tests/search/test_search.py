@@ -12,6 +12,7 @@ from edgewise.gam.building import with_pairs
 from edgewise.gam.families.categorical import Multinomial
 from edgewise.gam.families.exponential import Bernoulli, Gaussian
 from edgewise.gam.normal import normal_matrix
+from edgewise.gam.families.named import family_of_classes
 from edgewise.gam.policy import AdditivePolicy
 from edgewise.outcomes import Budget
 from edgewise.search.automatic import auto_fit
@@ -50,6 +51,20 @@ def test_the_table_is_in_order_of_richness_with_a_reason_for_each():
     assert all(
         one.work == max(one.folds, 1) * 300 * one.parameters**2 for one in report.trials if "mean" not in one.name
     )
+
+
+def test_classes_in_a_meaningful_order_follow_one_predictor():
+    """Six levels of a sum of curves with normal noise, and the same with the numbers of the classes permuted."""
+    x = X[:150, :3]
+    y = np.digitize((SUM + 0.3 * NOISE)[:150, 0], [-0.6, 0.1, 0.8, 1.3])
+    policy = SearchPolicy(most_shrinkage=1.0, left_out=("pairs", "steps", "hidden nodes", "mean"))
+    search, report = searched(y, x, family=family_of_classes(range(5)), policy=policy, hidden=())
+    assert report.chosen == "additive for classes in their order"
+    fitted = search.final()
+    assert fitted.family == Multinomial(5) and fitted.to_kan().config.width == (3, 5)
+    np.testing.assert_allclose(fitted.to_kan()(torch.from_numpy(x)).detach(), fitted.link(x), atol=1e-9)
+    permuted = np.array([2, 0, 4, 1, 3])[y]
+    assert "order" not in searched(permuted, x, family=family_of_classes(range(5)), policy=policy, hidden=())[1].chosen
 
 
 def test_low_effort_and_an_additive_shape_try_no_pairs():

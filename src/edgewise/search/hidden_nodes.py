@@ -219,9 +219,9 @@ def _network(
     """Train a network [n, nodes, m] on the residual, scaled to mean square 1."""
     inputs = x.shape[1]
     outputs = residual.shape[1]
-    grids = SETTINGS.inner_grids
-    sizes = [grid for grid in grids if _parameters(inputs, outputs, nodes, grid) <= policy.growth_parameters]
-    sizes += grids[-1:]  # the search has seen to it that the fewest are not too many
+    inner = SETTINGS.inner_grids
+    sizes = [grid for grid in inner if _parameters(inputs, outputs, nodes, grid) <= policy.growth_parameters]
+    sizes.append(inner[-1])  # the search has seen to it that the fewest are not too many
     if len(x) > policy.growth_rows:
         few = sampled(len(x), policy.growth_rows, seed)
         x = x[few]

@@ -60,7 +60,7 @@ class Multinomial(Family):
         require(len(missing) == 0, "hold every class", f"none of class {missing[:1]}", self.name)
         return codes
 
-    def start(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def start(self, y: np.ndarray, weight: np.ndarray) -> float | np.ndarray:
         # At least half a row of each class: a part of a table may lack one.
         logs = np.log(np.maximum(np.bincount(y, weight, self.classes), 0.5))
         return logs - logs.mean()

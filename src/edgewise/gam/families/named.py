@@ -5,10 +5,10 @@ Wood, Generalized Additive Models (2nd ed.), section 3.1.1, on the distributions
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from edgewise.errors import InputError
 from edgewise.gam.families.base import Family
@@ -67,12 +67,12 @@ def family_of(loss: str) -> Family:
     return FAMILIES[loss]()
 
 
-def family_of_classes(classes: Sequence[Any]) -> Family:
+def family_of_classes(classes: ArrayLike) -> Family:
     """Return the family of these classes, in ascending order; those that are numbers may have a meaning as such."""
-    if len(classes) == 2:
-        return Bernoulli()
     numbers = np.asarray(classes)
+    if len(numbers) == 2:
+        return Bernoulli()
     if numbers.dtype.kind not in "iuf":
-        return Multinomial(len(classes))
+        return Multinomial(len(numbers))
     numbers = numbers - numbers.mean()
-    return Multinomial(len(classes), tuple((numbers / numbers.std()).tolist()))
+    return Multinomial(len(numbers), tuple((numbers / numbers.std()).tolist()))
