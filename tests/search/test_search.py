@@ -57,7 +57,7 @@ def test_classes_in_a_meaningful_order_follow_one_predictor():
     """Six levels of a sum of curves with normal noise, and the same with the numbers of the classes permuted."""
     x = X[:150, :3]
     y = np.digitize((SUM + 0.3 * NOISE)[:150, 0], [-0.6, 0.1, 0.8, 1.3])
-    policy = SearchPolicy(most_shrinkage=1.0, left_out=("pairs", "steps", "hidden nodes", "mean"))
+    policy = SearchPolicy(divisions=((0, 3, 1),), most_shrinkage=1.0, left_out=("steps", "mean", "plain"))
     search, report = searched(y, x, family=family_of_classes(range(5)), policy=policy, hidden=())
     assert report.chosen == "additive for classes in their order"
     fitted = search.final()
