@@ -11,8 +11,8 @@ from scipy import stats
 from edgewise.gam.building import with_pairs
 from edgewise.gam.families.categorical import Multinomial
 from edgewise.gam.families.exponential import Bernoulli, Gaussian
-from edgewise.gam.normal import normal_matrix
 from edgewise.gam.families.named import family_of_classes
+from edgewise.gam.normal import normal_matrix
 from edgewise.gam.policy import AdditivePolicy
 from edgewise.outcomes import Budget
 from edgewise.search.automatic import auto_fit

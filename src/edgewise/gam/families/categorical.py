@@ -106,7 +106,7 @@ class Ordered(Multinomial):
 
     @property
     def logit_lines(self) -> np.ndarray:
-        return np.column_stack([self.constants, self.slope * np.asarray(self.levels)])
+        return np.column_stack([self.constants or np.zeros(self.classes), self.slope * np.asarray(self.levels)])
 
     def logits(self, eta: np.ndarray) -> np.ndarray:
         """Return the logits (N, K) of predictors (N,)."""
