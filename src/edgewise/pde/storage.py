@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, cast
 
 from torch import Tensor, nn
 
@@ -302,8 +302,7 @@ class StoredPeriodic(StoredNetwork):
         """Take the periods of a network, and the network behind them."""
         first = network.periodic
         periods = [(number, start, period) for number, (start, period) in first.periods.items()]
-        assert isinstance(network.inner, KAN | MLP)
-        return cls(first.in_features, tuple(periods), StoredKAN.from_network(network.inner))
+        return cls(first.in_features, tuple(periods), StoredKAN.from_network(cast("KAN | MLP", network.inner)))
 
     def network(self) -> PeriodicNetwork:
         """The network."""

@@ -61,6 +61,7 @@ class FieldByField(Preconditioner):
             jacobian = []
             rows = []
             for block, its_slopes, start in zip(system.blocks, system.jacobian, starts, strict=False):
+                # Rows of the field: its equation, and conditions on it alone.
                 own = {number for number, slot, _ in its_slopes if slot == field}
                 numbers = sorted(own)
                 if block.face is None:
@@ -255,6 +256,7 @@ class FastDiagonalisation(Preconditioner):
             # The only point of the coordinate gives its place to the residuals of the face.
             values = np.moveaxis(part.reshape(len(block.numbers), *block.shape), axis + 1, 1)[:, 0]
             data[axis].append(np.moveaxis(values, 0, axis))
+        # Traces on the faces of each coordinate, by the priority of conditions where faces meet.
         traces: dict[int, np.ndarray] = {}
         priority = self.grid_problem.priority
         for place, axis in enumerate(priority):
@@ -275,6 +277,7 @@ class FastDiagonalisation(Preconditioner):
                     trace = np.concatenate([top, trace], other)
                 trace = along(self.lines[other].with_ends, trace, other)
             traces[axis] = trace
+        # Coefficients that take the traces, coordinate after coordinate.
         coef = np.zeros(self.shape)
         for axis in reversed(priority):
             if axis in traces:

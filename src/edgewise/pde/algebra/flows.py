@@ -303,10 +303,12 @@ class FlowElement(Preconditioner):
                     found = self.fast[slot].lines[axis]
             if found is None:
                 raise np.linalg.LinAlgError("the constraint has no divergence")
+            # Eigenvectors along the coordinate of the divergence of a pressure's gradient.
             matrix = size * (table @ (found.vectors @ found.back).real @ table @ basis)
             values, vectors = np.linalg.eig(matrix)
             self.eigenvectors.append((vectors, np.linalg.inv(vectors)))
             total = np.add.outer(total, values)
+        # The inverse of the sum, without the constant.
         is_constant = np.abs(total) < SETTINGS.same_along * np.abs(total).max()
         self.inviscid = np.where(is_constant, 0.0, 1 / np.where(is_constant, 1.0, total))
 

@@ -161,6 +161,7 @@ def newton(
         step = solver(-values)
         if not math.isfinite(size(step)):
             return None
+        # The globalisation takes the step, damps it or refuses it.
         ahead = globalisation(point, step, solver)
         if ahead is None:
             return None

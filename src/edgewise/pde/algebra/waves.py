@@ -85,6 +85,7 @@ class WaveByWave(Preconditioner):
             if self.other is not None:
                 moments = len(block.points[self.other])
             for (number, slot, index), slope in jacobian.items():
+                # Product of the mean slope, the table of the other coordinate, and the transforms of circulant tables.
                 part = slope.mean(tuple(lines)).reshape(moments, 1)
                 if self.other is not None:
                     part = part * dense(block.table(self.other, index[self.other]))

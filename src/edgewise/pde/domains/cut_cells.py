@@ -200,6 +200,7 @@ class CutRule:
                 outer = torch.where(is_first, closer, new)
                 below = torch.where(is_first, value, level)
                 above = torch.where(is_first, level, value)
+            # The place of the least distance as a further probe, which may lie on the other side.
             extra = probes[-1].repeat(len(rows))
             extra[near] = torch.where(below < above, inner, outer)
             found = states[:, -1].clone()

@@ -78,6 +78,7 @@ def jumps_on_line(
         floor = floor[stays]
         if not len(left):
             return []
+        # Values at even parts, of which the one with the largest change stays.
         inner = left[:, None] + (right - left)[:, None] * shares
         places = np.column_stack([left, inner, right])
         at_inner = function(inner.ravel()).reshape(*inner.shape, *first.shape[1:])

@@ -549,6 +549,7 @@ def _is_inside(layer: TensorLayer, domain: Domain, axis: int) -> Tensor:
 
 def _stretches_of(piece: Piece, breakpoints: Sequence[Tensor]) -> Tensor:
     """Shares of the length of a curve (see `Piece.path`) between which it crosses no line of the grid, (m, 2)."""
+    # Crossings of the curve with lines of the grid, by bisection between samples.
     path = piece.path
     assert path is not None
     spans = torch.tensor(piece.spans, dtype=torch.float64)

@@ -266,6 +266,7 @@ def _check_simple(start: Tensor, end: Tensor) -> None:
     crosses = is_apart & is_apart.T
     if not bool((touches | crosses).any()):
         return
+    # The first fault, in words.
     if bool(touches.any()):
         corner, edge = (touches.nonzero()[0] + 1).tolist()
         where = f"corner {corner}, {tuple(start[corner - 1].tolist())}, lies on edge {edge}"

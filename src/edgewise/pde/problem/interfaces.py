@@ -97,27 +97,30 @@ class Interface:
         on = self.on
         names = domain.coordinates
         # A domain whose boundary is the interface.
-        if isinstance(on, str):
-            name, _, number = on.partition("=")
-            name = name.strip()
-            if name not in names:
-                raise InputError(f'on of an Interface must be like "{names[0]}=0.5", got {on!r}')
-            try:
-                value = finite_number(float(number), "on")
-            except ValueError as error:
-                raise InputError(f'on of an Interface must be like "{name}=0.5", got {on!r}') from error
-            # A plane of one coordinate, as the end of a box.
-            low, high = domain.ends[name]
-            if not low < value < high:
-                raise InputError(
-                    f"on must lie inside the domain, {name} between {typed_text(low)} and {typed_text(high)}, got "
-                    f"{on!r}"
-                )
-            on = Box(**{**domain.ends, name: (low, value)})
-        elif not isinstance(on, Domain):
-            if not callable(on):
-                raise InputError(f'on of an Interface must be "x=0.5", a domain or a function, got {on!r:.60}')
-            on = LevelSet(on, domain.ends)
+        match on:
+            case str():
+                # A plane of one coordinate, as the end of a box.
+                name, _, number = on.partition("=")
+                name = name.strip()
+                if name not in names:
+                    raise InputError(f'on of an Interface must be like "{names[0]}=0.5", got {on!r}')
+                try:
+                    value = finite_number(float(number), "on")
+                except ValueError as error:
+                    raise InputError(f'on of an Interface must be like "{name}=0.5", got {on!r}') from error
+                low, high = domain.ends[name]
+                if not low < value < high:
+                    raise InputError(
+                        f"on must lie inside the domain, {name} between {typed_text(low)} and {typed_text(high)}, got "
+                        f"{on!r}"
+                    )
+                on = Box(**{**domain.ends, name: (low, value)})
+            case Domain():
+                pass
+            case _:
+                if not callable(on):
+                    raise InputError(f'on of an Interface must be "x=0.5", a domain or a function, got {on!r:.60}')
+                on = LevelSet(on, domain.ends)
         # The same at every moment.
         for name in names:
             if not is_space(name) and name not in on.coordinates:
@@ -390,15 +393,17 @@ def diffusion(u: Field, coefficient: float | Field | Callable[..., Tensor]) -> T
     """
     check_kind(u, Field, "diffusion must be of a field of an equation")
     # Coefficients that are fields or numbers.
-    if isinstance(coefficient, Field):
-        return coefficient * laplacian(u) + (gradient(coefficient) * gradient(u)).sum(1)
-    if not callable(coefficient):
-        if not is_number(coefficient):
-            came = f"{coefficient!r:.60}"
-            if isinstance(coefficient, Tensor):
-                came = f"a tensor of shape {tuple(coefficient.shape)}; a function is written as lambda x: 1 + x"
-            raise InputError(f"coefficient must be a number, a field or a function of coordinates, got {came}")
-        return coefficient * laplacian(u)
+    wanted = "coefficient must be a number, a field or a function of coordinates"
+    match coefficient:
+        case Field():
+            return coefficient * laplacian(u) + (gradient(coefficient) * gradient(u)).sum(1)
+        case Tensor():
+            came = f"a tensor of shape {tuple(coefficient.shape)}; a function is written as lambda x: 1 + x"
+            raise InputError(f"{wanted}, got {came}")
+        case _ if not callable(coefficient):
+            if not is_number(coefficient):
+                raise InputError(f"{wanted}, got {coefficient!r:.60}")
+            return coefficient * laplacian(u)
     if u.points is None:
         raise InputError("diffusion must be of a field of an equation, got one without points")
     # The coefficient and its gradient, by points and by the value of the field.

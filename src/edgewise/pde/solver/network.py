@@ -14,7 +14,16 @@ from edgewise.pde.layers.periodic import PeriodicLayer
 from edgewise.pde.layers.separable import SeparableLayer
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.pde.spaces.networks import PeriodicNetwork, SeparableNetwork, TensorNetwork, grid_sizes, kan_of, shape_of
+from edgewise.pde.spaces.networks import (
+    SEPARABLE,
+    TENSOR,
+    PeriodicNetwork,
+    SeparableNetwork,
+    TensorNetwork,
+    grid_sizes,
+    kan_of,
+    shape_of,
+)
 
 
 def separable_network(
@@ -78,7 +87,7 @@ def check_as_start(
     problem: Collocation, begin: Chain, hidden: Sequence | None, degree: int | None, grid_size: int | None
 ) -> None:
     """Refuse a network of another shape than the start, since the start is the network that is trained."""
-    is_kan = isinstance(shape_of(begin), tuple)
+    is_kan = shape_of(begin) not in (TENSOR, SEPARABLE)
     degrees = {each for layer in begin.layers for each in layer.spline_degrees}
     unlike = {"degree": degrees != {degree}, "grid_size": set(grid_sizes(begin)) != {grid_size}, "hidden": True}
     if hidden is not None and is_kan:

@@ -484,12 +484,13 @@ class TrainedNetworks(Refinement):
         problem = self.problem
         seed = plan.seed + SETTINGS.start_seed_step * number
         network: Chain
-        if isinstance(shape, tuple):
-            network = network_for(problem, shape, plan.grid_size, plan.degree, seed)
-        else:
-            # A product of many splines must start with factors near 1, or it is nearly zero.
-            around = float(number == 0)
-            network = separable_network(problem, SETTINGS.first_rank, plan.grid_size, plan.degree, seed, around)
+        match shape:
+            case tuple():
+                network = network_for(problem, shape, plan.grid_size, plan.degree, seed)
+            case _:
+                # A product of many splines must start with factors near 1, or it is nearly zero.
+                around = float(number == 0)
+                network = separable_network(problem, SETTINGS.first_rank, plan.grid_size, plan.degree, seed, around)
         start = self.untrained(network, problem)
         for count in range(3 if shape else 1):
             if count and self.limits.past_deadline:

@@ -280,7 +280,8 @@ class Solution:
         Tensor or ndarray
             Shape (b,), of the kind of x.
         """
-        return in_kind_of(x, getattr(self.fields(x, by)[self._slot(field)], by))
+        names = derivative_names(by, self.problem.domain.coordinates)
+        return in_kind_of(x, self.fields(x, by)[self._slot(field)].derivative(*names))
 
     def standard_error(self, x: Tensor | ArrayLike, field: str | None = None) -> Tensor | np.ndarray:
         """Standard errors of a field that was found from measured values with `UnknownField`.

@@ -119,6 +119,7 @@ class SplineAxis:
             right = window[:, degree : degree + level]
             share = values / (right - left)
             new = np.zeros((len(points), level + 1), dtype=kind)
+            # A derivative of the recursion, or the recursion of Cox and de Boor itself.
             if level > degree - order:
                 new[:, 1:] += level * share
                 new[:, :-1] -= level * share

@@ -313,6 +313,7 @@ def _without_outflow(form: StrongForm) -> tuple[StrongForm, tuple[ResidualTerm, 
             continue
         out = faces[flows.index(1)].name
         into = faces[flows.index(-1)].name
+        # Conditions on the face through which the field goes out only check its values there.
         on_outflow = [term for term in form.condition_terms if out in term.pieces]
         if on_outflow and not any(into in term.pieces for term in form.condition_terms):
             raise InputError(
@@ -416,6 +417,7 @@ def constraint_variables_in_time(grid_problem: GridProblem, keys: Sequence[Key])
         return grid_problem
     if not len(algebraic):
         return grid_problem
+    # Multipliers are polynomials in time of one degree less.
     orders[constraints, time] = field_orders[algebraic, time] = 1
     reductions = tuple(int(axis == time) for axis in range(form.domain.dimension))
     constraint_variables = tuple(algebraic.tolist())

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from itertools import pairwise
 from math import comb
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,7 @@ class LowRankNetwork(nn.Module, FieldNetwork):
     @property
     def layers(self) -> list[TensorLayer]:
         """The splines of each input."""
-        return [layer for layer in self.splines if isinstance(layer, TensorLayer)]
+        return cast("list[TensorLayer]", list(self.splines))
 
     @property
     def grid_sizes(self) -> tuple[int, ...]:

@@ -100,6 +100,7 @@ def on_cut_cells(problem: Collocation, lines: list[Tensor], values: list[float])
     matrices = [torch.from_numpy(stationary(form, grid)[0].matrices[0].toarray()) for form in forms]
     mass = matrices[1] - matrices[0]
     share = matrices[0].diagonal().abs().max() / mass.diagonal().abs().max().clamp(min=ABOVE_ZERO)
+    # The space of those splines whose energy inside is above rounding.
     energy = matrices[0] + share * mass * mass.diagonal().sum().sign()
     unit = energy.diagonal().abs().clamp(min=ABOVE_ZERO).rsqrt()
     sizes, directions = torch.linalg.eigh(unit[:, None] * (energy + energy.mT) / 2 * unit)

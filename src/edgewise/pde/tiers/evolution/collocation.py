@@ -197,6 +197,7 @@ class CollocationSolver:
         def factorised(coef: np.ndarray) -> Solver | None:
             """Factors of the equations linearised at coefficients."""
             nonlocal system, is_fresh, fresh_residual
+            # Residuals and Jacobians of all rows.
             evaluated = [block.evaluate(coef) for block in blocks]
             is_fresh = True
             fresh_residual = flat([values for values, _ in evaluated])
@@ -230,6 +231,7 @@ class CollocationSolver:
             assert system is not None
             evolution.spend(system.work + NEWTON.application_work * coef.size)
             system.work = 0.0
+            # The whole step, and its size in units of the fields.
             step = step.reshape(coef.shape)
             coef = coef + step
             moved = np.abs(step).reshape(-1, coef.shape[-1]).max(0)

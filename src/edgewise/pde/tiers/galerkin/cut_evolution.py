@@ -135,6 +135,7 @@ class CutCellSolver(ElementSolver):
             state = grid.spread(np.moveaxis(solved.reshape(-1, *scale.shape), 1, 0))
             errors = self._by_interval(grid, (wrong / scale).max((1, 2)))
             largest = max(float(each.max()) for each in errors)
+            # A finer grid, while the error falls and the limits allow one.
             finer = None
             if evolution.allowed < largest < before / 2:
                 finer = self._affordable(axes, refined(evolution, axes, errors, SETTINGS.most_intervals))
@@ -343,6 +344,7 @@ class CutCellSolver(ElementSolver):
             """Factors of the Jacobian, its mean over the moments; at first those of the last element, if they serve."""
             nonlocal assembly, systems, is_exact, is_usable, fresh
             if not is_usable:
+                # Residuals and Jacobians at all moments, and those of the equation on the walls.
                 evaluated = self._evaluated(grid, line, grid.spread(nodal), initial, True)
                 fresh = [values for values, _ in evaluated]
                 if not all(np.isfinite(values).all() for values in fresh):

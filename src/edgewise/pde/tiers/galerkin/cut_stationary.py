@@ -121,6 +121,7 @@ def _finer(
             highest = grid.at(own, index, solution[:, None])[:, 0]
             total += float(((highest * (grid.widths(own)[:, axis] / np.pi) ** SETTINGS.degree) ** 2).sum())
         errors.append(math.sqrt(total))
+    # Intervals are added along the coordinate with the largest error, up to a factor of the splines.
     finer = list(counts)
     splines = math.prod(count + SETTINGS.degree for count in counts)
     if SETTINGS.growth * size <= SETTINGS.most_splines:
@@ -185,6 +186,7 @@ def _join(
     grids = [assembly.grid for assembly in assemblies]
     sign = assemblies[0].sign
     inner = grids[1]
+    # Given jumps of values and of fluxes.
     given: Value = 0.0
     if interface.value is not None:
         given = next(iter(by_field(interface.value, form.fields).values()))

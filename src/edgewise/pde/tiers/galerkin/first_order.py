@@ -234,6 +234,7 @@ def sat_penalty(
         raise ValueError("conditions are not as many as fields that run into the domain")
     if not count:
         return given, np.zeros((*shape, len(form.fields), 0))
+    # The penalty: speeds of the incoming fields, through the inverse of the conditions on them.
     into = vectors[..., :count]
     both = given @ into
     if np.linalg.svd(both, compute_uv=False).min() <= SETTINGS.vanishes * max(

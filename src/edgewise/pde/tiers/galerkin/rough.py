@@ -75,6 +75,7 @@ SETTINGS = RoughSettings()
 def has_weak_form(grid_problem: GridProblem) -> bool:
     """True if a problem has a `WeakForm` or a `FirstOrderForm`, whose coefficients do not change in time."""
     form = grid_problem.form
+    # Linear evolution of second order, or of first order for systems, without integrals and multipliers.
     if form.time is None or not form.is_linear or form.order > min(2, 3 - len(form.fields[:2])) or form.has_integrals:
         return False
     space = [axis for axis in range(form.domain.dimension) if axis != form.time]

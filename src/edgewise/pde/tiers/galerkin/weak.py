@@ -131,6 +131,7 @@ class WeakForm:
             if level is not None:
                 self.matrices[0] += assembled(at, factor * level)
             self.sides.append(Side(number, end, term, points, factor, at))
+        # Unknowns are the coefficients that no side gives.
         self.given = given.ravel()
         inner = [each[~self.given][:, ~self.given] for each in self.matrices]
         self.systems = ShiftedSystems(inner, spend, is_cut=False)

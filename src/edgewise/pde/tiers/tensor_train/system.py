@@ -186,6 +186,7 @@ def lines_of(
                 row += both[0] * dense(table)[0]
             rows[axis].append(row)
             owners[axis].append(term)
+    # Each coordinate with its conditions, which must be independent.
     lines = []
     for line, each in zip(axes, rows, strict=True):
         ends = np.array(each).reshape(-1, line.count)
