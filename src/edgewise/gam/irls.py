@@ -272,6 +272,8 @@ def fit_irls(
     # resistant alternatives", JRSS B 46 (1984), 149-192.
     policy = policy or IrlsPolicy()
     several = family.predictors > 1
+    if several and before is not None:
+        policy = policy.of_part()
     constraints = design.constraints
     assert not several or constraints is None or not constraints.has_inequalities  # the estimators allow none
     # The first coefficients are those of the best constant, or of the parts that both designs have.

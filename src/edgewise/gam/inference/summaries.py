@@ -22,8 +22,10 @@ from edgewise.gam.inference.wald import smooth_test
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix
 from edgewise.gam.reml import RemlFit
-from edgewise.gam.rows import null_deviance, working_normal
+from edgewise.gam.rows import NeededColumns, null_deviance, working_normal
 from edgewise.presentation import html_table, p_value_text, percent_text
+
+UNPENALISED = ("straight", "levels", "straight x straight")  # kinds of columns that have no penalty in tests
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,11 @@ def summarise(
     noise_df = None  # of the estimate of the scale; None where it is known
     if family.scale is None:
         noise_df = residual_df
-    # Wald tests of the terms of each predictor, from its own normal matrix at the fit; that of squared errors is known.
+    # Wald tests of the terms of each predictor, from its own normal matrix at the fit; that of squared errors is known,
+    # others are of the columns that the estimate or a test needs.
+    kept = np.any([np.diag(fit.covariance) > 0 for fit in fits], axis=0) | (design.groups < 0)
+    kept |= np.isin(design.groups, [g for g, (kind, _) in enumerate(design.labels) if kind in UNPENALISED])
+    needed = NeededColumns(design, x, None, design.policy.reml.steps, kept)
     terms: list[TermTest] = []
     determinants = 0.0
     for k, fit in enumerate(fits):
@@ -221,7 +227,7 @@ def summarise(
             normal = model.normal
             centre = float(normal.moment[0, 0] / normal.gram[0, 0])
         else:
-            normal = working_normal(design, x, y, weight, family, eta, k)
+            normal = working_normal(needed, np.arange(len(x)), y, weight, family, eta, k).embedded(kept)
             centre = float(np.average(eta[:, k], weights=weight))
         constant = family.shared_information(y, shaped) is None
         block = _Normal(design, fit, normal, centre, noise_df)
@@ -303,7 +309,7 @@ class _Normal:
         # Columns of the term, those whose penalty the test takes away, and all others that the estimate needed.
         policy = self.design.policy.inference
         groups = [g for g, (_, members) in enumerate(self.design.labels) if members == inputs]
-        free = [g for g in groups if self.design.labels[g][0] in ("straight", "levels", "straight x straight")]
+        free = [g for g in groups if self.design.labels[g][0] in UNPENALISED]
         mine = np.isin(self.design.groups, groups)
         own = np.flatnonzero(mine & (self.kept | np.isin(self.design.groups, free)))
         projected, moment = self._without(own, mine[self.used])
