@@ -53,10 +53,7 @@ class Facts:
 
     @cached_property
     def is_cut_solid(self) -> bool:
-        """Whether the domain is a solid that others or interfaces cut.
-
-        Sums of products have the last digits on a whole ball or cylinder within seconds, but not around holes.
-        """
+        """Whether the domain is a solid that others or interfaces cut: a whole one has its digits by networks."""
         domain = self.form.domain
         is_solid = domain.dimension == 3 and all(map(is_space, domain.coordinates))
         return is_solid and (Feature.INTERFACES in self.form.features or domain.is_combined)

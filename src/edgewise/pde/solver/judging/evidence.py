@@ -360,7 +360,7 @@ def _place_of_nan(network: nn.Module, problem: Collocation, x: Tensor) -> str:
 
 
 def with_features(found: Evidence, network: nn.Module, problem: Collocation, points: int) -> Evidence:
-    """Evidence with what a look at given functions says, beside residuals at so many points."""
+    """Evidence with the result of a look at given functions, beside residuals at a number of points."""
     look = look_at_functions(problem.form)
     # Features that are narrower than the intervals of the grid where they lie, if there is one.
     grid = grid_of(network)

@@ -2,9 +2,10 @@
 
 A `cut_grid` has the splines that reach into a domain, and points in its cells and on its boundary. `assembly` makes
 matrices of linearised equations with their conditions, for eigenvalues, for the grids of `cut_stationary`, and for
-`cut_evolution`, which integration in time on such domains. `rough` recognises coefficients, starts and walls that no
+`cut_evolution`, which integrates in time on such domains. `rough` recognises coefficients, starts and walls that no
 grid resolves, which the `weak` form of one field or that of systems of `first_order` serve.
 
 Measured rows need weak forms for waves in two layers and from a wall, cut cells in time for heat on a disk and around
-holes (Heat2d-CG), and cut cells without time for a shell and around four balls; eigenvalues need its matrices.
+holes (Heat2d-CG); eigenvalues need its matrices. Cut cells without time leave a quarter of the error of networks around
+four balls, in twice the time. Networks alone solve a shell, a cube beside a hole and layers with more digits in less.
 """
