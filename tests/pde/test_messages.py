@@ -69,7 +69,7 @@ MISTAKES = [
     (lambda: Collocation(3), "form must be a StrongForm, .* got int"),
     (lambda: Collocation(pde().form, 3), "sampling must be a Sampling, got int"),
     (lambda: Dirichlet(0.0, hard="yes"), "hard must be True or False, got 'yes'"),
-    (lambda: pde([Dirichlet(0.0, on=3)]), 'on must name pieces of the boundary, "x=0", "x=1", got 3'),
+    (lambda: pde([Dirichlet(0.0, on=3)]), 'on must name pieces of the boundary, "x=0", "x=1", as on="x=1", got 3'),
     (lambda: Periodic(), "Periodic must name a coordinate, as .* got none"),
     (lambda: observed(torch.full((2, 1), 7.0)), "observations must have x in the domain of the equation"),
     (lambda: observed(torch.zeros(2, 1, dtype=torch.complex64)), "observations must be real numbers"),

@@ -235,8 +235,9 @@ def test_time():
         (Disk() - Disk(0.5), Annulus(0.5, 1).boundary_names),
         (Disk() - Disk(0.2, (-0.5, 0)) - Disk(0.2, (0.5, 0)), ("outer", "inner", "second inner")),
         (Annulus(0.1, 1) - Disk(0.2, (0.5, 0)), ("outer", "inner", "second inner")),
-        (SQUARE - Disk(0.2, (-0.5, 0)) - Disk(0.2, (0.5, 0)), (*SQUARE.boundary_names, "circle", "second circle")),
-        ((Disk() | Disk(1, (1, 0))) - Disk(0.2), ("circle", "second circle", "third circle")),
+        (SQUARE - Disk(0.2, (-0.5, 0)) - Disk(0.2, (0.5, 0)), (*SQUARE.boundary_names, "inner", "second inner")),
+        ((Disk() | Disk(1, (1, 0))) - Disk(0.2), ("circle", "second circle", "inner")),
+        (Disk() - Polygon([(0, 0), (0.5, 0), (0, 0.5)]), ("outer", "edge 1", "edge 2", "edge 3")),
     ],
 )
 def test_boundaries_of_holes_are_named_as_those_of_an_annulus(domain, names):

@@ -97,9 +97,9 @@ def test_files_derivatives_and_fluxes(tmp_path):
     assert torch.equal(again(x), solution(x)) and again.trust == solution.trust
     third = solution.derivative(x, "xxx") + solution.derivative(x, "xyy")
     assert torch.allclose(third, 3 * solution.derivative(x, "x"), atol=0.02)
-    outer = solution.flux([name for name in domain.boundary_names if name != "circle"])
+    outer = solution.flux([name for name in domain.boundary_names if name != "inner"])
     inside = 3 * solution.integral()
-    assert outer + solution.flux("circle") == pytest.approx(inside, rel=2e-3)
+    assert outer + solution.flux("inner") == pytest.approx(inside, rel=2e-3)
 
 
 def smooth(x, y):

@@ -62,11 +62,12 @@ class _Composite(Domain):
         raise NotImplementedError
 
     def _names(self) -> list[str]:
-        """Names of the pieces of both boundaries: "inner" is a hole of one piece in what is alike or has such holes."""
+        """Names of the pieces of both boundaries; in a difference, one that is alone is "outer" or "inner"."""
         names = [piece.name for piece in self.first.pieces]
         others = [piece.name for piece in self.second.pieces]
-        if self._side < 0 and len(others) == 1 and (names == others or names[:1] == ["outer"]):
-            names[0] = "outer"
+        if self._side < 0 and len(names) == 1:
+            names = ["outer"]
+        if self._side < 0 and len(others) == 1:
             others = ["inner"]
         for name in others:
             names.append(_free_name(name, set(names)))
@@ -187,7 +188,8 @@ class Union(_Composite):
 class Difference(_Composite):
     """Difference of two domains: `a - b`, the points of the first that are not in the second, with normals outwards.
 
-    Names of pieces are as of a union, and those of disks, balls or level sets "outer" and "inner", as of an annulus.
+    Names of pieces are as of a union. Where the boundary of a domain is one piece, as of a disk, a ball or a level set,
+    it is "outer" for the first domain and "inner" for the second one, as those of an annulus.
     """
 
     _side = -1

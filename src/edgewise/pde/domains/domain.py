@@ -181,7 +181,7 @@ class Domain:
     >>> from edgewise.pde import Disk
     >>> domain = Box(x=(-1, 1), y=(-1, 1)) - Disk(0.5)
     >>> domain.boundary_names
-    ('x=-1', 'x=1', 'y=-1', 'y=1', 'circle')
+    ('x=-1', 'x=1', 'y=-1', 'y=1', 'inner')
     >>> (domain * Time(0, 1)).coordinates
     ('x', 'y', 't')
     """
@@ -282,7 +282,8 @@ class Domain:
         wrong = [name for name in names if name not in tuple(pieces)]
         if wrong or not names:
             known = ", ".join(f'"{name}"' for name in pieces)
-            raise InputError(f"on must name pieces of the boundary, {known}, got {[*wrong, 'none'][0]!r}")
+            right = f'on="{list(pieces)[-1]}"'
+            raise InputError(f"on must name pieces of the boundary, {known}, as {right}, got {[*wrong, 'none'][0]!r}")
         return [pieces[name] for name in names]
 
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:

@@ -79,7 +79,7 @@ def test_a_periodic_coordinate_beside_a_hole():
         return u.t - laplacian(u) - torch.pi**2 * exact(x, y, t)
 
     domain = (Box(x=(-1, 1), y=(-1, 1)) - Disk(0.4)) * Time(0, 0.1)
-    walls = Dirichlet(exact, on=["y=-1", "y=1", "circle"])
+    walls = Dirichlet(exact, on=["y=-1", "y=1", "inner"])
     problem = PDE(equation, domain, [Periodic("x"), walls, Initial(lambda x, y: exact(x, y, 0 * x))], solution=exact)
     integration = CUT_CELLS.stepper(cut_cell_problem(problem.form), 1e-4, lambda *_: True).run()
     assert errors_of(integration.network, problem).relative_l2 < 1e-5

@@ -58,7 +58,7 @@ def layers(u, x, y, z):
 
 SHELL = Ball() - Ball(0.4, (0.1, 0.0, 0.1))
 HOLE = CUBE - Ball(0.5, (0.2, 0.1, 0.0))
-WALLS = [name for name in HOLE.boundary_names if name != "sphere"]
+WALLS = [name for name in HOLE.boundary_names if name != "inner"]
 
 
 @pytest.mark.nightly
@@ -66,7 +66,7 @@ WALLS = [name for name in HOLE.boundary_names if name != "sphere"]
     ("problem", "exact", "grids"),
     [
         (poisson(SHELL, [Dirichlet(wave)]), wave, 2),
-        (poisson(HOLE, [Dirichlet(wave, on=WALLS), Condition(flux, on="sphere")]), wave, 2),
+        (poisson(HOLE, [Dirichlet(wave, on=WALLS), Condition(flux, on="inner")]), wave, 2),
         (
             PDE(layers, CUBE - Ball(0.4, (0.2, 0.1, 0.1)), [Dirichlet(kink), Interface(on="z=0.2")]),
             kink,
@@ -102,9 +102,9 @@ def test_other_problems_have_no_such_grids():
 @pytest.mark.parametrize(
     ("equation", "condition"),
     [
-        (laplacian, Condition(lambda u: u.x - 1, on="sphere")),  # along the boundary too
-        (laplacian, Condition(lambda u, x: (u - x, u.x - 1), on="sphere")),
-        (lambda u: (laplacian(u), u.x - 1), Dirichlet(lambda x: x, on="sphere")),
+        (laplacian, Condition(lambda u: u.x - 1, on="inner")),  # along the boundary too
+        (laplacian, Condition(lambda u, x: (u - x, u.x - 1), on="inner")),
+        (lambda u: (laplacian(u), u.x - 1), Dirichlet(lambda x: x, on="inner")),
     ],
 )
 def test_other_conditions_and_several_residuals_have_no_stage(equation, condition):
