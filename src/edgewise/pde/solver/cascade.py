@@ -159,8 +159,9 @@ class WeakForm(EvenGridTier):
         jump = place_of_jump(task.problem.form)
         if jump:
             why = (
-                f"{why}; near {jump}, where a leading coefficient jumps, fluxes of diffusion(u, k) are continuous, and "
-                "slopes of k times second derivatives"
+                f"{why}; a leading coefficient of the equation jumps near {jump}, where fluxes of diffusion(u, k) are "
+                "taken as continuous, and slopes of k times second derivatives: give Interface(on=...) there for "
+                "anything else"
             )
         return (yield from even_grids(task, record, grid_problem, WEAK_FORM, why))
 
