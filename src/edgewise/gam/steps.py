@@ -103,17 +103,19 @@ def _excess(
     design = model.design
     fit = model.fits[0]
     parts = int(code.max()) + 1
-    # Sums of w f r, w f f' and w f X over the parts of the rows, for the functions f of the height.
+    # Sums of w f r, w f f' and w f X over the parts of the rows, for the functions f of the height and the columns X
+    # that the model needed.
+    used = np.diag(fit.covariance) > 0
     count = 1
     if margin is not None:
         count += margin.change.shape[1]
-    total = np.zeros((count, parts, 1 + count + len(design.groups)))
+    total = np.zeros((count, parts, 1 + count + int(used.sum())))
     for at in design.chunks(len(x)):
         functions = np.ones((len(x[at]), 1))
         if margin is not None:
             basis = dense(*active(x[at][:, [other]], design.knots[[other]]), len(margin.change))[0]
             functions = np.concatenate([functions, basis @ margin.change], 1)
-        columns = np.concatenate([model.residual[at, :1], functions, design.columns(x[at])], 1)
+        columns = np.concatenate([model.residual[at, :1], functions, design.columns(x[at])[:, used]], 1)
         columns *= model.weights[at, :1]
         places = np.arange(len(functions))
         for number in range(count):
@@ -123,7 +125,7 @@ def _excess(
     score = above[:, :, 0]
     gram = fit.dispersion * above[:, :, 1 : 1 + count]
     design_sums = above[:, :, 1 + count :]
-    covariance = gram - (design_sums @ fit.covariance) @ design_sums.transpose(0, 2, 1)
+    covariance = gram - (design_sums @ fit.covariance[np.ix_(used, used)]) @ design_sums.transpose(0, 2, 1)
     values, vectors = np.linalg.eigh((covariance + covariance.transpose(0, 2, 1)) / 2)
     along = np.einsum("cji,cj->ci", vectors, score)
     # What is left of a step beside the model must be worth more than a row, or a single one decides.
