@@ -83,10 +83,10 @@ class Multinomial(Family):
 
 @dataclass(frozen=True)
 class Ordered(Multinomial):
-    """Classes that stand for numbers s_k, whose log odds follow one eta: eta_k = a_k + c s_k eta.
+    """Classes that stand for numbers s_k, whose log odds follow one eta: eta_k = a_k + s_k eta.
 
-    The logit of adjacent categories [1]_, a stereotype model [2]_ with known scores. The constants a_k and the scale c
-    are estimated at each eta.
+    The logit of adjacent categories [1]_, a stereotype model [2]_ with known scores. The constants a_k are estimated at
+    each eta.
 
     Examples
     --------
@@ -96,7 +96,6 @@ class Ordered(Multinomial):
     """
 
     constants: tuple[float, ...] = ()  # a_k
-    slope: float = 1.0  # c
     name = "ordered"
     scale_words = " for classes in their order"
 
@@ -106,7 +105,7 @@ class Ordered(Multinomial):
 
     @property
     def logit_lines(self) -> np.ndarray:
-        return np.column_stack([self.constants or np.zeros(self.classes), self.slope * np.asarray(self.levels)])
+        return np.column_stack([self.constants or np.zeros(self.classes), self.levels])
 
     def logits(self, eta: np.ndarray) -> np.ndarray:
         """Return the logits (N, K) of predictors (N,)."""
@@ -126,38 +125,28 @@ class Ordered(Multinomial):
         return super().deviance(y, self.logits(eta))
 
     def adapted(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> Self:
-        # Newton's method in (a, c) for the logits a_k + c s_k eta; of each class at least half a row, since a part of a
-        # table may lack one. Where eta is constant, c is arbitrary, and steps of least norm leave it.
-        levels = np.asarray(self.levels)
+        # Newton's method in the constants; of each class at least half a row, since a part of a table may lack one.
         counts = np.maximum(np.bincount(y, weight, self.classes), 0.5)
         counts *= weight.sum() / counts.sum()
-        known = np.append(counts, weight @ (eta * levels[y]))
-        first = np.log(counts)
+        point = np.log(counts)
         if self.constants:
-            first = np.asarray(self.constants)
-        point = np.append(first, self.slope)
+            point = np.asarray(self.constants)
+        lines = np.outer(eta, self.levels)
 
         def likelihood(point: np.ndarray) -> float:
-            logits = point[:-1] + np.outer(eta, point[-1] * levels)
+            logits = point + lines
             largest = logits.max(1)
-            return float(known @ point - weight @ (largest + np.log(np.exp(logits - largest[:, None]).sum(1))))
+            return float(counts @ point - weight @ (largest + np.log(np.exp(logits - largest[:, None]).sum(1))))
 
         height = likelihood(point)
         for _ in range(IrlsPolicy.steps):
-            share = self.mean(point[:-1] + np.outer(eta, point[-1] * levels))
-            columns = np.column_stack([share, eta * (share @ levels)])
-            slope = known - weight @ columns
-            information = -(columns.T @ (weight[:, None] * columns))
-            information[np.diag_indices(self.classes)] += weight @ share
-            mixed = levels * ((weight * eta) @ share)
-            information[:-1, -1] += mixed
-            information[-1, :-1] += mixed
-            information[-1, -1] += (weight * eta**2) @ (share @ levels**2)
-            move = np.linalg.lstsq(information, slope, rcond=IrlsPolicy.tolerance)[0]
+            share = self.mean(point + lines)
+            information = np.diag(weight @ share) - share.T @ (weight[:, None] * share)
+            move = np.linalg.lstsq(information, counts - weight @ share, rcond=IrlsPolicy.tolerance)[0]
             while (higher := likelihood(point + move)) < height and abs(move).max() > IrlsPolicy.tolerance:
                 move = move / 2
             if not higher > height + IrlsPolicy.tolerance * abs(height):
                 break
             point = point + move
             height = higher
-        return replace(self, constants=tuple(point[:-1].tolist()), slope=float(point[-1]))
+        return replace(self, constants=tuple(point.tolist()))
