@@ -176,3 +176,13 @@ def test_a_line_of_points_of_rest_gives_none():
     assert len(motion.choice.lines()) == 2
     assert motion.fixed_points() == []
     assert repr(motion).startswith("<Motion of ") and len(repr(motion)) < 300
+
+
+def test_a_band_is_without_bound_where_its_draws_are_lost():
+    """x' = x^2 from 1 is lost at t = 1, at which no number is above it or below."""
+    t = np.linspace(0, 0.8, 60)
+    motion = find_dynamics(t, 1 / (1 - t))
+    assert motion.choice.lines(3) == ["x' = x^2"]
+    forecast = motion.forecast([1.0], [0.0, 0.5, 2.0])
+    np.testing.assert_array_equal(np.isfinite(forecast.upper - forecast.lower).ravel(), [True, True, False])
+    assert forecast.lower[2, 0] == -np.inf and forecast.upper[2, 0] == np.inf

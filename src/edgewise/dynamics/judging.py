@@ -184,15 +184,16 @@ def forecast_of(
             theta = drawn[:, kind.states :].T
             path = together(system.law, kind, drawn[:, : kind.states], fine, theta=theta, substeps=1, known=known)
             paths.append(path[asked][:, :, :m])
-    # The band lies between order statistics: k of 200 values below, and as many above
+    # The band lies between order statistics: k of 200 values below, and as many above; a lost path may be at either end
     values = np.concatenate(paths, axis=1)
-    ranked = np.sort(np.where(np.isfinite(values), values, np.inf), axis=1)
+    is_kept = np.isfinite(values)
+    lower, upper = (np.sort(np.where(is_kept, values, lost), axis=1) for lost in (-np.inf, np.inf))
     place = max(round((JUDGING.draws + 1) * (1 - level) / 2), 1) - 1
     if kind.is_map or kind.delays:
         x = together(motion.choice.law, kind, start.state[None], fine, substeps=1, known=known)[asked][:, 0, :m]
     else:
         x = accurate(motion.choice.law, kind, start.state, t, known)[len(t) - len(times) :, :m]
-    return Forecast(times, x, ranked[:, place], ranked[:, -1 - place], level)
+    return Forecast(times, x, lower[:, place], upper[:, -1 - place], level)
 
 
 def _inputs_of(motion: Motion, t: np.ndarray, inputs: Mapping[str, np.ndarray] | None) -> Known:
