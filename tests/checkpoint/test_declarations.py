@@ -221,8 +221,7 @@ def faces(obj, frame):
 @pytest.mark.parametrize(
     "kind",
     [
-        pytest.param("regressor", marks=pytest.mark.nightly),
-        pytest.param("classifier", marks=pytest.mark.nightly),
+        *at_night("regressor", "classifier"),
         "survival",
     ],
 )

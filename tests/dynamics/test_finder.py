@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
+from tests.night import at_night
 
 from edgewise import find_dynamics
 from edgewise.dynamics.choosing import lengths_of
@@ -22,7 +23,6 @@ LAWS = {
         [1, 1, 1],
     ),
 }
-LONG = pytest.mark.nightly
 TRUTH = {
     "logistic": ["x' = 0.9 x - 0.225 x^2"],
     "Lotka and Volterra": ["x1' = 1.1 x1 - 0.4 x1 x2", "x2' = -0.4 x2 + 0.1 x1 x2"],
@@ -50,7 +50,7 @@ def test_the_logistic_law_is_found_from_exact_samples():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [pytest.param(name, marks=LONG if name in ("Lorenz", "SIR") else ()) for name in LAWS])
+@pytest.mark.parametrize("name", at_night(*LAWS, but=set(LAWS) - {"Lorenz", "SIR"}))
 def test_known_laws_are_found_from_exact_samples(name):
     motion = find_dynamics(T, sampled(name))
     assert motion.choice.lines(4) == TRUTH[name]
@@ -58,9 +58,7 @@ def test_known_laws_are_found_from_exact_samples(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=LONG if name != "logistic" else ()) for name in LAWS if name != "Lorenz"]
-)
+@pytest.mark.parametrize("name", at_night(*(name for name in LAWS if name != "Lorenz"), but=("logistic",)))
 def test_known_laws_are_found_with_noise_of_5_percent(name):
     exact = find_dynamics(T, sampled(name)).choice
     motion = find_dynamics(T, sampled(name, noise=0.05))

@@ -6,6 +6,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from tests.night import at_night
 
 from edgewise.errors import MissingExtraError
 from edgewise.export.onnx import to_onnx
@@ -43,7 +44,7 @@ def assert_equal_to_rounding(path, model, x):
     ("width", "grid_size", "degree", "base", "dtype"),
     [
         ([2, 3], 5, 0, "silu", torch.float64),
-        pytest.param([2, 3, 1], 60, 3, "identity", torch.float64, marks=pytest.mark.nightly),
+        *at_night(([2, 3, 1], 60, 3, "identity", torch.float64)),
         ([2, 3], 5, 5, "zero", torch.float32),
     ],
 )

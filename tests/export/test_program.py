@@ -7,15 +7,14 @@ import numpy as np
 import pytest
 import torch
 from tests.export.networks import case, units
+from tests.night import at_night
 
 from edgewise.export import to_program
 from edgewise.export.steps import InUnits
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["degree 0", pytest.param("degree 5", marks=pytest.mark.nightly), "mixed", "formula", "silu"]
-)
+@pytest.mark.parametrize("name", ["degree 0", *at_night("degree 5"), "mixed", "formula", "silu"])
 def test_the_program_is_the_network(tmp_path, name):
     model, x, expected = case(name)
     to_program(model, tmp_path / "m.pt2")

@@ -7,6 +7,7 @@ import math
 
 import pytest
 import torch
+from tests.night import at_night
 
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import Annulus, Disk, Polygon
@@ -209,9 +210,7 @@ def test_on_lines(domain):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "domain", [Ball(), pytest.param(Cylinder(0.7, -1, 1), marks=pytest.mark.nightly)], ids=["ball", "cylinder"]
-)
+@pytest.mark.parametrize("domain", [Ball(), *at_night(Cylinder(0.7, -1, 1))], ids=["ball", "cylinder"])
 def test_harmonic_functions_on_solids(domain):
     def harmonic(x, y, z):
         return torch.exp(x) * torch.cos(y) + z * x

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edgewise import KANRegressor
+from tests.night import at_night
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def _predicted(pair):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("method", ["fork", *at_night("spawn")])
 def test_other_processes_predict_the_same_bits(fitted, method):
     if method not in multiprocessing.get_all_start_methods() or os.name != "posix":
         pytest.skip(f"no {method} here")

@@ -8,6 +8,7 @@ import pytest
 
 from edgewise.errors import InputError
 from edgewise.processes import memory_limit
+from tests.night import at_night
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel of Linux enforces the limit")
 
@@ -26,7 +27,7 @@ print(len({library}.ones(10**8)))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("library", ["numpy", pytest.param("torch", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("library", ["numpy", *at_night("torch")])
 def test_what_needs_more_is_refused_and_the_limit_ends_with_its_block(library):
     # In a process of its own: the C library may serve even this request from memory that earlier tests have freed.
     done = subprocess.run([sys.executable, "-c", ALLOCATE.format(library=library)], capture_output=True, text=True)

@@ -18,6 +18,7 @@ import torch
 import edgewise
 from edgewise import compare, export, formulas, interpret, nn, pde, plot, tables, train
 from edgewise.errors import EdgewiseError
+from tests.night import at_night
 
 DRAW = np.random.default_rng(0)
 X = DRAW.uniform(-1, 1, (30, 2))
@@ -268,9 +269,7 @@ def files(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("files")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", CALLS)
-@pytest.mark.parametrize(
-    "tries", [pytest.param(2, marks=pytest.mark.slow), pytest.param(20, marks=pytest.mark.nightly)]
-)
+@pytest.mark.parametrize("tries", [pytest.param(2, marks=pytest.mark.slow), *at_night(20)])
 def test_odd_arguments_give_a_result_or_a_sentence(name, tries):
     if name in AT_NIGHT and tries < 20:
         pytest.skip("runs at night")

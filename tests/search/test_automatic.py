@@ -6,6 +6,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from tests.night import at_night
 
 from edgewise import KANRegressor
 from edgewise.gam.families.named import FAMILIES, Loss, family_of, family_of_classes
@@ -57,9 +58,7 @@ def test_two_classes_have_the_logits_of_their_log_odds():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("settings", "when"), [({}, 0.5), ({}, 0.9), pytest.param(FIXED, 0.9, marks=pytest.mark.nightly)]
-)
+@pytest.mark.parametrize(("settings", "when"), [({}, 0.5), ({}, 0.9), *at_night((FIXED, 0.9))])
 def test_ctrl_c_raises_or_keeps_the_best_model(settings, when):
     count = []
     auto_fit(samples(), SearchSettings(**settings), count.append)

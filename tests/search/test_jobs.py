@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 import torch
+from tests.night import at_night
 
 from edgewise import KANRegressor
 from edgewise.outcomes import Budget, OutOfTime, check_time
@@ -24,7 +25,7 @@ def test_results_come_in_order_from_threads():
     assert threading.main_thread().name not in names
 
 
-@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("backend", ["threading", *at_night("loky")])
 def test_the_time_of_the_caller_ends_pieces_in_threads_and_processes(backend):
     with Budget(seconds=0.0).holds(), joblib.parallel_config(backend=backend), pytest.raises(OutOfTime):
         list(run_jobs(timed, range(2), 2))

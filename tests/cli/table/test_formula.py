@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 import pytest
+from tests.night import at_night
 
 from edgewise import KANRegressor, save
 from edgewise.cli.terminal.console import Screen
@@ -43,9 +44,7 @@ def test_straight_from_a_table(edgewise, pendulum, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "ending", [".json", *(pytest.param(ending, marks=pytest.mark.nightly) for ending in (".csv", ".tex", ".svg"))]
-)
+@pytest.mark.parametrize("ending", [".json", *at_night(".csv", ".tex", ".svg")])
 def test_files(edgewise, models, tmp_path, ending):
     out = tmp_path / f"all{ending}"
     run(edgewise, models / "numbers", "--data", models / "numbers.csv", "--time-limit", "1", "-o", out, "-n", "2")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.night import at_night
 
 from edgewise.discovery.problem import LawProblem, Separation
 from edgewise.discovery.reduction import reductions
@@ -27,11 +28,12 @@ CASES = [
         ("sin(3*x)", "log(x + y*sin(x*y))"),
         "sum of functions of (a) and (b, c)",
     ),
-    pytest.param(
-        lambda a, b, c: (2 + np.sin(3 * a)) * np.log(2 + b + c * np.sin(b * c)),
-        ("2 + sin(3*x)", "log(2 + x + y*sin(x*y))"),
-        "product of functions of (a) and (b, c)",
-        marks=pytest.mark.nightly,
+    *at_night(
+        (
+            lambda a, b, c: (2 + np.sin(3 * a)) * np.log(2 + b + c * np.sin(b * c)),
+            ("2 + sin(3*x)", "log(2 + x + y*sin(x*y))"),
+            "product of functions of (a) and (b, c)",
+        )
     ),
 ]
 

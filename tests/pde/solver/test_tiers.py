@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.night import at_night
 
 WITHOUT = """
 import importlib, pkgutil, sys
@@ -30,10 +31,9 @@ print(edgewise.pde.solve(problem, tolerance=1e-4).tier)
 @pytest.mark.parametrize(
     ("folder", "tier"),
     [
-        pytest.param("tensor_train", "tensor train", marks=pytest.mark.nightly),
-        pytest.param("unknown_fields", "penalised least squares", marks=pytest.mark.nightly),
+        *at_night(("tensor_train", "tensor train"), ("unknown_fields", "penalised least squares")),
         ("least_squares", "least squares"),
-        pytest.param("galerkin.cut_stationary", "cut cells", marks=pytest.mark.nightly),
+        *at_night(("galerkin.cut_stationary", "cut cells")),
     ],
 )
 def test_without_a_tier_all_else_is_imported_and_solves(folder, tier):

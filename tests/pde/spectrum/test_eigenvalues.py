@@ -169,24 +169,23 @@ DISK = first_of(jv)
     [
         (helmholtz(Disk(), [Robin(1.0, 2.0, 0.0)]), first_of(lambda n, k: 2 * k * jvp(n, k) + jv(n, k)), 1e-8),
         # With u = exp(-x) v, laplacian u + 2 u_x + lam u is that of v with lam - 1: not self-adjoint.
-        pytest.param(
-            problem(lambda u, lam: laplacian(u) + 2 * u.x + lam * u, Disk(), [Dirichlet(0.0)], 1.0),
-            DISK + 1,
-            1e-8,
-            marks=pytest.mark.nightly,
+        *at_night(
+            (problem(lambda u, lam: laplacian(u) + 2 * u.x + lam * u, Disk(), [Dirichlet(0.0)], 1.0), DISK + 1, 1e-8)
         ),
-        pytest.param(
-            helmholtz(Annulus(0.5, 1.0), [Dirichlet(0.0)]),
-            first_of(lambda n, k: jv(n, 0.5 * k) * yv(n, k) - jv(n, k) * yv(n, 0.5 * k)),
-            1e-2,
-            marks=pytest.mark.nightly,
+        *at_night(
+            (
+                helmholtz(Annulus(0.5, 1.0), [Dirichlet(0.0)]),
+                first_of(lambda n, k: jv(n, 0.5 * k) * yv(n, k) - jv(n, k) * yv(n, 0.5 * k)),
+                1e-2,
+            )
         ),
         # A triangle with equal sides: G. Lame, 1833.
-        pytest.param(
-            helmholtz(Polygon([(0, 0), (1, 0), (0.5, math.sqrt(0.75))]), [Dirichlet(0.0)]),
-            16 / 9 * PI**2 * np.array([3, 7, 7, 12, 13, 13]),
-            1e-4,
-            marks=pytest.mark.nightly,
+        *at_night(
+            (
+                helmholtz(Polygon([(0, 0), (1, 0), (0.5, math.sqrt(0.75))]), [Dirichlet(0.0)]),
+                16 / 9 * PI**2 * np.array([3, 7, 7, 12, 13, 13]),
+                1e-4,
+            )
         ),
     ],
 )

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from tests.night import at_night
 
 from edgewise.errors import InputError
 from edgewise.outcomes import StopReason
@@ -67,9 +68,7 @@ def test_a_straight_field_has_the_error_of_a_straight_line():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("noise", "seed", "is_doubted"), [pytest.param(0.6, 0, False, marks=pytest.mark.nightly), (1.2, 1, True)]
-)
+@pytest.mark.parametrize(("noise", "seed", "is_doubted"), [*at_night((0.6, 0, False)), (1.2, 1, True)])
 def test_error_bars_of_a_nonlinear_problem_follow_the_likelihood(noise, seed, is_doubted):
     """u = a^3 x (1 - x): least squares for the amplitude, a normal number, gives the likelihood of a exactly."""
     x = np.linspace(0, 1, 62)[1:-1]

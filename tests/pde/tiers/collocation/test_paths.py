@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.integrate import quad
 from scipy.optimize import brentq, minimize_scalar
+from tests.night import at_night
 
 from edgewise.pde import PDE, Box, Dirichlet, Interval, laplacian, solve
 from edgewise.pde.algebra.newton import shape_of, solved_on_grid
@@ -58,9 +59,7 @@ def test_the_least_share_of_the_residual_is_that_of_a_quadrature():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("problem", "rate"), [(gas, 3.513831), pytest.param(plate, 1.40005, marks=pytest.mark.nightly)]
-)
+@pytest.mark.parametrize(("problem", "rate"), [(gas, 3.513831), *at_night((plate, 1.40005))])
 def test_just_beyond_a_fold_no_solution_is_claimed(problem, rate):
     """Folds are at 3.513830719 and, of the plate, at 1.4000164."""
     solution = solve(problem(rate))

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from tests.night import at_night
 
 from edgewise.errors import InputError
 from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Time, solve
@@ -53,7 +54,7 @@ def acoustics(g, speed=1.0, density=1.0):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("g", "speed", "density", "most"),
-    [pytest.param(smooth, 1.0, 1.0, 1e-4, marks=pytest.mark.nightly), (switched, 2.0, 0.25, 0.1)],
+    [*at_night((smooth, 1.0, 1.0, 1e-4)), (switched, 2.0, 0.25, 0.1)],
 )
 def test_waves_from_rest_that_a_wall_drives(g, speed, density, most):
     problem, true = acoustics(g, speed, density)
