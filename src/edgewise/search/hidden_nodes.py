@@ -219,9 +219,10 @@ def _network(
     """Train a network [n, nodes, m] on the residual, scaled to mean square 1."""
     inputs = x.shape[1]
     outputs = residual.shape[1]
+    # The finest grid within the limit, or the coarsest: the search has seen to it that its parameters are not too many.
     inner = SETTINGS.inner_grids
-    sizes = [grid for grid in inner if _parameters(inputs, outputs, nodes, grid) <= policy.growth_parameters]
-    sizes.append(inner[-1])  # the search has seen to it that the fewest are not too many
+    fitting = (grid for grid in inner if _parameters(inputs, outputs, nodes, grid) <= policy.growth_parameters)
+    intervals = next(fitting, inner[-1])
     if len(x) > policy.growth_rows:
         few = sampled(len(x), policy.growth_rows, seed)
         x = x[few]
@@ -231,7 +232,7 @@ def _network(
     rows = torch.from_numpy(np.ascontiguousarray(x))
     target = torch.from_numpy(np.ascontiguousarray(residual / scale))
     problem = Regression(rows, target, weight=torch.from_numpy(np.ascontiguousarray(weight)))
-    places = np.linspace(0, breakpoints.shape[1] - 1, sizes[0] + 1).round().astype(int)
+    places = np.linspace(0, breakpoints.shape[1] - 1, intervals + 1).round().astype(int)
     knots = knot_vectors.extend(torch.from_numpy(np.ascontiguousarray(breakpoints[:, places])), SETTINGS.degree)
     best = None
     lowest = math.inf
@@ -239,7 +240,7 @@ def _network(
         check_time()
         own = seed_of_start(seed, start)
         width = [inputs, nodes, outputs]
-        grids = [sizes[0], SETTINGS.outer_grid]
+        grids = [intervals, SETTINGS.outer_grid]
         model = KAN(width, grids, SETTINGS.degree, base="zero", seed=own, dtype=torch.float64)
         first = edge_layers(model)[0]
         with torch.no_grad():

@@ -85,7 +85,7 @@ class Family:
 
     @property
     def logit_lines(self) -> np.ndarray | None:
-        """Constant and slope of the logit of each class as a line in eta, (K, 2); None where there are no such."""
+        """Constant and slope of the logit of each class as a line in one eta, (K, 2); None for other families."""
         return None
 
     def prepared(self, y: np.ndarray, weight: np.ndarray) -> Self:

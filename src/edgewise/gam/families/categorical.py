@@ -22,6 +22,12 @@ from edgewise.gam.policy import IrlsPolicy
 from edgewise.presentation import typed_text
 
 
+def _log_sums(logits: np.ndarray) -> np.ndarray:
+    """Return the logarithms of the sums of exponentials of the logits (N, K), without overflow."""
+    largest = logits.max(axis=1)
+    return largest + np.log(np.exp(logits - largest[:, None]).sum(axis=1))
+
+
 @dataclass(frozen=True)
 class Multinomial(Family):
     """Classes 0 .. classes - 1 without an order: probabilities are the softmax of one eta for each class.
@@ -76,9 +82,7 @@ class Multinomial(Family):
         return score, share * (1 - share)
 
     def deviance(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        largest = eta.max(axis=1)
-        total = largest + np.log(np.exp(eta - largest[:, None]).sum(axis=1))
-        return 2 * (total - eta[np.arange(len(y)), y])
+        return 2 * (_log_sums(eta) - eta[np.arange(len(y)), y])
 
 
 @dataclass(frozen=True)
@@ -134,9 +138,7 @@ class Ordered(Multinomial):
         lines = np.outer(eta, self.levels)
 
         def likelihood(point: np.ndarray) -> float:
-            logits = point + lines
-            largest = logits.max(1)
-            return float(counts @ point - weight @ (largest + np.log(np.exp(logits - largest[:, None]).sum(1))))
+            return float(counts @ point - weight @ _log_sums(point + lines))
 
         height = likelihood(point)
         for _ in range(IrlsPolicy.steps):

@@ -25,7 +25,7 @@ class Mean(Stage):
         policy = search.policy
         if not best.additive or not policy.fewest_for_means <= len(search.samples) <= policy.bag_rows:
             return False
-        if best.family.logit_lines is not None:  # each part has a scale of its own
+        if best.family.logit_lines is not None:  # each part has constants of its own
             return False
         # Where little is left, models of parts of the rows hardly differ; classes differ near a border.
         little = policy.bag_loss * search.table.loss(Candidate(search.family, additive=False))

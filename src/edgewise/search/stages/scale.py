@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,7 +25,6 @@ class Logarithm(Stage):
 
     name = "logarithm"
     share = 0.4
-    words: ClassVar[str] = "The logarithm of y"
 
     def applies(self, search: Search, best: Candidate) -> bool:
         """Return whether the target is positive and so skewed that its logarithm may be the better scale."""
@@ -49,32 +48,14 @@ class Logarithm(Stage):
             search.cross_validate((curves, log), self.share)
         gain, error = search.table.gain(curves, log)
         has_pairs = gain > -search.policy.race_margin * error and search.settings.hidden is None
-        return self._compared(search, best, log, has_pairs)
-
-    def _compared(self, search: Search, best: Candidate, curves: Candidate, has_pairs: bool) -> Candidate:
-        """Return the better of the best candidate and one of another scale, with curves alone or with pairs."""
-        rich = curves
-        if has_pairs:
-            rich = best_of_pairs(search, best, curves.family, self.share + 0.05)
-        if not search.table.have_common_evidence(best, rich):
-            search.cross_validate((best, rich), self.share + 0.1)
-        least = search.policy.least_gain * search.table.loss(best)
-        better = search.better(best, rich, self.words, search.policy.nested_margin, least)
-        if rich != curves:  # the sentence stands for both candidates
-            search.table.decide(curves, search.table.trial(rich).reason, False, quiet=True)
-        # Hidden nodes may be what the other scale lacks, where it is not far behind.
-        (rival,) = {best, rich} - {better}
-        gain, error = search.table.gain(rival, better)
-        if gain < search.policy.race_margin * error:
-            search.rivals.append(rival)
-        return better
+        return better_scale(search, best, log, "The logarithm of y", self.share, has_pairs)
 
 
-class Order(Logarithm):
+class Order(Stage):
     """One predictor for classes that are numbers, where those that are easily confused are neighbours."""
 
     name = "order"
-    words = "One predictor for classes in their order"
+    share = 0.4
 
     def applies(self, search: Search, best: Candidate) -> bool:
         """Return whether held-out probabilities are nearer to the classes in this order than in most others."""
@@ -99,5 +80,27 @@ class Order(Logarithm):
     def propose(self, search: Search, best: Candidate) -> Candidate:
         """Compare the probabilities of the classes."""
         # Curves alone say nothing about pairs of one predictor: those of all classes together hold pairs as well.
-        family = Ordered(len(search.family.levels), search.family.levels)
-        return self._compared(search, best, Candidate(family), search.settings.hidden is None)
+        curves = Candidate(Ordered(len(search.family.levels), search.family.levels))
+        has_pairs = search.settings.hidden is None
+        return better_scale(search, best, curves, "One predictor for classes in their order", self.share, has_pairs)
+
+
+def better_scale(
+    search: Search, best: Candidate, curves: Candidate, words: str, share: float, has_pairs: bool
+) -> Candidate:
+    """Return the better of the best candidate and one of another scale, with curves alone or with pairs."""
+    rich = curves
+    if has_pairs:
+        rich = best_of_pairs(search, best, curves.family, share + 0.05)
+    if not search.table.have_common_evidence(best, rich):
+        search.cross_validate((best, rich), share + 0.1)
+    least = search.policy.least_gain * search.table.loss(best)
+    better = search.better(best, rich, words, search.policy.nested_margin, least)
+    if rich != curves:  # the sentence stands for both candidates
+        search.table.decide(curves, search.table.trial(rich).reason, False, quiet=True)
+    # Hidden nodes may be what the other scale lacks, where it is not far behind.
+    (rival,) = {best, rich} - {better}
+    gain, error = search.table.gain(rival, better)
+    if gain < search.policy.race_margin * error:
+        search.rivals.append(rival)
+    return better
