@@ -20,7 +20,7 @@ help:
 	@echo "make demo     install what it needs, learn the knot signature from geometry; the report is demo/report.html"
 	@echo "make check    the quick round: style, types, the fast tests; under 90 seconds"
 	@echo "make test     install, check style and types, run the tests but those of the night; about six minutes"
-	@echo "make nightly  all tests, those of the experiments too, and four kinds of installs; an hour"
+	@echo "make nightly  all tests, those of the experiments too, and four kinds of installs"
 	@echo "make golden   results of the whole library on fixed problems, stored in tests/golden; golden-check compares with them,"
 	@echo "              with QUICK=1 only the quick ones, with BASE=commit bits with those of that commit on this machine"
 	@echo "make coverage all tests, with the lines of src that none of them reaches"

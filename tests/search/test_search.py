@@ -273,6 +273,20 @@ def test_all_rows_take_the_pairs_that_a_sample_chose():
     assert result.fitted_rows.total == pytest.approx(900) and len(result.fitted_rows) == 600
 
 
+def test_ordered_classes_of_a_sample_have_one_predictor_in_the_final_fit():
+    """The logits of all classes are lines in one function of the inputs."""
+    rng = np.random.default_rng(2)
+    x = rng.random((300, 2))
+    y = np.digitize(np.sin(6 * x[:, 0]) + x[:, 1] + 0.3 * rng.standard_normal(300), [-0.6, 0.1, 0.8, 1.3])
+    skipped = ("steps", "mean", "plain")
+    policy = SearchPolicy(divisions=((0, 3, 1),), most_shrinkage=1.0, search_rows=150, left_out=skipped)
+    settings = SearchSettings(policy=policy, family=family_of_classes(range(5)), outputs=5, hidden=())
+    result = auto_fit(Samples(x, y, np.ones(300)), settings)
+    assert result.search.chosen == "additive for classes in their order"
+    coef = result.fitted.model.coef[1:]  # without constants
+    assert np.linalg.matrix_rank(coef, 1e-9 * np.abs(coef).max()) == 1
+
+
 def test_a_straight_line_is_a_linear_model_with_one_ridge():
     """The witness: ridge regression with the strength that was chosen, on standardised inputs."""
     y = X @ np.array([[1.0], [0.5], [0.0], [-0.3]]) + NOISE

@@ -103,9 +103,10 @@ class AllRows:
         family = chosen.family
         candidate = chosen.candidate
         kept = f"the model is that of the sample of {len(samples):,} of {counted(self.count, 'row')}"
-        if chosen.smooth is not None or not candidate.additive:
-            sentence = f"Sums over all rows are for additive models and not for a {candidate.describe()}; {kept}."
-            return chosen, sentence, False
+        if not candidate.has_sums:
+            words = candidate.describe()
+            article = "an" if words[0] in "aeiou" else "a"
+            return chosen, f"Sums over all rows are for additive models and not for {article} {words}; {kept}.", False
         # The iteration over all rows, from the estimate of the sample, whose margins may become finer.
         start = chosen.model
         if chosen.nodes is None and start.pairs:

@@ -129,6 +129,11 @@ class Candidate:
         """The single additive model behind a mean, hidden nodes, a polynomial or a network."""
         return replace(self, models=1, nodes=0, smooth=False, shape=None)
 
+    @property
+    def has_sums(self) -> bool:
+        """Whether sums over rows determine the model: it has columns, and no logits that are lines in one predictor."""
+        return self.additive and self.shape is None and not self.smooth and self.family.logit_lines is None
+
     def describe(self) -> str:
         """Return the candidate in a few words."""
         # What the candidate is built of.

@@ -235,10 +235,9 @@ class Search:
         """Sums over all rows where an additive model was chosen on some of them; None where a final fit sees them."""
         from edgewise.search.all_rows import AllRows  # imported late: small tables do not need it
 
-        best = self.best
-        if self.samples is self.all_rows or best is None or not best.additive or not self.family.is_sum_of_rows:
+        if self.samples is self.all_rows or self.best is None or not self.best.has_sums:
             return None
-        if best.shape is not None or best.smooth:
+        if not self.family.is_sum_of_rows:
             return None
         return AllRows.of(self.all_rows, self.settings.seed)
 

@@ -6,6 +6,6 @@ matrices of linearised equations with their conditions, for eigenvalues, for the
 grid resolves, which the `weak` form of one field or that of systems of `first_order` serve.
 
 Measured rows need weak forms for waves in two layers and from a wall, cut cells in time for heat on a disk and around
-holes (Heat2d-CG); eigenvalues need its matrices. Cut cells without time leave a quarter of the error of networks around
-four balls, in twice the time. Networks alone solve a shell, a cube beside a hole and layers with more digits in less.
+holes (Heat2d-CG); eigenvalues need its matrices. Cut cells without time have a smaller error than networks around four
+balls; networks alone solve a shell, a cube beside a hole and layers as well.
 """
