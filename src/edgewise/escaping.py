@@ -30,7 +30,7 @@ _RESERVED_FILES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNOREC
 
 def printable_text(value: object, kept: str = "") -> str:
     r"""Return a text, or that of an object, in which every character that cannot be printed is the replacement mark."""
-    # Such are control characters but those that are kept, surrogates, and marks that change the direction of writing.
+    # Such are most control characters, surrogates, and marks that change the direction of writing.
     return "".join(c if c.isprintable() or c in kept else REPLACEMENT for c in str(value))
 
 

@@ -120,7 +120,7 @@ def load(
     Returns
     -------
     KAN, MLP, KANRegressor, KANClassifier, KANSurvival or Solution
-        The object, with models on the CPU. For a type checker `assert isinstance(model, KANRegressor)` says which.
+        The object, with models on the CPU. For a type checker `assert isinstance(model, KANRegressor)` names the class.
         `edgewise.checkpoint.read` gives the other contents of a model file.
 
     Raises

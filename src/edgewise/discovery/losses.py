@@ -1,9 +1,9 @@
 """What a search asks of a loss, and the choice among formulas that all losses share.
 
-A loss says how constants are fitted and what errors cost: squared errors (`decide`), the likelihood of two classes
+A loss decides how constants are fitted and what errors cost: squared errors (`decide`), the likelihood of two classes
 (`knowledge.boundaries`), squared errors with constants by group (`knowledge.families`). Formulas are fitted to the rows
 to fit and judged on held-out rows; those on the front of length and held-out loss are fitted to all rows, and the
-shortest of those that are as good as the best is the choice.
+shortest of the laws that are as good as the best is the choice.
 """
 
 from __future__ import annotations

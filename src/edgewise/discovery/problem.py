@@ -44,8 +44,8 @@ class FormulaOptions:
         The form of the law, where it is known: a formula with unknown functions of stated arguments and unknown
         constants, for example ``"a*f(x, y) + g(z)"``. Each function gets a law of its own.
     groups : sequence of N labels, optional
-        The group of each row. The law is then the same in all groups up to constants, and those that the data do not
-        show to be equal differ by group: see `FrontEntry.family`.
+        The group of each row. The law is then the same in all groups up to constants, and constants that the data do
+        not show to be equal differ by group: see `FrontEntry.family`.
     units : mapping of str to str
         Units of inputs and, under the key "y", of the target, for example ``{"m": "kg", "y": "kg m/s^2"}``.
     target_error : float

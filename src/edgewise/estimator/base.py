@@ -232,7 +232,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
             Finite targets, or labels (N,) of at least two classes. For `KANSurvival` the pair (event, time), or a
             structured array with these fields; the event is False where the row was censored.
         sample_weight : array-like of shape (N,), optional
-            Nonnegative weights. A whole number is the same as so many copies of the row; copies are further evidence on
+            Nonnegative weights. A whole number n is the same as n copies of the row; copies are further evidence on
             the noise only where rows of equal inputs have different targets. What is lost beside the largest weight in
             a sum of float64 counts as 0.
         groups : array-like of shape (N,), optional

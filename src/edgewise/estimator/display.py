@@ -234,7 +234,7 @@ class EstimatorDisplay(RowExplainer):
         return ModelSummary(self._title(), tuple(self._facts()), tuple(terms), tuple(notes), effect=title)
 
     def compare(self, X: Any, y: Any, groups: ArrayLike | None = None) -> Comparison:
-        """Compare with a linear model and gradient boosting on held-out rows; its verdict says which of them to use.
+        """Compare with a linear model and gradient boosting on held-out rows; its verdict names the model to use.
 
         Copies of the three are fitted to four fifths of the rows and score the fifth that is left, five times. A
         difference of R², for classes of the log loss, is beyond chance where it exceeds two standard errors.
@@ -425,7 +425,7 @@ class EstimatorDisplay(RowExplainer):
         )
 
     def _rows(self, X: Any) -> np.ndarray:
-        """Return the codes of rows, those of the background if there are none."""
+        """Return the codes of rows, by default of the background."""
         check_is_fitted(self)
         return self.background_ if X is None else self._codes(X)
 

@@ -106,7 +106,7 @@ class RowExplainer(RowReader):
         return self._explained(self._codes(X), self._input_names(names), self._output_names(outputs))
 
     def _explained(self, codes: np.ndarray, names: Sequence[str], outputs: Sequence[str] | None) -> GlobalExplanation:
-        """Explain the predictions for codes; a sum of curves says that it cannot show interactions."""
+        """Explain the predictions for codes; of a sum of curves with the sentence that it shows no interactions."""
         whole = explain_global(
             self._predicted,
             codes,

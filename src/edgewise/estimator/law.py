@@ -134,7 +134,7 @@ def _interrupted(result: AutoResult) -> AutoResult:
 def usual_search(estimator: KANRegressor, fit: RegressionFit) -> LawSearch | None:
     """The search for a law of a regression of high effort; None where no law could take the place of the model.
 
-    Of a limited time it takes half of what is left.
+    Of a limited time it takes half of the rest.
     """
     before = fit.result
     settings = fit.settings
@@ -242,7 +242,7 @@ def _joined(law: KAN, rich: AutoResult, samples: Samples, report: SearchReport) 
 
 
 def _of_longer_network(bars: ErrorBars, first: int, model: KAN, held_out: HeldOutRows) -> ErrorBars:
-    """Error bars of a network to which layers of so many parameters without uncertainty were put in front."""
+    """Error bars of a network behind new layers whose `first` parameters have no uncertainty."""
     factor = torch.cat([bars.factor.new_zeros(first, bars.factor.shape[1]), bars.factor])
     return additive_error_bars(
         model,

@@ -146,7 +146,7 @@ def page_content(
 ) -> ReportContent:
     """Return the content of the page about a fit, with rows as codes of the encoder, and the formulas of its targets.
 
-    Parts of `ReportContent` that are given, by name, take the place of those that the estimator knows.
+    Parts of `ReportContent` that are given, by name, replace the parts that the estimator makes.
     """
     task = model._task
     metric = METRICS[task.metric]

@@ -49,7 +49,7 @@ class Task:
 
     @property
     def target(self) -> str:
-        """Name of the target, "y" for none and for several."""
+        """Name of the target, "y" for several targets and for one without a name."""
         if len(self.names) == 1:
             return self.names[0]
         return "y"

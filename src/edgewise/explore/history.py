@@ -1,4 +1,4 @@
-"""The steps of a session: the edits that hold, those that were undone, and the file in which both are kept."""
+"""The steps of a session: the edits that hold, the undone edits, and the file in which both are kept."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class History:
         return tuple((step, number < self._place) for number, step in enumerate(self._steps))
 
     def add(self, step: Applied) -> None:
-        """Add an edit after those that hold; those that were undone are forgotten."""
+        """Add an edit to the ones that hold; undone edits are forgotten."""
         self._write([*self.edits, step.edit], [])
         self._steps = [*self._steps[: self._place], step]
         self._place += 1

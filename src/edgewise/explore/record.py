@@ -22,7 +22,7 @@ def read_record(path: str | os.PathLike[str]) -> Any:
 
 
 def checked_record(record: Mapping[str, Any], made_for: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the edits of a record that are kept, and those that were undone."""
+    """Return the kept and the undone edits of a record."""
     match record:
         case {"edits": [*edits], "undone": [*undone]} if all(isinstance(one, Mapping) for one in (*edits, *undone)):
             pass

@@ -121,7 +121,7 @@ class Session:
 
     @property
     def steps(self) -> tuple[tuple[Applied, bool], ...]:
-        """Every edit with its sentence and costs, and whether it holds; those that were undone come last."""
+        """Every edit with its sentence and costs, and whether it holds; undone edits come last."""
         return self._history.steps
 
     def preview(self, edit: Mapping[str, Any], progress: Callable[[float], bool] | None = None) -> Applied:
@@ -172,11 +172,11 @@ class Session:
             return moved
 
     def record(self) -> dict[str, Any]:
-        """Return the edits, those that were undone, and what they were made for, as plain values for a JSON file."""
+        """Return the kept and undone edits, and a fingerprint of their model and data, as plain values for JSON."""
         return self._history.record()
 
     def replay(self, record: Mapping[str, Any]) -> None:
-        """Make the edits of a record again, and bring back those that were undone.
+        """Make the edits of a record again, and bring back the undone ones.
 
         Raises
         ------

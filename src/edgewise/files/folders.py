@@ -104,7 +104,7 @@ def complete_commit(folder: Path, names: Collection[str]) -> None:
 
 
 def current_file(folder: Path, name: str) -> Path:
-    """Return where a file of results is: among those that a killed process has not moved, else in their folder.
+    """Return where a file of results is: among the files that a killed process has not moved, else in their folder.
 
     Readers move nothing, so that they can change nothing. FileError for a folder that may not be read.
     """

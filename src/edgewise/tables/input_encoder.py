@@ -20,7 +20,7 @@ from edgewise.tables.columns import (
 )
 from edgewise.tables.table import MAX_COLUMNS, Table
 
-# A row is mostly missing if more than half of its columns lack a value, and fewer than so many training rows lack as
+# A row is mostly missing if more than half of its columns lack a value, and fewer than ten training rows lack as
 # many: the effect of a missing value is learned from rows that know the rest, and is uncertain where nothing is known.
 FAMILIAR_ROWS = 10
 NAMED_COLUMNS = 3  # columns that a warning names
@@ -213,7 +213,7 @@ class InputEncoder:
             raise InputError(
                 f"at most {counted(MAX_COLUMNS, 'input')} were expected, got {count:,} with those of the categories"
             )
-        # Rows are familiar with so many unknown cells as ten training rows have.
+        # A number of unknown cells is familiar where ten training rows have it.
         encoder = cls(tuple(inputs), tuple(notes), table.names)
         missing = np.sort(np.isnan(encoder.codes(table)).sum(axis=1))
         familiar = 0

@@ -21,7 +21,7 @@ NUMBER_BYTES = 8  # of a number, a date, or the place of a text
 
 
 def parquet_files(path: str | os.PathLike[str]) -> tuple[Path, ...]:
-    """Return the Parquet files in a folder, or those that a pattern matches, in order; () for the name of one file."""
+    """Return the Parquet files in a folder, or of a pattern, in order; () for the name of one file."""
     text = os.fspath(path)
     if "\0" in text:
         return ()  # opening it raises the error

@@ -122,7 +122,7 @@ class EncodedRows:
         return self.part(0, 1)
 
     def part(self, process: int, count: int) -> Iterator[Batch]:
-        """Yield the batches of one of so many processes."""
+        """Yield the batches of one of `count` processes."""
         target = self.target
         for batch in self.batches.part(process, count):
             try:

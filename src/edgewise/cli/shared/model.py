@@ -145,7 +145,7 @@ def prediction_columns(
 ) -> dict[str, Sequence[object]]:
     """Return the columns of a file of predictions: the prediction, its 90 % interval, and p(class) for each class.
 
-    Numbers have so many decimals, by default as many as carry information.
+    Numbers have `digits` decimals, by default as many as carry information.
     """
     columns: dict[str, Sequence[object]] = {f"predicted {target}": prediction.tolist()}
     if not labels:

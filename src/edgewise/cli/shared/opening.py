@@ -197,7 +197,7 @@ def check_out(
     """Raise FileError if the file --out cannot or must not be written; None stands for standard output.
 
     It must be no folder and none of the `inputs`, which the command reads; its folder must be there and open; a file
-    that another program wrote is replaced only with `force`, and `remedy` says what to do.
+    that another program wrote is replaced only with `force`, and `remedy` names the way out.
     """
     if out is None or "\0" in out:  # a null character: the writer gives the reason
         return

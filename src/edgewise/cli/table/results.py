@@ -94,7 +94,7 @@ class FitResults:
         return cast("list[tuple[str, float]]", self.kept("ranking", ranked))
 
     def kept(self, name: str, make: Callable[[], Any]) -> Any:
-        """Return what `make` gives, computed once for these results and those that are made of them by `replace`."""
+        """Return what `make` gives, computed once for these results and their copies by `replace`."""
         if name not in self._drawn:
             self._drawn[name] = make()
         return self._drawn[name]
@@ -294,7 +294,7 @@ def explain_rows(results: FitResults) -> GlobalExplanation | None:
 
 
 def report_figures(results: FitResults, explanation: GlobalExplanation | None) -> list[ReportFigure]:
-    """Return all figures of the report; those that do not depend on formulas and other models are drawn once."""
+    """Return all figures of the report; figures without formulas and other models are drawn once."""
 
     def of_model() -> list[ReportFigure]:
         codes = results.figure_codes()

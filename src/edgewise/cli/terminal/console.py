@@ -65,7 +65,7 @@ class Screen:
         output.flush()
 
     def notes(self, sentences: Sequence[str], most: int = 12) -> None:
-        """Print sentences as a list: at most so many, and how many more there are."""
+        """Print the first `most` sentences as a list, and the number of the others."""
         hidden = len(sentences) - most
         if self.quiet:
             return
@@ -119,7 +119,7 @@ class Screen:
 
 
 class Bar:
-    """A progress bar of a `Progress`: its stage and share, the time passed, and an upper bound of what is left."""
+    """A progress bar of a `Progress`: its stage and share, the seconds passed, and an upper bound of the rest."""
 
     def __init__(self, bars: RichProgress, activity: str):
         self._bars = bars

@@ -138,7 +138,7 @@ def relevant_inputs(x: np.ndarray, y: np.ndarray) -> list[int]:
     """Select the inputs that the target depends on, alone or in products of two."""
     # Curves of all inputs and products of two, as far as the number of rows allows, are fitted together. An input stays
     # if leaving out its terms raises the sum of squares significantly (F above `relevant_f`). Of inputs that replace
-    # each other none may stay then, so the most significant input given those that stayed is added as long as there is
+    # each other none may stay then, so the most significant input given the others is added as long as there is
     # one, and in the end insignificant inputs are removed one by one.
     count = x.shape[1]
     if count <= SETTINGS.always_relevant:

@@ -103,7 +103,7 @@ class FirstPass:
 class SumPass:
     """Sum of a function over the batches of a process; None where the process has no batch.
 
-    After so many seconds it raises OutOfTime. They count from the beginning of the pass, or from `began` by the clock
+    After `seconds` it raises OutOfTime. They count from the beginning of the pass, or from `began` by the clock
     `time.time`, which is for workers that answer one after another.
     """
 

@@ -22,7 +22,7 @@ Bounds = tuple[float | None, float | None]
 
 
 def given_knowledge(estimator: BaseEstimator) -> dict[str, Any]:
-    """Return the parameters of an estimator that state knowledge, by name; without those that state none."""
+    """Return the parameters of an estimator that state knowledge, by name; parameters left at None are omitted."""
     values = estimator.get_params(deep=False)
     known = ("monotone", "shape", "linear", "interactions", "bounds")
     return {name: values[name] for name in known if values.get(name) is not None}

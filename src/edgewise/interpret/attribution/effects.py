@@ -263,7 +263,7 @@ def checked_table(X: np.ndarray | Tensor, name: str) -> np.ndarray:
 
 
 def evenly_picked(X: np.ndarray, most: int) -> np.ndarray:
-    """Return at most so many rows of X, evenly spaced."""
+    """Return at most `most` rows of X, evenly spaced."""
     return X[np.linspace(0, len(X) - 1, min(most, len(X))).astype(int)]
 
 

@@ -171,7 +171,7 @@ def relations(
     names : sequence of str, optional
         Names of the columns; x1, x2, ... if left out.
     seeds : int
-        Number of networks, 0 for none.
+        Number of networks; 0 leaves them out.
     steps : int
         Training steps of each network.
     seed : int
@@ -181,7 +181,7 @@ def relations(
     -------
     Relations
         The `relations` that hold, the number of `tests`, and `sentences`. A relation has `inputs`, `looseness`, `z`,
-        `p_value`, the number of `networks` and of those that found it, `seeds`, and the sum as a `model`.
+        `p_value`, the number of `networks` and of networks that found it, `seeds`, and the sum as a `model`.
 
     Raises
     ------
@@ -378,7 +378,7 @@ class _RelationSearch:
         seeds = self.counted[candidate.subset]
         networks = sum(set(candidate.subset) <= columns for columns in self.columns_seen)
         share = 1 / math.comb(len(self.used), len(candidate.subset))
-        # Binomial tail: the probability of at least so many successes.
+        # Binomial tail: the probability of at least this number of successes.
         p_seeds = 1.0
         if seeds:
             p_seeds = math.fsum(

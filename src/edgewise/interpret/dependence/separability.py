@@ -79,7 +79,7 @@ class Structure:
         The result in words.
     fewer_inputs : tuple of str
         By translations and by scalings of the inputs, the fewest combinations on which the function y, or its quotient
-        by a product of powers, depends: "y/(m1*m2) depends on r1 - r2", for example. Empty if there are none.
+        by a product of powers, depends: "y/(m1*m2) depends on r1 - r2", for example. Empty without any.
 
     Examples
     --------

@@ -30,7 +30,7 @@ class InputSelection:
     z: Tensor
     threshold: tuple[float, ...]  # effects of useless inputs hardly exceed this z, per order (1, 2, 3)
     screened: tuple[int, ...]  # columns that pass the comparison with useless inputs, on which the network was trained
-    # of the columns `kept`; None if there are none. Fit it again before it orders classes: its thresholds are others
+    # of the columns `kept`; None if no column is kept. Fit it again before it orders classes: its thresholds are others
     model: KAN | None
     report: PruneReport | None  # of the pruning
     sentences: tuple[str, ...]  # the steps in words
@@ -62,7 +62,7 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
     -------
     InputSelection
         Columns `kept` and `screened`, the strongest effect `z` of each input beside the `threshold` of each order, the
-        pruned `model` of the columns kept (None if there are none), its `report`, and `sentences`.
+        pruned `model` of the columns kept (None without any), its `report`, and `sentences`.
 
     Raises
     ------

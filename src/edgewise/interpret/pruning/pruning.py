@@ -93,7 +93,7 @@ def prune(
     Parts without any effect are removed first. Then inputs, hidden nodes and edges are tried, the weakest by
     attribution (`edge_scores`) first, many at once as long as that succeeds, and then the edges with the smallest
     `removal_costs`. After each removal the rest is refitted for a few steps; the removal stays if the loss on the
-    validation data (on the training data if there are none) is at most
+    validation data (on the training data without them) is at most
 
         max((1 + tolerance) * L + standard error of the difference to L,  precision^2 * variance of the target),
 

@@ -328,7 +328,7 @@ class _Snapping:
         s = trace.edges[number][:, i, o].numpy()
         scores = edge_scores(trace)[number]
         score = float(scores[i, o]) / max(float(scores.max()), ABOVE_ZERO)
-        # No function for a weak edge, then those that fit the curve best.
+        # No function for a weak edge, then the functions that fit the curve best.
         fits = []
         if score < SETTINGS.weak:
             fits = [EdgeFit(NO_FUNCTION, 0.0, 0.0, 0.0, float(s.mean()), 1.0, 0)]

@@ -148,8 +148,8 @@ def edit(model: KAN, problem: Problem, kind: str, *, refit: int = REFIT, **field
     An edge is named by (layer, input, output), a node by (layer, node); layers of edges are counted from 0 without the
     products between them, and layer 0 of nodes holds the inputs. The kinds of edits with their fields:
 
-    - "fix": `edge` becomes the elementary `function` c f(a u + b) + d of its input u, "0" for none; `constants` are a,
-      b, c and d, by default those that fit the curve of the edge best.
+    - "fix": `edge` becomes the elementary `function` c f(a u + b) + d of its input u, or "0"; `constants` are a,
+      b, c and d, by default a least-squares fit to the curve of the edge.
     - "free": `edge`, an elementary function, becomes the spline nearest to it.
     - "remove_edge", "remove_node": an `edge` goes, or all edges of a `node`; their mean effect stays.
     - "drag": the curve of `edge` moves through `points` (input, new value).
@@ -159,7 +159,7 @@ def edit(model: KAN, problem: Problem, kind: str, *, refit: int = REFIT, **field
     - "merge": several `inputs`, levels of a category, have one effect.
     - "add_splines": splines that are zero stand beside the functions of the edges `where`, by default of all, so that
       training shows where a formula is wrong.
-    - "add_products": new nodes multiply as many sums as `arities` says, in a hidden `layer`, 1 by default, with a
+    - "add_products": new nodes multiply as many sums as `arities` gives, in a hidden `layer`, 1 by default, with a
       `seed` for their weights. Their outgoing edges start at zero, so the function is the same at first.
     - "refit": nothing but the training.
 
@@ -173,7 +173,7 @@ def edit(model: KAN, problem: Problem, kind: str, *, refit: int = REFIT, **field
         What is changed.
     refit : int
         Training steps of the whole network afterwards; 0 trains nothing. The step that is best on the validation data
-        is kept, or on the training data if there are none.
+        is kept, or on the training data without validation data.
     **fields
         The fields of the kind.
 

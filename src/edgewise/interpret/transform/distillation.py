@@ -225,7 +225,7 @@ class _Distillation:
 
 
 def _near_data(x: ArrayLike | Tensor, seed: int) -> Callable[[int], Tensor]:
-    """Make a function that draws so many new points that are distributed like the rows of x."""
+    """Make a function that draws new points distributed like the rows of x."""
     data = check_points(x)
     rows, d = data.shape
     generator = torch.Generator().manual_seed(seed)
@@ -243,7 +243,7 @@ def _near_data(x: ArrayLike | Tensor, seed: int) -> Callable[[int], Tensor]:
 
 
 def _in_box(domain: Sequence[Sequence[float]] | Tensor, seed: int) -> Callable[[int], Tensor]:
-    """Make a function that draws so many new points of a scrambled Sobol sequence in a box."""
+    """Make a function that draws new points of a scrambled Sobol sequence in a box."""
     box = check_points(domain, "domain", least=1)
     if box.shape[1] != 2 or not bool((box[:, 0] < box[:, 1]).all()):
         raise InputError(f"domain must be rows (low, high) with low < high, one per input, got {box.tolist()}")

@@ -203,7 +203,7 @@ def with_spline(
 
 
 def blank_splines(layer: KANLayer, outputs: int, domain: Tensor | None, like: KANLayer | None = None) -> KANLayer:
-    """Make splines from the inputs of a layer to so many outputs, all of them zero and masked, on a domain (in, 2).
+    """Make splines from the inputs of a layer to a number of outputs, all of them zero and masked, on a domain (in, 2).
 
     They have the grid size, degree and base function of `like`, or those of a new `KAN` and no base.
     """

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 class EffectCurveLimits(TypedDict, total=False):
     """Limits of what `effect_curves` computes and shows, as keyword arguments."""
 
-    # names or numbers of the inputs that are shown; those that move the prediction most if empty or left out
+    # names or numbers of the inputs that are shown; by default the inputs that move the prediction most
     inputs: Sequence[str | int]
     max_inputs: int  # largest number of panels
     max_outputs: int  # largest number of curves in a panel; the outputs with the largest effects are shown

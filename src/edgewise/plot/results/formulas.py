@@ -47,8 +47,8 @@ def formula_front(front: Front, *, target: str = "y", digits: int = 3, max_formu
     digits : int
         Significant digits of the numbers in the formulas.
     max_formulas : int
-        Number of formulas written out: the chosen one and those with the highest scores; 0 for none, where a table
-        beside the figure has them.
+        Number of formulas written out: the chosen one and the ones with the highest scores. With 0 none is, where a
+        table beside the figure has them.
 
     Returns
     -------

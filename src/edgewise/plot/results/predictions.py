@@ -147,7 +147,7 @@ def confusion(y: ArrayLike, prediction: ArrayLike, *, classes: Sequence[Any] | N
     y, prediction : array-like
         (n,), observed and predicted labels.
     classes : sequence, optional
-        All labels in the order of the table; by default those that occur, sorted.
+        All labels in the order of the table; by default the sorted labels that occur.
 
     Returns
     -------

@@ -22,7 +22,7 @@ class Partitions:
         return cls([int(rows) for rows in collection.map_partitions(len).compute()], collection.to_delayed())
 
     def read(self, number: int, batch_rows: int) -> Iterator[Any]:
-        """Yield a partition as frames of at most so many rows."""
+        """Yield a partition as frames of a bounded number of rows."""
         frame = self.frames[number]
         frame = frame.compute() if hasattr(frame, "compute") else frame
         for first in range(0, len(frame), batch_rows):

@@ -97,7 +97,7 @@ class Batches(InBatches):
     `KANRegressor.fit` and `KANClassifier.fit` take it in place of X and y. A first pass counts the rows and keeps a
     sample, from which columns, knots and the kind of model are chosen; further passes sum normal equations over all
     rows. A level of a category that no row of the sample has counts as unknown. A time limit does not end the first
-    pass, which counts for half of it at most; half of what is left is for the search on the sample, and the passes over
+    pass, which counts for half of it at most; half of the rest is for the search on the sample, and the passes over
     all rows end with it. Several processes share the rows, see `edgewise.processes`.
 
     Parameters

@@ -223,7 +223,7 @@ class Sampler:
             self.special[key] = value, batch.take(np.array([place]))
 
     def shorten(self) -> None:
-        """Keep no more rows than the sample has, beside those that show what it may miss."""
+        """Keep no more rows than the sample has, beside the rows that show what it may miss."""
         if self.kept:
             keys = np.concatenate([some for some, _ in self.kept])
         else:
