@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 __all__ = [
     "CancelledError",
@@ -218,9 +220,13 @@ def warn_caller(message: str, category: type[Warning] = EdgewiseWarning) -> None
         registry[key] = True
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error means that the system gave no memory."""
-    if isinstance(error, RuntimeError):  # of torch, where numpy raises MemoryError
-        words = ("can't allocate memory", "not enough memory", "std::bad_alloc")
-        return any(each in str(error) for each in words)
-    return isinstance(error, MemoryError)
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Raise MemoryError, as numpy does, where torch raises a RuntimeError for a lack of memory."""
+    try:
+        yield
+    except RuntimeError as error:
+        words = ("can't allocate memory", "not enough memory", "out of memory", "std::bad_alloc")
+        if any(each in str(error) for each in words):
+            raise MemoryError(str(error)) from error
+        raise

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Literal, TypeVar, get_args
 
 from edgewise.checks import is_one_of
-from edgewise.errors import InputError, is_out_of_memory
+from edgewise.errors import InputError, memory_errors
 from edgewise.settings import WORK_A_SECOND
 
 __all__ = ["Progress", "StopReason"]
@@ -141,7 +141,7 @@ class OutOfWork(OutOfTime):
 _ENDS = (
     (OutOfWork, StopReason.BUDGET),
     (OutOfTime, StopReason.TIME_LIMIT),
-    ((MemoryError, RuntimeError), StopReason.MEMORY_LIMIT),  # torch raises the latter where it gets no memory
+    (MemoryError, StopReason.MEMORY_LIMIT),
     (KeyboardInterrupt, StopReason.INTERRUPTED),
 )
 
@@ -312,15 +312,15 @@ class Budget:
     def ends(self, *, keep_interrupted: bool) -> Iterator[None]:
         """Let a limit, or Ctrl-C unless it is to be raised, end a block of the loop that owns the best result."""
         try:
-            yield
-        except (OutOfTime, MemoryError, RuntimeError, KeyboardInterrupt) as error:
-            if isinstance(error, KeyboardInterrupt) and not keep_interrupted:
-                raise
-            if isinstance(error, RuntimeError) and not is_out_of_memory(error):
-                raise
+            with memory_errors():
+                yield
+        except (OutOfTime, MemoryError) as error:
             self.ended_by = StopReason.of(error)
-            if self.is_interrupted:
-                self.progress = None  # it may be what raised
+        except KeyboardInterrupt:
+            if not keep_interrupted:
+                raise
+            self.ended_by = StopReason.INTERRUPTED
+            self.progress = None  # it may be what raised
 
     @property
     def is_interrupted(self) -> bool:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgewise.checks import is_number
-from edgewise.errors import InputError, MemoryLimitError, is_out_of_memory
+from edgewise.errors import InputError, MemoryLimitError, memory_errors
 from edgewise.presentation import counted
 
 
@@ -72,10 +72,11 @@ def memory_limit(limit: float | str | None) -> Iterator[None]:
     soft = min(1024 * int(present[1]) + allowed, *(bound for bound in former if bound != resource.RLIM_INFINITY), 2**62)
     resource.setrlimit(resource.RLIMIT_DATA, (soft, former[1]))
     try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryLimitError) or not is_out_of_memory(error):
-            raise
+        with memory_errors():
+            yield
+    except MemoryLimitError:
+        raise
+    except MemoryError as error:
         size = counted(allowed, "byte")
         if isinstance(limit, str):
             size = limit

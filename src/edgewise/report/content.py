@@ -117,10 +117,9 @@ class TestTable:
     caption: str  # what the tests are, and what to keep in mind
 
 
-def formula_rows(front: Front, chosen: int | None = None) -> list[FormulaRow]:
+def formula_rows(front: Front) -> list[FormulaRow]:
     """Return the rows of a front of formulas, with the errors on held-out rows if there are any."""
-    if chosen is None:
-        chosen = front.best_place
+    chosen = front.best_place
     return [
         FormulaRow(entry.formula.text(4), entry.complexity, front.r_squared(k), front.relative_error(k), k == chosen)
         for k, entry in enumerate(front)

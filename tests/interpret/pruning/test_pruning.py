@@ -69,7 +69,7 @@ def test_parts_without_effect_are_removed_first_without_a_change():
     first = report.removals[0]
     assert (first.kind, first.score) == ("edges", 0)
     assert set(first.where) == {(0, 0, 1), (0, 1, 1), (0, 0, 2)}
-    assert first.loss_after == pytest.approx(first.loss_before, rel=1e-12)
+    assert first.loss == pytest.approx(report.loss_given, rel=1e-12)
     assert report.loss <= report.allowed
 
 

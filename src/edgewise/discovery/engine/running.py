@@ -20,7 +20,7 @@ from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.recording import Recording
 from edgewise.discovery.least_squares.laws import least_squares_laws
 from edgewise.discovery.problem import LawProblem, NoiseEstimate, Reduction, Separation, Stage
-from edgewise.errors import is_out_of_memory
+from edgewise.errors import memory_errors
 from edgewise.formulas.expression import Expression, Number
 from edgewise.listeners import LOGGER
 from edgewise.outcomes import Budget
@@ -205,13 +205,14 @@ class Engine:
             # Its reductions wait for their turn; equal problems, known by a few rows, are worked on once.
             self.budget.report(f"smaller problems of {branch.inputs} inputs")
             for reduction in self._fenced("reduction", self.stages.reduce, branch.problem, budget):
-                if isinstance(reduction, NoiseEstimate):
-                    branch = self.branches[-1] = branch.with_noise(reduction.relative)
-                elif isinstance(reduction, Separation):
-                    self.separations.append((branch, reduction))
-                elif (key := _key(reduction.problem)) not in known:
-                    known.add(key)
-                    waiting.append(branch.reduced(reduction).with_noise(branch.problem.noise))
+                match reduction:
+                    case NoiseEstimate(relative):
+                        branch = self.branches[-1] = branch.with_noise(relative)
+                    case Separation():
+                        self.separations.append((branch, reduction))
+                    case Reduction(problem=smaller) if (key := _key(smaller)) not in known:
+                        known.add(key)
+                        waiting.append(branch.reduced(reduction).with_noise(branch.problem.noise))
                 if self.is_done or budget.is_over:
                     break
 
@@ -313,18 +314,16 @@ class Engine:
     def _fenced(self, name: str, stage: Callable[..., Iterable[T]], *arguments: object) -> Iterator[T]:
         """The items that a stage yields; an error of the stage ends it and is noted in `failures`."""
         try:
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), memory_errors():
                 iterator = iter(stage(*arguments))
             while True:
-                with np.errstate(all="ignore"):
+                with np.errstate(all="ignore"), memory_errors():
                     item = next(iterator, None)
                 if item is None:
                     return
                 yield item
-        # Numerical failures end the stage alone, and so does a lack of memory in torch.
-        except (*FAILURES, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not is_out_of_memory(error):
-                raise
+        # Numerical failures and a lack of memory end the stage alone.
+        except FAILURES as error:
             LOGGER.warning("the stage %r failed", name, exc_info=True)
             self.failures.append(f"The stage {name!r} failed ({type(error).__name__}: {str(error)[:80]}).")
 

@@ -45,8 +45,7 @@ class Removal:
     where: tuple[Name, ...]
     why: str  # reason, as a sentence
     score: float  # attribution score of the strongest part that was removed
-    loss_before: float  # loss on the judging data
-    loss_after: float
+    loss: float  # loss on the judging data after the removal
 
 
 @dataclass(frozen=True)
@@ -246,7 +245,7 @@ class _Pruning:
         if len(removed) > 1:
             count = f"{len(removed)} edges"
         why = f"{count} without effect: constant on the training data, or on no path to an output."
-        self.removals.append(Removal("edges", removed, why, 0.0, self.loss, after))
+        self.removals.append(Removal("edges", removed, why, 0.0, after))
         self.loss = after
 
     def remove_inputs(self) -> bool:
@@ -343,7 +342,7 @@ class _Pruning:
             f"{parts}: score at most {number_text(score, 2)}, loss {number_text(self.loss, 3)} -> "
             f"{number_text(after, 3)}."
         )
-        self.removals.append(Removal(f"{kind}s", names, why, score, self.loss, after))
+        self.removals.append(Removal(f"{kind}s", names, why, score, after))
         self._continue_with(candidate, kept)
         self.loss = after
         return True
