@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -42,6 +42,7 @@ class Task:
     bars: ErrorBars | None = None  # uncertainty of predictions; None where it is not known
     intervals: ResidualIntervals | None = None  # of new targets, where there are no error bars
     bars_message: str = ""  # a sentence on the error bars, or why there are none
+    kind: ClassVar[Literal["regression", "classification", "survival"]]
     metric: ClassVar[str]  # of `METRICS`, by which predictions of new rows are scored
     training_loss: ClassVar[str] = "mean squared error (scaled)"  # the loss in the history of a training
     output_kind: ClassVar[str] = ""  # what the outputs of the network are, if no targets
@@ -102,6 +103,10 @@ class Task:
         """Return observed targets of rows as predictions are; numbers may be given as text."""
         return np.asarray(y)
 
+    def as_labels(self, values: np.ndarray) -> np.ndarray:
+        """Return values of a target column (N,) with the type of the classes; numbers as they are."""
+        return values
+
     def score(self, observed: Any, predicted: np.ndarray, weight: np.ndarray | None = None) -> Score:
         """Return the score of predictions of rows, with weights (N,) or equal ones, with its standard error."""
         metric = METRICS[self.metric]
@@ -114,6 +119,7 @@ class Numbers(Task):
 
     family: Family = field(default_factory=Gaussian)  # the loss
     exposure: str = ""  # column to which the target is proportional; "" without
+    kind: ClassVar[Literal["regression"]] = "regression"
     metric = "r2"
 
     @property
@@ -148,6 +154,7 @@ class Numbers(Task):
 class Classes(Task):
     """Classes with probabilities."""
 
+    kind: ClassVar[Literal["classification"]] = "classification"
     metric = "accuracy"
     training_loss = "cross-entropy"
     output_kind = "the logit of each class"
@@ -181,6 +188,10 @@ class Classes(Task):
             return Shown(lambda codes: (predicted(codes) @ values)[:, None], [target], f"expected {target}", None)
         return Shown(predicted, self.outputs, "probability", (0.0, 1.0))
 
+    def as_labels(self, values: np.ndarray) -> np.ndarray:
+        """Return labels of a target column (N,) with the type of the classes."""
+        return values.astype(self.classes.dtype)
+
     def held_out(self, loss: float, error: float) -> Score:
         """Return the log loss."""
         return Score(METRICS["log_loss"].name, loss, error, higher_is_better=False)
@@ -190,6 +201,7 @@ class Classes(Task):
 class Risks(Task):
     """Risk scores of censored times."""
 
+    kind = "survival"
     metric = "concordance"
     output_kind = "the log hazard"
     predicts_targets = False

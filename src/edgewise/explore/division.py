@@ -47,31 +47,32 @@ def target_of(estimator: KANRegressor | KANClassifier, y: Any, exposure: np.ndar
 
     None where the logarithm of one does not exist.
     """
-    if isinstance(estimator, KANClassifier):
+    task = estimator._task
+    if len(task.classes):
         labels = np.asarray(y)
-        known = labels[:, None] == np.asarray(estimator.classes_)
+        known = labels[:, None] == task.classes
         if labels.ndim != 1 or not known.any(axis=1).all():
-            raise InputError(f"y must hold the classes {', '.join(map(str, estimator.classes_[:5]))}, got others")
+            raise InputError(f"y must hold the classes {', '.join(map(str, task.classes[:5]))}, got others")
         return torch.from_numpy(known.argmax(axis=1))
     values = np.asarray(y, dtype=np.float64).reshape(len(y), -1) / exposure
     if values.shape[1] != estimator.model_.config.width[-1] or not np.isfinite(values).all():
         raise InputError(f"y must hold finite numbers, one for each target, got shape {np.shape(y)}")
-    if estimator.link_ == "log":
+    if task.exponent is not None:
         if (values <= 0).any():
             return None
         values = np.log(values)
-    return torch.from_numpy(estimator.target_scaling_.transform(values))
+    assert task.scaling is not None, "numbers have units"
+    return torch.from_numpy(task.scaling.transform(values))
 
 
-def output_names(model: Any, count: int) -> tuple[str, ...]:
+def output_names(estimator: KANRegressor | KANClassifier | None, count: int) -> tuple[str, ...]:
     """Return the names of the outputs: the classes, the targets, or y1, y2."""
-    names: Sequence[Any] = ()
-    if isinstance(model, KANClassifier):
-        names = model.classes_.tolist()
-    elif isinstance(model, KANRegressor):
-        names = [model._task.effect_on(name) for name in getattr(model, "target_names_", ()) or ()]
+    names: Sequence[str] = ()
+    if estimator is not None:
+        task = estimator._task
+        names = list(map(str, task.classes)) or [task.effect_on(name) for name in task.names]
     if len(names) == count:
-        return tuple(map(str, names))
+        return tuple(names)
     if count > 1:
         return tuple(f"y{o + 1}" for o in range(count))
     return ("y",)

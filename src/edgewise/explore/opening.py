@@ -62,20 +62,16 @@ def rows_of(model: Any, facts: dict[str, Any], data: str | os.PathLike[str] | Ta
             target = codec.read(Target, facts["target"], "target")
         if target.name in table.columns:
             table = table.take(target.known(table))
-            y = target.encode(table)
-            if isinstance(model, KANClassifier):
-                y = np.asarray(target.decode(y)).astype(model.classes_.dtype)
+            y = model._task.as_labels(target.decode(target.encode(table)))
             return table.select(model._columns_of_rows), y
     elif len(names) == 1 and names[0] in table.columns:
         y = table.columns[names[0]]
         known = np.array([cell is not None and cell == cell for cell in y.tolist()])
         table = table.take(known)
         y = y[known]
-        if isinstance(model, KANClassifier):
-            y = y.astype(model.classes_.dtype)
-        elif y.dtype == object:
+        if y.dtype == object and model._task.kind == "regression":
             raise InputError(f"column {names[0]!r} must hold numbers, as in training, got text")
-        return _inputs(table, model), y
+        return _inputs(table, model), model._task.as_labels(y)
     return _inputs(table, model), None
 
 

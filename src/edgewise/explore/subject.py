@@ -68,12 +68,12 @@ class Subject:
         estimator.model_ = network
         estimator.inference_ = None
         estimator.search_ = replace(estimator.search_, sentences=(*estimator.search_.sentences, "Edited by hand."))
-        if isinstance(estimator, KANRegressor):
-            estimator.error_bars_ = None
-            estimator.residual_intervals_ = None
-            estimator.error_bars_message_ = "There are no error bars: the model was edited by hand."
-        if hasattr(estimator, "equations_"):
-            del estimator.equations_
+        match estimator:
+            case KANRegressor():  # has intervals of the unedited model
+                estimator.error_bars_ = None
+                estimator.residual_intervals_ = None
+                estimator.error_bars_message_ = "There are no error bars: the model was edited by hand."
+        vars(estimator).pop("equations_", None)
         return estimator
 
 
@@ -89,44 +89,40 @@ def subject_of(
     if X is not None and y is not None and len(y) != len(X):
         raise InputError(f"y must have a target for each of the {len(X)} rows, got {len(y)}")
     # Rows in the units of the network, with their targets if there are any.
-    if isinstance(model, KAN):
-        network = model
-        estimator = None
-        if X is None:
-            x = made_up_rows(network)
-        else:
-            x = tensor_of(X, network, "X", network.config.width[0])
-        if y is None or X is None:
-            target = None
-        else:
-            target = tensor_of(y, network, "y", network.config.width[-1])
-        names = numbered("x", x.shape[1])
-        shift = np.zeros(x.shape[1])
-        scale = np.ones(x.shape[1])
-    elif isinstance(model, KANRegressor | KANClassifier) and hasattr(model, "model_"):
-        network = model.model_
-        estimator = model
-        if X is None:
-            rows = model.encoder_.inputs_of(model.background_)
-        else:
-            rows = model._inputs(X)
-        x = model._to_network(rows)
-        if y is None or X is None:
-            target = None
-        else:
-            target = target_of(model, y, model._exposures(X))
-        names = tuple(model.encoder_.feature_names)
-        shift = model.input_scaling_.shift
-        scale = model.input_scaling_.scale
-    else:
-        raise InputError(
-            f"model must be a KAN or a fitted KANRegressor or KANClassifier, got {type(model).__name__}"
-            + (" that is not fitted" if isinstance(model, KANRegressor | KANClassifier) else "")
-        )
+    target = None
+    estimator: KANRegressor | KANClassifier | None = None
+    match model:
+        case KAN() as network:
+            if X is None:
+                x = made_up_rows(network)
+            else:
+                x = tensor_of(X, network, "X", network.config.width[0])
+            if y is not None and X is not None:
+                target = tensor_of(y, network, "y", network.config.width[-1])
+            names = numbered("x", x.shape[1])
+            shift = np.zeros(x.shape[1])
+            scale = np.ones(x.shape[1])
+        case (KANRegressor(model_=network) | KANClassifier(model_=network)) as estimator:
+            if X is None:
+                rows = estimator.encoder_.inputs_of(estimator.background_)
+            else:
+                rows = estimator._inputs(X)
+            x = estimator._to_network(rows)
+            if y is not None and X is not None:
+                target = target_of(estimator, y, estimator._exposures(X))
+            names = tuple(estimator.encoder_.feature_names)
+            shift = estimator.input_scaling_.shift
+            scale = estimator.input_scaling_.scale
+        case _:
+            given = type(model).__name__
+            match model:
+                case KANRegressor() | KANClassifier():
+                    given += " that is not fitted"
+            raise InputError(f"model must be a KAN or a fitted KANRegressor or KANClassifier, got {given}")
     # The network in its canonical form, whose outputs stand for targets that are not known.
     if len(x) < FEWEST_DIVIDED:
         raise InputError(f"X must have at least {FEWEST_DIVIDED} rows, got {len(x)}")
-    network = canonical_form(network, x, two_classes=isinstance(model, KANClassifier) and len(model.classes_) == 2)
+    network = canonical_form(network, x, two_classes=estimator is not None and len(estimator._task.classes) == 2)
     with torch.no_grad():
         own = network(x)
     # The problem: rows to train on, and held-out rows that judge.
@@ -141,7 +137,7 @@ def subject_of(
         problem = Classification(parts[0], parts[1], classes=own.shape[1], validation=parts[2])
     else:
         problem = Regression(parts[0], parts[1], validation=parts[2])
-    outputs = output_names(model, own.shape[1])
+    outputs = output_names(estimator, own.shape[1])
     note = ""
     if target is None:
         note = "the rows have no usable target, so that costs are measured against the outputs before all edits"

@@ -83,7 +83,9 @@ class Target:
         return codes
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """Return the labels (int64, float64 or object array of str) of class positions, both of shape (N,)."""
+        """Return the labels (int64, float64 or object array of str) of class positions (N,); numbers as they are."""
+        if self.task == "regression":
+            return codes
         kind = object if isinstance(self.classes[0], str) else None
         return np.array(self.classes, dtype=kind)[np.asarray(codes)]
 

@@ -34,10 +34,8 @@ class Model:
     @property
     def labels(self) -> tuple[int | str, ...]:
         """Classes in the order of the probabilities; empty for regression."""
-        if not isinstance(self.estimator, KANClassifier):
-            return ()
         if self.response is None:
-            return tuple(self.estimator.classes_.tolist())
+            return tuple(self.estimator._task.classes.tolist())
         return self.response.labels
 
     @property
@@ -101,16 +99,15 @@ def open_model(path: Path) -> Model:
     if "target" in extra:
         with container.errors_of_file("model", path):
             response = codec.read(Target, extra["target"], "target")
-        if isinstance(estimator, KANClassifier) != (response.task == "classification"):
+        if estimator._task.kind != response.task:
             raise CheckpointError(
                 f"model file {path} must have a target for its {type(estimator).__name__}, got one for {response.task}"
             )
     elif estimator._is_named:  # saved from Python, where it was fitted to a frame
         names = estimator.target_names_
         name = names[0] if len(names) == 1 else "prediction"
-        response = Target(name, "regression")
-        if isinstance(estimator, KANClassifier):
-            response = Target(name, "classification", tuple(estimator.classes_.tolist()))
+        task = estimator._task
+        response = Target(name, task.kind, tuple(task.classes.tolist()))
     facts = extra.get("fit")
     if not isinstance(facts, dict):
         facts = {}
@@ -124,15 +121,18 @@ def predict_rows(
 
     A class that the estimator was not trained on has probability 0.
     """
-    if isinstance(estimator, KANRegressor):
-        return np.asarray(estimator.predict(X)), None
-    column_of = {label: i for i, label in enumerate(estimator.classes_.tolist())}
-    known = estimator.predict_proba(X)
-    probabilities = np.zeros((len(X), len(labels)))
-    for column, label in enumerate(labels):
-        if label in column_of:
-            probabilities[:, column] = known[:, column_of[label]]
-    return np.array(labels, dtype=estimator.classes_.dtype)[probabilities.argmax(1)], probabilities
+    match estimator:
+        case KANRegressor():
+            return np.asarray(estimator.predict(X)), None
+        case KANClassifier(classes_=classes):
+            column_of = {label: i for i, label in enumerate(classes.tolist())}
+            trained = estimator.predict_proba(X)
+            # The columns of the probabilities in the order of the labels of the table.
+            probabilities = np.zeros((len(X), len(labels)))
+            for column, label in enumerate(labels):
+                if label in column_of:
+                    probabilities[:, column] = trained[:, column_of[label]]
+            return np.array(labels, dtype=classes.dtype)[probabilities.argmax(1)], probabilities
 
 
 def prediction_columns(
@@ -167,9 +167,11 @@ def _rounded(values: np.ndarray, digits: int) -> list[float]:
 
 def interval_of_rows(estimator: KANRegressor | KANClassifier, X: Table) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the ends of the 90 % intervals, (N,) each; None for classes, and where too few rows were held out."""
-    if not isinstance(estimator, KANRegressor) or estimator._highest_level < LEVEL:
-        return None
-    return estimator.predict_interval(X, LEVEL)
+    match estimator:
+        case KANRegressor(_highest_level=level) if level >= LEVEL:
+            return estimator.predict_interval(X, LEVEL)
+        case _:
+            return None
 
 
 def rows_of_test(model: Model, source: Source) -> np.ndarray | None:

@@ -19,7 +19,6 @@ from edgewise.cli.shared.opening import Kind, Written
 from edgewise.cli.terminal.console import Screen, input_table
 from edgewise.errors import InputError
 from edgewise.escaping import csv_cell, csv_cells
-from edgewise.estimator import KANClassifier
 from edgewise.files.whole import write_bytes
 from edgewise.interpret import explain_global, explain_local
 from edgewise.interpret.attribution.explanations import GlobalExplanation, LocalExplanation
@@ -126,9 +125,7 @@ def _open(written: Written, table: Table) -> Explained:
 
         return Explained(values, X, formulas.formula.names, [formulas.target], formulas.target, notes)
     model = open_model(written.file)
-    outputs: Sequence[str] | None = model.output_names
-    if isinstance(model.estimator, KANClassifier):
-        outputs = [str(label) for label in model.estimator.classes_]
+    outputs = [str(label) for label in model.estimator._task.classes] or model.output_names
     rows, notes = model.inputs(table)
     return Explained(model.estimator, rows, None, outputs, model.target, notes)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from edgewise.cli.shared.model import open_model
 from edgewise.cli.shared.opening import Written
 from edgewise.cli.terminal.console import Screen
-from edgewise.estimator import KANClassifier
 
 
 def write_program(written: Written, out: str, screen: Screen) -> None:
@@ -32,7 +31,7 @@ def write_program(written: Written, out: str, screen: Screen) -> None:
         names = (*names, *filter(None, [estimator._exposure_name]))
         screen.say("Inputs, in this order:" if plain else "Inputs of the network, in this order:", style="bold")
         screen.notes([f"x[{number}]: {name}" for number, name in enumerate(names)], most=len(names))
-    if isinstance(estimator, KANClassifier):
-        outputs = [f"y[{number}]: probability of {label}" for number, label in enumerate(estimator.classes_)]
+    outputs = [f"y[{number}]: probability of {label}" for number, label in enumerate(estimator._task.classes)]
+    if outputs:
         screen.say("Outputs, in this order:", style="bold")
         screen.notes(outputs, most=len(outputs))

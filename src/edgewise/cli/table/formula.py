@@ -19,7 +19,8 @@ from edgewise.cli.terminal.console import Screen
 from edgewise.discovery import FormulaOptions
 from edgewise.errors import InputError
 from edgewise.escaping import file_name, terminal_line
-from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.estimator import KANRegressor
+from edgewise.estimator.base import KANEstimator
 from edgewise.estimator.equations import TABLE_SECONDS, table_budget, table_front, table_search
 from edgewise.files.journal import Journal
 from edgewise.formulas.front import with_fidelity
@@ -116,8 +117,9 @@ def _search_for_model(
     rows, notes = model.inputs(table)
     X = model.encoded(rows)
     screen.notes(notes)
-    if isinstance(model.estimator, KANRegressor) and model.output_count == 1:
-        return {"": _search_for_number(job, model, model.estimator, table, X, report, journal)}
+    match model.estimator:
+        case KANRegressor() as estimator if model.output_count == 1:
+            return {"": _search_for_number(job, model, estimator, table, X, report, journal)}
     outputs = model_outputs(model)
     by_output = {}
     for output in outputs:
@@ -132,7 +134,7 @@ def _search_for_model(
         by_output[label] = replace(FormulaList.from_front(front, X, [note]), encoder=model.encoder)
         if front.stopped == StopReason.INTERRUPTED:
             break
-    if isinstance(model.estimator, KANClassifier) and len(by_output) == len(outputs):
+    if model.labels and len(by_output) == len(outputs):
         last = list(by_output)[-1]
         sentence = agreement(model.estimator, X, [one.best.formula(X) for one in by_output.values()])
         by_output[last] = replace(by_output[last], notes=(*by_output[last].notes, sentence))
@@ -149,10 +151,11 @@ def _search_for_number(
     journal: Journal | None,
 ) -> FormulaList:
     """Search for formulas of the target column, or of the model's predictions where there is none."""
+    task = estimator._task
     prediction = estimator._outputs(X)[:, 0]
     y = prediction
     # Formulas are those of a rate where the target has an exposure.
-    name = estimator._task.effect_on(model.target)
+    name = task.effect_on(model.target)
     note = f"The formulas fit the model's predictions of {name!r}."
     error = ""
     if model.response is not None and model.target in table.columns:
@@ -162,7 +165,7 @@ def _search_for_number(
             X = X[rows]
             prediction = prediction[rows]
             y = truth / np.broadcast_to(estimator._exposures(table)[:, 0], len(table))[rows]
-            note = f"The formulas fit {estimator._task.effect_on(f'the column {model.target!r}')} of {job.data}."
+            note = f"The formulas fit {task.effect_on(f'the column {model.target!r}')} of {job.data}."
             error = (
                 f" The root mean square error of the network on these rows is "
                 f"{number_text(_root_mean_square(y - prediction))}."
@@ -227,12 +230,13 @@ def model_outputs(model: Model) -> list[ModelOutput]:
     number. A score is the logarithm of a probability less the mean of the logarithms over the classes; the softmax of
     the scores gives the probabilities.
     """
-    estimator, labels = model.estimator, [str(label) for label in model.labels]
+    estimator = model.estimator
+    labels = [str(label) for label in model.labels]
 
     def number_column(k: int) -> Callable[[np.ndarray], np.ndarray]:
         return lambda X: estimator._outputs(X)[:, k]
 
-    if not isinstance(estimator, KANClassifier):
+    if not labels:
         return [ModelOutput(f"{model.target} {k + 1}", str(k + 1), number_column(k)) for k in range(model.output_count)]
 
     def score_column(k: int, factor: float) -> Callable[[np.ndarray], np.ndarray]:
@@ -243,13 +247,13 @@ def model_outputs(model: Model) -> list[ModelOutput]:
     return [ModelOutput(f"score of {label}", label, score_column(k, 1.0)) for k, label in enumerate(labels)]
 
 
-def class_scores(estimator: KANClassifier, X: np.ndarray) -> np.ndarray:
+def class_scores(estimator: KANEstimator, X: np.ndarray) -> np.ndarray:
     """Return the logarithms of the probabilities less their mean over the classes, (N, C)."""
     logarithms = np.log(np.maximum(estimator._outputs(X), 1e-300))  # finite, also of a probability of 0
     return logarithms - logarithms.mean(1, keepdims=True)
 
 
-def agreement(estimator: KANClassifier, X: np.ndarray, values: Sequence[np.ndarray]) -> str:
+def agreement(estimator: KANEstimator, X: np.ndarray, values: Sequence[np.ndarray]) -> str:
     """Return a sentence on how often the formulas give the class of the model.
 
     `values` are those of the formulas, (N,) for each output in the order of `model_outputs`.

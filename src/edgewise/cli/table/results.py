@@ -23,7 +23,6 @@ from edgewise.cli.terminal.console import Screen
 from edgewise.cli.terminal.plain_values import plain
 from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import InputError
-from edgewise.estimator import KANClassifier
 from edgewise.estimator.reporting import (
     SHOWN_INPUTS,
     JudgedRows,
@@ -326,9 +325,7 @@ def write_page(written: Written, source: Source, out: str, screen: Screen) -> No
         screen.notes(["The score is too good if the model was trained on any of these rows."])
     X, notes = model.inputs(table)
     screen.notes(notes)
-    y = model.response.encode(table)
-    if isinstance(model.estimator, KANClassifier):
-        y = np.asarray(model.response.decode(y)).astype(model.estimator.classes_.dtype)
+    y = model.estimator._task.as_labels(model.response.decode(model.response.encode(table)))
     count = len(model.estimator.encoder_.columns)
     title = f"{model.target}, predicted from {counted(count, 'input')}"
     with screen.drawing():

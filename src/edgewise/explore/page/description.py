@@ -8,7 +8,6 @@ import numpy as np
 
 from edgewise.errors import InputError
 from edgewise.escaping import printable_line
-from edgewise.estimator import KANRegressor
 from edgewise.explore.editing import Applied
 from edgewise.explore.page.evidence import band_fields, front_fields
 from edgewise.explore.page.scoring import interval, scores, worst_rows
@@ -80,13 +79,14 @@ def subject_fields(subject: Subject) -> dict[str, Any]:
     # Scaling and limits of the estimator, with which the page computes in units.
     names: tuple[str, ...] = ()
     limits = None
+    target: dict[str, Any] = {"shift": [0.0], "scale": [1.0], "log": False}
     if estimator is not None:
         names = estimator.target_names_
         limits = estimator.input_limits_.tolist()
-    target: dict[str, Any] = {"shift": [0.0], "scale": [1.0], "log": False}
-    if isinstance(estimator, KANRegressor):
-        scaling = estimator.target_scaling_
-        target = {"shift": scaling.shift.tolist(), "scale": scaling.scale.tolist(), "log": estimator.link_ == "log"}
+        task = estimator._task
+        if (scaling := task.scaling) is not None:
+            is_log = task.exponent is not None
+            target = {"shift": scaling.shift.tolist(), "scale": scaling.scale.tolist(), "log": is_log}
     return {
         "name": printable_line(names[0]) if len(names) == 1 else "",
         "inputs": [printable_line(name) for name in subject.names],
