@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import TypeAlias
@@ -153,6 +154,12 @@ def kept_table(axis: SplineAxis, points: bytes, order: int, is_long: bool) -> Ta
     return sparse.csr_array((values.ravel(), columns.ravel(), starts), shape=(rows, axis.count))
 
 
+@lru_cache
+def binomial(degree: int) -> np.ndarray:
+    """Binomial coefficients of a degree, (degree + 1,), not to be changed."""
+    return np.array([math.comb(degree, number) for number in range(degree + 1)], dtype=float)
+
+
 def dense(table: Table) -> np.ndarray:
     """The table as an array."""
     return table if isinstance(table, np.ndarray) else table.toarray()
@@ -217,9 +224,26 @@ class TimeAxis(SplineAxis):
         (P. van der Houwen, B. Sommeijer, N. H. Cong, "Stability of collocation-based Runge-Kutta-Nystrom methods", BIT
         31, 1991, 469).
         """
-        if order not in (1, 2) or len(points) != self.degree - 1 or not np.array_equal(points, self._pair_points):
-            return super().local(points, order, is_long)
-        return np.tile(np.arange(self.count), (len(points), 1)), self.pair_tables[order - 1]
+        columns = np.tile(np.arange(self.count), (len(points), 1))
+        if order in (1, 2) and len(points) == self.degree - 1 and np.array_equal(points, self._pair_points):
+            return columns, self.pair_tables[order - 1]
+        return columns, self._bernstein(points, order, is_long)
+
+    def _bernstein(self, points: np.ndarray, order: int, is_long: bool = False) -> np.ndarray:
+        """Bernstein's polynomials in closed form, or their derivatives: (points, count)."""
+        kind: type[np.floating] = np.longdouble if is_long else np.float64
+        begin, end = self.breakpoints.astype(kind)
+        length = end - begin
+        if order > self.degree:
+            return np.zeros((len(points), self.count), kind)
+        places = np.asarray(points, kind)[:, None]
+        numbers = np.arange(self.degree - order + 1)
+        values = binomial(self.degree - order) * ((places - begin) / length) ** numbers
+        values = values * ((end - places) / length) ** numbers[::-1]
+        # Derivatives are differences of polynomials of the degree below.
+        for degree in range(self.degree - order + 1, self.degree + 1):
+            values = degree / length * -np.diff(values, axis=1, prepend=0.0, append=0.0)
+        return values
 
     def rates(self, conditions: int) -> np.ndarray:
         """Derivatives at the points of the equation of polynomials that vanish at the first moment, by their values."""
@@ -262,8 +286,8 @@ class TimeAxis(SplineAxis):
         begin = self.breakpoints[0]
         # Order 2 as a system of value and rate: the differentiation matrix of Radau's method, once and twice.
         rates = self.rates(2)
-        value, rate = (np.asarray(super(TimeAxis, self).table(np.array([begin]), order)) for order in (0, 1))
-        first = rates @ (np.asarray(super().table(self._pair_points)) - value)
+        value, rate = (self._bernstein(np.array([begin]), order) for order in (0, 1))
+        first = rates @ (self._bernstein(self._pair_points, 0) - value)
         return first, rates @ (first - rate)
 
 
