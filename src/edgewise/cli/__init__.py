@@ -1,8 +1,8 @@
 """The command line `edgewise`.
 
 `main` is the door. `app` declares the commands with their options; each command has a file of its own in `table`
-(fit, predict, info, plot, explain, formula, export) or `pde` (solve). `terminal` is what the user
-meets, and `shared` holds what several commands use.
+(fit, predict, info, plot, explain, formula, dynamics, export), in `pde` (solve) or in `explorer` (explore). `terminal`
+is what the user meets, and `shared` holds what several commands use.
 """
 
 import errno

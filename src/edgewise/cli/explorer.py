@@ -29,10 +29,12 @@ def open_session(written: Written, source: Source | None, edits: str | None, scr
     """Open the model with its rows and the edits in a file; of the table of its fit, the test rows are held out."""
     if written.kind is not Kind.model:
         raise InputError(f"MODEL must be a model or a solution, got {written.file}, a {written.kind}")
+    # Without a table, rows are drawn from the stored distribution of each column.
     if source is None:
         session = Session.open(written.file)
         screen.notes(["Without --data made-up rows with the distribution of each column stand for the table."])
     else:
+        # Edits are judged on the test rows of the fit, or on a fifth of another table.
         model, facts = read_model(written.file)
         held_out: Any = 0.2
         if "target" in facts:
@@ -79,6 +81,7 @@ def write_page(session: Session, written: Written, page: str, screen: Screen) ->
 
 def serve(session: Session, folder: str, port: int, screen: Screen, *, browser: bool) -> None:
     """Answer the page until Ctrl-C; every edit that is kept is in the folder at once."""
+    # Edits of an earlier session in this folder are made again before the page opens.
     edits = Path(folder) / EDITS_NAME
     known = edits.exists()
     session.keep_in(edits)

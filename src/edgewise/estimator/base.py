@@ -145,6 +145,7 @@ def with_shared_text(estimator: Kind) -> Kind:
     """Write what the estimators share into the docstring of one: `<parameters>` stands for those of its `__init__`."""
     own = "\n".join(PARAMETERS[name] for name in signature(estimator).parameters if name in PARAMETERS)
     text = estimator.__doc__ or ""
+    # Each mark of the docstring is replaced by the text it stands for.
     texts = {"parameters": own, "attributes": ATTRIBUTES, "attributes of a search": SEARCH_ATTRIBUTES}
     for name, shared in texts.items():
         text = text.replace(f"    <{name}>", shared)
@@ -403,6 +404,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         """Keep one front, or those of several outputs by their keys; their formulas take what the fit took."""
         reading = []
         for front in fronts:
+            # Formulas of a table read frames by the rules of the encoder.
             entries = [replace(entry, formula=replace(entry.formula, rows_of=self._inputs)) for entry in front.entries]
             reading.append(replace(front, entries=tuple(entries)))
         self.equations_ = reading[0] if len(reading) == 1 else dict(zip(keys, reading, strict=True))

@@ -124,6 +124,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
             kinds = sorted({type(label).__name__ for label in labels})
             if len(kinds) > 1:
                 raise InputError(f"y must hold labels of one kind, got {' and '.join(kinds)}")
+        # Classes in ascending order, those without weight left out; equal rows are merged into one with their sum of
+        # weights.
         classes, codes = np.unique(labels, return_inverse=True)
         _check_classes(labels, len(classes))
         importance = self._class_importance(classes, codes, given_weight)
@@ -138,6 +140,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         # Classes that count more are seen no more often.
         weighted = weight * importance[kept][codes]
         weight = weighted * (weight.sum() / weighted.sum())
+        # The search with the multinomial likelihood of the classes that are left.
         self.classes_ = classes[kept]
         samples = Samples(self._scale_inputs(rows, weight), codes, weight, blocks=blocks)
         settings = replace(settings, outputs=len(kept), family=family_of_classes(self.classes_))
@@ -155,11 +158,13 @@ class KANClassifier(ClassifierMixin, KANEstimator):
 
     def _network_bounds(self) -> Bounds | None:
         """Return the bounds as log odds of the second class. Raises InputError."""
+        # An inequality speaks of one log odds, which more than two classes do not have.
         given = [name for name in given_knowledge(self) if name in INEQUALITIES]
         if given and len(self.classes_) > 2:
             raise InputError(f"{given[0]} needs two classes, got {len(self.classes_)}")
         if self.bounds is None:
             return None
+        # The logit of each bound; 0 and 1 bound nothing.
         low, high = checked_bounds(self.bounds)
         if (low is not None and low >= 1) or (high is not None and high <= 0):
             raise InputError(f"bounds must be probabilities (low, high), got {self.bounds!r}")
@@ -238,6 +243,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         check_is_fitted(self)
         if time_limit is not None:
             check_number(time_limit, "time_limit", positive=True, of=" of seconds")
+        # What a formula is to give: the log odds of two classes, or the centred logits of several.
         logits = np.asarray(self.decision_function(X))
         if logits.ndim == 1:
             columns = logits[:, None]
@@ -350,10 +356,12 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         if chosen is None:
             return np.ones(len(classes))
         if isinstance(chosen, str) and chosen == "balanced":
+            # The same total weight for each class that occurs: n / (number of classes * n of the class).
             total = np.bincount(codes, weights=weight, minlength=len(classes))
             present = total > 0
             return np.divide(total.sum(), present.sum() * total, out=np.zeros(len(classes)), where=present)
         if isinstance(chosen, Mapping):
+            # Given weights, with 1 for the classes that are not named.
             values = dict(zip(classes.tolist(), [1.0] * len(classes), strict=True))
             for label, value in chosen.items():
                 if label not in values:

@@ -190,12 +190,14 @@ class EstimatorDisplay(RowExplainer):
         tests = self.inference_
         if tests is None or len(tests.terms) <= SUMMARY_TERMS:
             return tests, ""
+        # The terms of the smallest p-values, in the order of the table.
         order = np.argsort([term.p_value for term in tests.terms], kind="stable")[:SUMMARY_TERMS]
         note = f"{len(tests.terms) - SUMMARY_TERMS} more terms, with larger p-values, are not shown; see inference_."
         return replace(tests, terms=tuple(tests.terms[number] for number in sorted(order.tolist()))), note
 
     def _short_table(self, X: ArrayLike | None = None) -> ModelSummary:
         """Return the summary without tests, as a notebook shows it below a fit."""
+        # Mean absolute contributions; a constant model has none.
         view = self._prediction_view(X)
         task = self._task
         sizes = mean_contributions(view.function, view.X)
@@ -219,6 +221,7 @@ class EstimatorDisplay(RowExplainer):
             if 0 < sizes[i] < MENTIONED_SHARE * total:  # a direction of what the terms' degrees of freedom call nothing
                 shape = "hardly moves"
             terms.append((str(name), texts[i], percent_text(sizes[i] / total), shape))
+        # What the table leaves out, and which rows its sizes are means over.
         left = len(sizes) - len(terms)
         if left > 0:
             notes = [f"{left} more inputs are not shown."]
@@ -438,6 +441,7 @@ class EstimatorDisplay(RowExplainer):
         """Return the half width of the band of a column, (p, outputs)."""
         task = self._task
         assert task.bars is not None and task.scaling is not None
+        # The pointwise standard error of one curve: the other columns stay at one row.
         codes = np.repeat(self.background_[:1], len(points), 0)
         codes[:, column] = points
         at = self._to_network(self.encoder_.inputs_of(codes))
@@ -486,6 +490,7 @@ class EstimatorDisplay(RowExplainer):
         own = self._held_out()
         if own is None or self._record is None:
             return None
+        # The gain on a linear model is a paired difference over the same held-out rows, with its own standard error.
         search = self._record[0]
         models = [ModelResult("KAN", own.value, self.parameter_count_, error=own.error)]
         if search.linear_gain is not None and search.chosen_trial is not None:

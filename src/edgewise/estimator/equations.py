@@ -79,6 +79,7 @@ def table_front(search: Search, estimator: KANRegressor | None = None) -> Front:
     check_sizes(search.x, search.y, search.names)
     if search.options.groups is not None:
         raise InputError("options must have no groups here: find_formula looks for laws of groups")
+    # The front of an earlier run of the same data, if the journal has it.
     X, y, options = rows_with_weight(search.x, search.y, search.options)
     search = replace(search, x=X, y=y, options=options)
     name = f"front {data_name(X, y)}"
@@ -106,6 +107,7 @@ def table_front(search: Search, estimator: KANRegressor | None = None) -> Front:
             front = replace(front, entries=tuple(with_fidelity(front, lambda rows: estimator._outputs(rows)[:, 0], X)))
         judged = f"Judged on {counted(front.held_out, 'row')} that were held out."
         front = replace(front, messages=(*front.messages, *messages, judged))
+    # A front that Ctrl-C cut short is searched for again.
     if journal is not None and front.stopped != StopReason.INTERRUPTED:
         journal.keep(name, Part(codec.plain(front)))
     return front
@@ -124,6 +126,7 @@ def fronts_of_outputs(
     X is (N, d), y (N,) or (N, outputs), and the outputs share the time limit. InputError as in `table_front`, or where
     the targets are not finite numbers, one for each row and output.
     """
+    # The targets, one column for each output of the model.
     outputs = estimator.model_.config.width[-1]
     read = numeric_targets(y, estimator._task.family)
     try:
@@ -142,6 +145,7 @@ def fronts_of_outputs(
         target = estimator._task.target
         search = table_search(X, values[:, 0], names, options, table_budget(time_limit), target=target)
         return [table_front(search, estimator)]
+    # Each output alone, as a model of one target with its own scaling, so that its network can be read as a formula.
     fronts = []
     scaling = estimator.target_scaling_
     limits = estimator._output_limits
@@ -180,6 +184,7 @@ def _network_formulas(
     if estimator.link_ == "log":
         message = "The network gives the logarithm of the target, so it was not turned into a formula edge by edge."
         return [], message
+    # Only a small network is worth reading: magnitude-based pruning first takes the edges that the loss does not need.
     scaling = estimator.input_scaling_
     target = estimator.target_scaling_
     problem = Regression(estimator._to_network(x), torch.from_numpy(target.transform(y[:, None])))
@@ -194,6 +199,7 @@ def _network_formulas(
     if budget.is_over:
         message = f"The network was pruned to {counted(edges, 'edge')}; no time was left to turn it into a formula."
         return [], message
+    # Each edge becomes an elementary function, then the scaled formula is put into the user's units.
     front = symbolified(smaller, problem, budget.share(0.25))
     nodes = [simplify(_in_units(snapped.formula.expression, scaling, target)) for snapped in front]
     message = f"The network, pruned to {counted(edges, 'edge')}, was turned into {counted(len(front), 'formula')}."

@@ -107,6 +107,7 @@ class RowExplainer(RowReader):
 
     def _explained(self, codes: np.ndarray, names: Sequence[str], outputs: Sequence[str] | None) -> GlobalExplanation:
         """Explain the predictions for codes; of a sum of curves with the sentence that it shows no interactions."""
+        # Shapley values and partial dependence of the predictions as a function of the columns.
         whole = explain_global(
             self._predicted,
             codes,

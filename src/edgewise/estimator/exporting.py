@@ -76,6 +76,7 @@ def write_program(
     ending = Path(path).suffix.lower()
     if ending not in WRITERS:
         raise InputError(f"path must end in {', '.join(WRITERS)}, got {os.fspath(path)!r}")
+    # The scalings on both sides, which the file applies itself.
     task = estimator._task
     units = Units(
         estimator.input_scaling_.shift,
@@ -88,6 +89,7 @@ def write_program(
         out_limits=estimator._output_limits,
         exposure=bool(estimator._exposure_name),
     )
+    # Names of inputs and outputs, for the comments of source code.
     labels: dict[str, Any] = {}
     if ending in (".py", ".c"):
         if outputs is None and len(task.classes):
@@ -100,6 +102,7 @@ def write_program(
     if estimator.encoder_.is_plain or ending not in (".py", ".c"):
         writer_of(ending)(estimator.model_, path, units=units, **labels)
         return
+    # Source of the network, then of the encoder of its columns.
     source, encoder = (python_source, python_encoder) if ending == ".py" else (c_source, c_encoder)
     text = source(estimator.model_, units=units, **labels)
     if ending == ".py":
@@ -124,6 +127,7 @@ def python_encoder(encoder: InputEncoder, exposure: str = "") -> str:
 
 def c_encoder(encoder: InputEncoder, exposure: str = "") -> str:
     """Return C source that follows that of `predict`: `inputs(number, text, x)` fills the x of one row."""
+    # For each column a line of the comment and statements that fill its inputs.
     about = []
     body = ""
     place = 0

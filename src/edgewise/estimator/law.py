@@ -95,6 +95,7 @@ def fit_with_law(fit: RegressionFit, search_law: LawSearch) -> LawFit | None:
     judging = division.held[both[division.held]]
     if not len(judging):
         return unchanged
+    # The one-standard-error rule on the paired gain.
     weight = samples.weight[judging]
     blocks = None if samples.blocks is None else samples.blocks[judging]
     gain, error = paired_gain(before.held_out_losses[judging], rich.held_out_losses[judging], weight, blocks)
@@ -105,6 +106,7 @@ def fit_with_law(fit: RegressionFit, search_law: LawSearch) -> LawFit | None:
         f"{loss_text(loss + gain, settings.family)} on {counted(len(judging), 'row')} that its search had not seen "
         f"(standard error of the difference {number_text(error, 1)}): {'taken' if taken else 'not taken'}."
     )
+    # The candidate joins the record of the search, taken or not.
     chosen = rich.search.chosen_trial
     kind = rich.search.chosen if chosen is None else chosen.kind
     name = f"{kind} with a short law"
@@ -142,6 +144,7 @@ def usual_search(estimator: KANRegressor, fit: RegressionFit) -> LawSearch | Non
     may_win = may_win and "law" not in settings.policy.left_out
     if not may_win or fit.samples.exposure is not None or len(fit.rows) < SETTINGS.fewest_rows:
         return None
+    # Half of the time that is left, for the search; the rest is for the network with the law.
     whole = Budget(settings.time_limit, began=settings.began)
     if whole.past_deadline:
         return None
@@ -174,6 +177,7 @@ def law_network(law: Expression, x: np.ndarray, scaling: AffineScaling) -> KAN |
         j = part.index
         return Add((Number(float(scaling.shift[j])), Multiply((Number(float(scaling.scale[j])), part))))
 
+    # Its values at the rows must be finite and of one scale: beyond some interquartile ranges a pole is among the rows.
     inside = exchanged(law, unscaled)
     with np.errstate(all="ignore"):
         values = evaluate(inside, x)
@@ -182,6 +186,7 @@ def law_network(law: Expression, x: np.ndarray, scaling: AffineScaling) -> KAN |
     spread = float(np.quantile(values, 0.75) - np.quantile(values, 0.25))
     if not spread > 0 or np.ptp(values) > SETTINGS.widest * spread:
         return None
+    # The value, scaled to [-1, 1] as an input of a network is, beside the inputs themselves.
     low = float(values.min())
     high = float(values.max())
     half = (high - low) / 2

@@ -167,6 +167,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
     def _fit(self, settings: SearchSettings, X: Rows, y: ArrayLike, sample_weight: Any, groups: Any) -> None:
         if self.exposure is not None:
             self._check_exposure(settings)
+        # Rows and targets as arrays; equal rows are merged into one with their sum of weights.
         checks = {"multi_output": True, "y_numeric": True, "ensure_min_samples": 2}
         rows, targets, given_weight = self._read_training(X, y, sample_weight, family=settings.family, **checks)
         self._single = targets.ndim == 1
@@ -179,6 +180,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         targets = targets[:, :outputs]
         if outputs > 1 and self.loss != "squared":
             raise InputError(f"y must have one column for the loss {self.loss!r}, got {outputs}")
+        # The family of the loss: given, or the one of the least AIC.
         x = self._scale_inputs(rows, weight)
         self.loss_ = self.loss
         chosen = ""
@@ -186,6 +188,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             settings, chosen = self._with_likeliest(settings, x, targets[:, 0], weight, exposure)
         if exposure is not None:
             settings = replace(settings, family=Exposed(settings.family))
+        # Targets of mean 0 and variance 1, but for those of a logarithmic link.
         self.target_scaling_ = AffineScaling.standard(targets, weight)
         if settings.family.log_link:  # an exponential has the unit of the target
             self.target_scaling_ = AffineScaling(np.zeros(1), np.ones(1))
@@ -193,6 +196,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         scale = self.target_scaling_.scale
         y = self.target_scaling_.transform(targets)
         samples = Samples(x, y, weight, float(shift[0] / scale[0]), float(scale[0]), blocks=block, exposure=exposure)
+        # The search, and how its network gives predictions.
         settings = self._with_knowledge(replace(settings, outputs=outputs), self._network_bounds(settings.family))
         result = self._train(samples, settings)
         if chosen:
@@ -241,6 +245,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         self.loss_ = settings.family.name
         if settings.is_fixed:
             return settings, "The loss is 'squared', which a network of a given shape has."
+        # Additive models of each family that the targets allow, compared by AIC.
         family, scores = likeliest(x, y, weight, settings.policy.additive, exposure)
         self.loss_ = family.name
         chosen = f"The loss is '{family.name}' ({family.distribution} distribution, {family.link_name} link)"
@@ -275,6 +280,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         self.target_scaling_ = scaling
         self._exponent = None
         if result.exponent is not None:
+            # A logarithmic link: the unit of the target becomes a shift of the logarithm.
             unit = np.log(scaling.scale)
             low, high = result.exponent
             self.link_ = "log"
@@ -299,6 +305,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         """Return the bounds on the scale of the network's output. Raises InputError."""
         if self.bounds is None:
             return None
+        # The bounds through the link and the scaling of the targets.
         low, high = checked_bounds(self.bounds)
         if not family.holds_bounds or len(self.target_scaling_.shift) > 1:
             raise InputError(
@@ -575,6 +582,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
                 size[beyond] = np.hypot(size[beyond], far - inside[beyond])
             return size
 
+        # Quantiles of the scaled residuals on both sides of the prediction, back in the units of y.
         size = self._with_spread(codes, deviation, values)
         middle = exposure * self._averaged(codes, of_unit)
         with np.errstate(over="ignore"):
@@ -611,6 +619,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
 
         The variance is the mean of the variances plus the variance of the means, over the background.
         """
+        # The law of total variance over the rows of the background, where cells are unknown.
         result = deviation(self.encoder_.inputs_of(codes), np.arange(len(codes)))
         for rows, several in self._completions(codes):
             inputs = self.encoder_.inputs_of(several)

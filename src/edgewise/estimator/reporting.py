@@ -164,11 +164,13 @@ def page_content(
         **inference_parts(model),
         **_formula_parts(model),
     }
+    # Remarks that need more than one part.
     fronts = [*fronts, *model._fronts().values()]
     if parts.get("joint"):
         parts["joint"] = [*parts["joint"], *formula_pairs(model, fronts)]
     if task.no_intervals:
         parts["cautions"].append(f"Predictions have no intervals. {task.no_intervals}")
+    # The score on test rows, else that on the held-out rows of the search, else none.
     if judged is not None:
         score = judged.score
         own = ModelResult("KAN", score.value, model.parameter_count_, error=score.error)
@@ -264,6 +266,7 @@ def formula_pairs(model: EstimatorDisplay, fronts: Sequence[Front]) -> list[str]
     from edgewise.formulas.expression import Add, used_variables  # imported late: most reports have no formulas
     from edgewise.formulas.rewriting import expanded
 
+    # A product of two inputs in the expanded formula is an interaction.
     for front in fronts:
         formula = front.best.formula
         terms = expanded(formula.expression)
@@ -321,6 +324,7 @@ def _class_overview(explanation: GlobalExplanation) -> list[str]:
         curve = effect.mean[:, output]
         name = explanation.names[effect.input]
         start = f"{name} matters most for {explanation.outputs[output]}, whose {word}"
+        # A category by its extreme levels, a number by the direction or the ends of its curve.
         if effect.levels:
             ends = (int(curve.argmax()), int(curve.argmin()))
             high, low = number_texts([curve[k] for k in ends])
@@ -340,6 +344,7 @@ def explanation_figures(
     """Draw the effects of the inputs and the shares in single predictions; for a classifier one figure a class."""
     if explanation is not None and explanation.constant:
         return []
+    # The rows of the figures, with captions that say where none were given.
     view = model._prediction_view()
     captions = dict.fromkeys(WITHOUT_ROWS, "")
     if codes is not model.background_:
@@ -355,6 +360,7 @@ def explanation_figures(
     figures = [drawn("effects", effect_curves(_Viewed(view), scores=scores, max_inputs=EFFECTS))]
     if explanation is None:
         return figures
+    # The pair with the largest interaction, where it is notable.
     joint = np.triu(explanation.interactions, 1)
     if joint.max(initial=0.0) >= NOTABLE_SHARE:
         first, second = np.unravel_index(int(joint.argmax()), joint.shape)
@@ -362,6 +368,7 @@ def explanation_figures(
     if len(explanation.outputs) == 1 or are_two_classes(explanation.local.prediction):
         last = len(explanation.outputs) - 1
         return [*figures, drawn("shares", share_dots(explanation.local, output=last))]
+    # Of several classes each has its own figures, as far as they stay readable.
     for k, name in enumerate(explanation.outputs[:CLASS_FOLDS]):
         one = replace(
             view,
@@ -431,6 +438,7 @@ def _formula_parts(model: EstimatorDisplay) -> dict[str, Any]:
     fronts = model._fronts()
     if not fronts:
         return {}
+    # With several targets each sentence and row names its own.
     several = len(fronts) > 1
     sentences = ["\n".join(f"{name} = {front.best.formula.text(4)}" for name, front in fronts.items())]
     rows = []
@@ -466,6 +474,7 @@ def error_sentences(rmse: float, target: str, covered: float | None) -> list[str
 def class_results(classes: Sequence[Any], observed: np.ndarray, predicted: np.ndarray) -> list[ClassResult]:
     """Return recall and precision of each class; nothing for very many classes."""
     rows = []
+    # Recall is the share of the rows of a class that are found, precision the share of those found that are right.
     for label in classes if len(classes) <= TABLE_CLASSES else ():
         actual = observed == label
         found = predicted == label
@@ -484,11 +493,13 @@ def class_results(classes: Sequence[Any], observed: np.ndarray, predicted: np.nd
 
 def alike_sentences(codes: np.ndarray, columns: Sequence[Input]) -> list[str]:
     """Return sentences on numbers whose effects cannot be separated: pairs alike, and sums of others."""
+    # Numbers that vary, in rows without missing cells.
     known = codes[~np.isnan(codes).any(axis=1)]
     moving = [i for i, one in enumerate(columns) if not one.level_names and len(known) > 2 and np.ptp(known[:, i]) > 0]
     if len(moving) < 2:
         return []
     names = [columns[i].name for i in moving]
+    # Pairs by their correlation.
     correlation = np.corrcoef(known[:, moving], rowvar=False)
     pairs = np.argwhere(np.abs(np.triu(correlation, 1)) >= ALIKE)
     sentences = [

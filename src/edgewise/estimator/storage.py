@@ -316,6 +316,7 @@ def save_estimator(
 
 def _fields(estimator: KANEstimator) -> dict[str, Any]:
     """Everything of a fitted estimator except its tensors, as plain values."""
+    # The attributes that the record of the kind names, sequences and mappings in one form.
     record = next(record for kind, record in KINDS.items() if isinstance(estimator, kind))
     values: dict[str, Any] = {field.name: getattr(estimator, field.name, None) for field in fields(record)}
     values["parameters"] = _parameters(estimator, codec.hints(record)["parameters"])
@@ -337,6 +338,7 @@ def _fields(estimator: KANEstimator) -> dict[str, Any]:
 def _parameters(estimator: KANEstimator, record: type) -> dict[str, Any]:
     """The parameters of an estimator, with sequences and mappings of any kind as lists, tuples and dictionaries."""
     values = {field.name: getattr(estimator, field.name) for field in fields(record)}
+    # Parameters are kept as given, but any sequence is a list and any mapping a dictionary.
     forms: dict[str, Callable[[Any], Any]] = {"linear": list, "bounds": tuple}
     forms["interactions"] = lambda pairs: [tuple(pair) for pair in pairs]
     for name, value in values.items():
@@ -362,6 +364,7 @@ def _packed(bars: ErrorBars) -> dict[str, Any]:
 
 def _unpacked(values: Any, sizes: Mapping[str, int]) -> ErrorBars:
     """Error bars from what `_packed` returned."""
+    # The upper triangle of a Cholesky factor, or its rows below the first that are zero.
     count = sizes["parameters"]
     packed = values.get("factor") if isinstance(values, dict) else None
     is_packed = isinstance(packed, Tensor) and packed.shape == (count * (count + 1) // 2,)
@@ -415,6 +418,7 @@ def _rebuilt(file: checkpoint.Checkpoint) -> KANEstimator:
         family_of(vars(record).get("loss_", "squared"))
     except InputError as error:
         raise CheckpointError(f"must have possible parameters: {ascii(str(error)[:200])[1:-1]}") from error
+    # A new estimator with its parameters, network and attributes.
     estimator: Any = kind(**parameters)
     estimator.model_ = model
     record.complete(estimator, file.state, sizes)

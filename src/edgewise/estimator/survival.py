@@ -124,6 +124,7 @@ class KANSurvival(KANEstimator):
         return SearchSettings(Cox(self.ties), seed=seed_of(self.random_state))
 
     def _fit(self, settings: SearchSettings, X: Rows, y: Any, sample_weight: Any, groups: Any) -> None:
+        # Times and events of the rows; equal rows are merged into one with their sum of weights.
         family = Cox(self.ties)
         rows, _, given_weight = self._read_training(X, NO_Y, sample_weight, ensure_min_samples=2)
         times = family.checked(_time_and_event(y, len(rows)))
@@ -131,6 +132,7 @@ class KANSurvival(KANEstimator):
         family.checked(times)  # rows of weight zero are gone
         scaling = AffineScaling.fit(rows, weight)
         scaled = scaling.transform(rows)
+        # The additive model of the log hazard, then Breslow's estimate of the cumulative baseline hazard.
         additive = self._chosen(scaled, times, weight, blocks, settings)
         model = additive.to_kan()
         limits = additive.limits
@@ -159,6 +161,7 @@ class KANSurvival(KANEstimator):
         rich = fit_additive(x, y, weight, **kinds)
         if not rich.pairs:
             return plain
+        # Cross-validation: the partial log likelihood of held-out rows, with and without pairs.
         gain = np.zeros(len(y))
         for fold in folds(len(y), settings.seed, labels=y[:, 1], blocks=blocks, parts=FOLDS):  # events are spread
             out = fold.train
@@ -171,6 +174,7 @@ class KANSurvival(KANEstimator):
                 for model in fitted
             ]
             gain[held] = weight[held] * (losses[0] - losses[1])
+        # The one-standard-error rule.
         mean, error = mean_and_error(gain, np.ones(len(y)), blocks)
         return rich if mean > error else plain
 
@@ -266,6 +270,7 @@ class KANSurvival(KANEstimator):
 
 def _time_and_event(y: Any, rows: int) -> np.ndarray:
     """Return y as an array (N, 2), time and event; raise InputError unless it is one of the two forms."""
+    # A structured array of scikit-survival, or a pair.
     names = getattr(getattr(y, "dtype", None), "names", None)
     if names is not None:
         events = [name for name in names if y.dtype[name].kind == "b"]

@@ -259,6 +259,7 @@ def are_codes(cells: Iterable[str | None]) -> bool:
 
 def stack_cells(parts: Sequence[np.ndarray], name: str) -> np.ndarray:
     """Return the cells of parts of a column as one array; those of a part without any value take the kind of others."""
+    # The one kind of all parts with a value; a part without any is filled with its missing value.
     kinds = {part.dtype.kind for part in parts if not missing(part).all()} or {parts[0].dtype.kind}
     if len(kinds) > 1 and kinds & {"O", "M"}:
         raise InputError(f"{quoted(name)} must hold values of one kind everywhere, got several kinds")

@@ -210,6 +210,7 @@ class NumberInput:
             if rules is not None:
                 rules = replace(rules, day_first=days_come_first(column))
             return rules, note
+        # Texts that are numbers under one convention are numbers; all others are left to the next kind of column.
         mark = decimal_mark(column)
         if not mark:
             return None
@@ -436,6 +437,7 @@ def numbers_rows(table: Table, name: str) -> bool:
     plain = re.sub(r"[\s._]", "", name.lower())
     if plain not in known and not re.fullmatch(r".+[ ._-]id", name.lower()):
         return False
+    # Distinct whole numbers of about the size of the number of rows.
     if not np.isfinite(column).all() or not (column == np.floor(column)).all() or column.min() < 0:
         return False
     return len(np.unique(column)) == len(column) and bool(column.max() <= RULES.most_numbers_per_row * len(column))
@@ -467,6 +469,7 @@ def known_days(table: Table, name: str, first_day: str, day_first: bool | None =
         if np.isnan(column).all():
             return column
         raise InputError(f"column {quoted(name)} must hold dates as in training, got numbers")
+    # Microseconds to days.
     days = (column - np.datetime64(first_day, "us")) / np.timedelta64(86_400_000_000, "us")
     return np.asarray(days, dtype=np.float64)
 
@@ -555,6 +558,7 @@ def _learn_number(
     constant = bool((known == known[0]).all())
     if constant and not missing and not keep_constant:
         return None, f"Column {quoted(name)} was left out: it is {typed_text(known[0])} in every row."
+    # The weighted median replaces missing values; the range says what is extrapolation.
     if weight is None:
         mass = np.ones(len(known))
     else:
@@ -564,6 +568,7 @@ def _learn_number(
     low = float(known.min())
     high = float(known.max())
     spec = NumberInput(name, median, low, high, flag=missing > 0, value=not constant or not missing)
+    # What the report says of the column: missing values first, then row numbers, then codes and far values.
     if constant and missing:
         return spec, (
             f"Column {quoted(name)} is {typed_text(known[0])} wherever it is known; only whether it is missing "
@@ -587,6 +592,8 @@ def _learn_number(
 
 def _code_of_missing(name: str, known: np.ndarray) -> str:
     """Return a sentence if the least or the largest number of a column looks like a code for a missing value."""
+    # An end that is farther from its neighbour than the whole range of the others, and either written like a code or
+    # repeated.
     values, counts = np.unique(known, return_counts=True)
     if len(values) <= RULES.fewest_beside_code:
         return ""

@@ -47,6 +47,7 @@ def read_delimited(path: Path, open_binary: Callable[[], BinaryIO], delimiter: s
         sample = head + list(islice(lines, 100))
     if delimiter is None:
         delimiter = _delimiter_of(sample)
+    # With semicolons between the cells, decimal commas are more likely where more cells have them than dots.
     decimal = "."
     if delimiter == ";":
         cells = [cell.strip() for line in sample[1:] for cell in line.split(";")]
@@ -72,6 +73,7 @@ def _decoded(path: Path, raw: BinaryIO) -> Iterator[str]:
             raise FileError(
                 f"{path}: lines of at most {counted(_LONGEST_LINE, 'byte')} were expected, got a longer line {count}"
             )
+        # Bytes to text, without the mark of the encoding at the beginning.
         skip = 0
         if position == 0 and line.startswith(_BOM):
             skip = len(_BOM)
@@ -122,6 +124,7 @@ def _delimiter_of(sample: Sequence[str]) -> str:
     """Return the delimiter that most often splits the lines into as many cells as the header."""
     scores = []
     for order, delimiter in enumerate((*_CANDIDATES, WHITESPACE)):
+        # The share of lines with as many cells as the header; of equal shares the wider table counts.
         widths: list[int] = []
         try:
             for _, cells in _records(iter(sample), delimiter):

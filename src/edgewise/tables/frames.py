@@ -72,6 +72,7 @@ def frame_table(data: Any, argument: str = "X") -> Table:
         names = list(data.schema.names)
         _check_shape(names, data.num_rows, argument)
         return _table(names, [arrow_cells(data.column(i)) for i in range(len(names))], argument)
+    # Columns of pandas and polars, each by its dtype.
     names = [str(name) for name in data.columns]
     _check_shape(names, len(data), argument)
     if package == "pandas":
@@ -119,6 +120,7 @@ def arrow_cells(column: Any) -> np.ndarray | str:
     refused = arrow_refused(kind)
     if refused:
         return refused
+    # Dates and times as microseconds, numbers as float64, everything else cell by cell.
     if is_.is_date(kind) or is_.is_timestamp(kind):
         column = column.cast("timestamp[us]", safe=False).cast("int64")
         missing = column.is_null().to_numpy(zero_copy_only=False)
@@ -189,6 +191,7 @@ def _pandas_cells(column: Any) -> np.ndarray | str:
         return texts([None if _is_missing(level) else str(level) for level in levels])
     if kind in ("bool", "boolean", "bool[pyarrow]"):
         return texts([None if _is_missing(cell) else str(cell) for cell in column.tolist()])
+    # Moments in UTC, durations in days, periods by their first moment.
     if kind.startswith("datetime64") or kind.startswith("timestamp"):
         if column.dt.tz is not None:
             column = column.dt.tz_convert("UTC").dt.tz_localize(None)
@@ -199,6 +202,7 @@ def _pandas_cells(column: Any) -> np.ndarray | str:
         return np.asarray(column.dt.to_timestamp().to_numpy(dtype="datetime64[us]"))
     if kind.startswith("complex"):
         return "complex numbers"
+    # Numbers with NaN for missing ones; anything else by the objects in its cells.
     if getattr(column.dtype, "kind", "O") in "iuf":
         return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
     return object_cells(column.tolist())

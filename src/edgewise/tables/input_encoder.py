@@ -205,6 +205,7 @@ class InputEncoder:
                 inputs.append(one)
             if note:
                 notes.append(note)
+        # There must be an input, and no more than a model can use.
         count = sum(len(one.feature_names) for one in inputs)
         if count == 0:
             reason = "".join(f" ({note.rstrip('.')})" for note in notes[-1:])
@@ -300,6 +301,8 @@ class InputEncoder:
         missing values of a row that is mostly missing.
         """
         unknown = np.stack([one.unknown(codes[:, i]) for i, one in enumerate(self.inputs)], axis=1)
+        # np.isnan(codes) | A missing value that training had is a value of its own, but not in a row that is mostly
+        # missing.
         lacking = unknown | np.isnan(codes)
         unknown[self._is_mostly_missing(lacking)] = lacking[self._is_mostly_missing(lacking)]
         return unknown

@@ -75,6 +75,7 @@ def read_table(path: str | os.PathLike[str], *, delimiter: str | None = None) ->
     >>> table.names, table.columns["height"].tolist()
     (('name', 'height'), [1.65, nan])
     """
+    # The delimiter by its name or as it is.
     if delimiter is not None:
         given = delimiter
         named = {"\\t": "\t", "tab": "\t", "whitespace": WHITESPACE, "space": WHITESPACE}
@@ -83,6 +84,7 @@ def read_table(path: str | os.PathLike[str], *, delimiter: str | None = None) ->
             raise InputError(
                 f'delimiter must be one character such as ",", or "tab" or "whitespace", got {given!r:.40}'
             )
+    # One file, or all files of a folder or a pattern that have rows.
     several = parquet_files(path)
     path = Path(path)
     if several:
@@ -182,6 +184,7 @@ def _file_errors(path: Path) -> Iterator[None]:
 
 def _read_parquet(path: Path) -> Table:
     """Read a Parquet file of flat columns; columns of other types are not decoded."""
+    # Columns of usable types, whose size is counted before they are decoded.
     names, groups = names_and_rows(path)
     with opened(path) as file:
         kinds = {field.name: arrow_refused(field.type) for field in file.schema_arrow}
@@ -198,6 +201,7 @@ def _read_parquet(path: Path) -> Table:
             part.append(batch.column(name))
     import pyarrow as pa  # there, as the file has been opened
 
+    # Each column from its parts to numbers, dates or texts.
     columns = {}
     for name, part in parts.items():
         with opened(path):  # for errors in the conversion

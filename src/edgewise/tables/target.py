@@ -69,6 +69,7 @@ class Target:
             raise InputError(f"target {quoted(self.name)} must be known in every row, got a missing value in row {row}")
         if self.task == "regression":
             return known_numbers(table, self.name, self.mark)
+        # Labels to positions, numbers as whole numbers or texts as the classes have them.
         position = {label: i for i, label in enumerate(self.classes)}
         if self.mark and column.dtype == object:
             column = known_numbers(table, self.name, self.mark)
@@ -97,6 +98,7 @@ def learn_target(table: Table, name: str, task: str | None = None) -> tuple[Targ
     """
     if task is not None and task not in ("regression", "classification"):
         raise InputError(f"task must be 'regression' or 'classification', got {quoted(task)}")
+    # Rows without a target are left out, with a note.
     known = ~missing(present(table, name))
     if not known.any():
         raise InputError(f"target {quoted(name)} must have values, got missing values in all {len(known)} rows")
@@ -169,6 +171,7 @@ def _class_notes(table: Table, name: str, task: str | None, labels: list) -> lis
             f"Target {quoted(name)} has {len(labels)} different whole numbers, so this is classification; "
             "--task regression would treat them as quantities."
         ]
+    # A class of a single row cannot be both learned and tested.
     counts = Counter(_as_labels(column, text=column.dtype == object))
     single = [quoted(label) for label in labels if counts[label] == 1]
     if single:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgewise.cli.shared.opening import check_equation
 from edgewise.errors import EdgewiseError, InputError
 from edgewise.pde import Collocation
 
@@ -30,7 +29,6 @@ def open_equation(text: str) -> Equation:
     """Return the equation that a Python file defines as `problem`."""
     # The file is the user's own and is run, as `python FILE.py` would. If it defines `exact`, that is the exact
     # solution.
-    check_equation(text)
     file = Path(os.path.abspath(text))
     with errors_with_line(file):
         scope = runpy.run_path(str(file), run_name="edgewise_problem")
@@ -63,6 +61,7 @@ def errors_with_line(file: Path) -> Iterator[None]:
     sys.path.insert(0, str(file.parent))
     try:
         yield
+    # The last frame in the user's file names the line; an error without such a frame is ours.
     except SyntaxError as error:
         if error.filename != str(file):
             raise

@@ -76,6 +76,8 @@ class SolveResults:
         # An equation that the first network solves exactly has no history that a logarithmic axis could show.
         if any(stage.loss > 0 for stage in self.solution.stages):
             files["history.pdf"] = lambda path: save(solution_history(self.solution), path)
+        # An animation needs time and a coordinate of space; VTK has three axes, so further coordinates stay in their
+        # middle.
         if "t" in domain.coordinates and domain.dimension > 1:
             files["animation.gif"] = write_animation
         if self.job.vtk:

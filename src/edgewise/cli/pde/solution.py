@@ -42,6 +42,7 @@ TITLES = {
 
 def show_solution(file: Path, screen: Screen) -> None:
     """Show the equation, the network, the errors and the estimated coefficients."""
+    # The entries with a title, numbers with three digits.
     stored = read_facts(file)
     facts: dict[str, object] = {"file": f"{file} ({os.path.getsize(file):,} bytes)"}
     for key, title in TITLES.items():

@@ -61,6 +61,7 @@ def run_solve(
                 on_interrupt="keep",
                 journal=journal,
             )
+        # The errors on the screen, then the files.
         results = SolveResults.from_solution(job, equation, solution, time.perf_counter() - start)
         _show(results, screen)
         if folder is None:
@@ -85,6 +86,7 @@ def _show(results: SolveResults, screen: Screen) -> None:
     """Print how the solve ended, then a table of errors, the solver's own estimates and estimated coefficients."""
     solution = results.solution
     errors = results.errors
+    # How the solve ended; with --quiet one line of numbers is all.
     ended = f"{solution.parameters:,} parameters, {seconds_text(results.seconds)}. {solution.message}"
     if solution.stopped is StopReason.INTERRUPTED:
         screen.always(ended, style="yellow")
@@ -112,6 +114,7 @@ def _show(results: SolveResults, screen: Screen) -> None:
     if errors:
         for key, (title, explanation) in ERROR_TITLES.items():
             add_row(title, [_two_digits(getattr(one, key)) for one in errors.values()], explanation)
+    # The solver's own estimates, then the coefficients with standard errors and where they come from.
     add_row("estimated relative error", [_two_digits(solution.error_estimate)], "the largest of all checks")
     add_row("residual", [_two_digits(solution.residual)], "at new points, scaled to the unit of the solution")
     for name, value in solution.unknowns.items():

@@ -57,11 +57,13 @@ class ResultFolder:
                 raise FileError(
                     f"--out must be the name of a folder, got one with a null character: {str(self.path)!r}"
                 )
+            # The path must be free or a folder; an interrupted writing of an earlier run is completed first.
             place = Path(os.path.abspath(self.path))
             if os.path.lexists(place) and not place.is_dir():
                 kind = "file" if place.exists() else "link to nothing"
                 raise FileError(f"--out must be a folder, got the {kind} {self.path}")
             complete_commit(place, self._movable)
+            # Files of our names must be plain ones, and Edgewise's own.
             taken = [name for name in self.names if os.path.lexists(self.path / name)]
             for name in taken:
                 if not stat.S_ISREG(os.lstat(self.path / name).st_mode):
@@ -74,6 +76,7 @@ class ResultFolder:
                     f"--out must be a new folder, or one that edgewise wrote, got {self.path}, whose {taken[0]} has "
                     "another origin; --force replaces it"
                 )
+            # The nearest folder that exists must take a file: a small one is tried.
             while not place.exists():
                 place = place.parent
             if not place.is_dir():

@@ -57,6 +57,7 @@ class FormulaList:
     @property
     def accuracy(self) -> list[str]:
         """Sentences with the errors of the chosen formula."""
+        # The errors on the rows of the search and on held-out ones.
         entry = self.best
         variance = self.front.variance
         first = (
@@ -109,6 +110,8 @@ class FormulaList:
 
             save(formula_front(self.front, target=self.front.target), path)
             return
+        # Text files: all formulas as a table or with everything that reading back needs, or the chosen one in a
+        # language.
         formula = self.best.formula
         facts = [*self.accuracy, *self.domain, "Written by Edgewise."]
         if ending == ".csv":

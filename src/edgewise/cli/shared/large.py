@@ -43,6 +43,7 @@ class LargeFile:
 
     def sample(self, keep: ArrayLike) -> Source:
         """Return the rows of some numbers, and others chosen at random, with a note."""
+        # A row is kept if the hash of its number is small: the same sample in whichever parts the table comes.
         wanted = np.asarray(keep, dtype=np.int64)
         share = TEST_ROWS / self.rows
         kept = []
@@ -50,6 +51,7 @@ class LargeFile:
             chosen = (row_keys(part.rows.astype(np.uint64), 0) / 2.0**64 < share) | np.isin(part.rows, wanted)
             if chosen.any():
                 kept.append(part.take(chosen))
+        # The kept rows of all parts as one table.
         columns = {name: stack_cells([part.columns[name] for part in kept], name) for name in kept[0].columns}
         rows = np.concatenate([part.rows for part in kept])
         table = replace(kept[0], columns=columns, rows=rows, source=f"a sample of {self.data}")
@@ -160,6 +162,7 @@ def large_table(
     whole = large_file(data)
     if whole is None:
         return None
+    # The columns that the options name must be there.
     batches = Batches(whole.paths, target, group=group).with_known_targets()
     rows = whole.rows
     names = whole.names
@@ -168,8 +171,10 @@ def large_table(
             raise InputError(f"{option} must name a column of {data}, got {quoted(name)}{nearest_names(name, names)}")
     if group == target:
         raise InputError(f"--group must name another column than the target, got {quoted(target)}")
+    # Where groups must not be divided, the share of test rows becomes one of groups.
     if group is not None:
         share = _share_of_groups(batches, share, seed)
+    # One pass over the table draws a sample of the training rows and one of the test rows (bottom-k sketches).
     samplers: tuple[Sampler, ...] = ()
     for batch in batches.part(0, 1):  # every process prepares the whole sample
         if not samplers:  # the first values say whether the target is a class; whole numbers may be one
@@ -185,6 +190,7 @@ def large_table(
         raise InputError(
             f"--target must name a column with values, got {quoted(target)} with too few among {counted(rows, 'row')}"
         )
+    # Both samples as one table, the training rows first, and all training rows as batches.
     training, test = (sampler.survey() for sampler in samplers)
     both = joined([training.sample, test.sample])
     table = replace(with_target(both.table, target, both.y), source=f"a sample of {data}")
@@ -208,6 +214,7 @@ def _share_of_groups(batches: Batches, share: float, seed: int) -> float:
             return share
     if len(found) < 2:
         raise InputError(f"--group must name a column with at least two different values, got {len(found)}")
+    # The threshold between two hashes of groups, so that the number of test groups is exact.
     keys = np.sort(row_keys(np.array(sorted(found), dtype=np.uint64), seed)) / 2.0**64
     count = int(np.clip(round(share * len(keys)), 1, len(keys) - 1))
     return float((keys[count - 1] + keys[count]) / 2)

@@ -86,15 +86,12 @@ class Model:
             table = table.select([name for name in table.names if name in self.estimator._columns_of_rows])
         return table, self.estimator.check_rows(table).notes
 
-    def encoded(self, table: Table) -> np.ndarray:
-        """Return the inputs of the network, (n_rows, d), of rows from `inputs`."""
-        return self.estimator._inputs(table)
-
 
 def open_model(path: Path) -> Model:
     """Open a model."""
     estimator, extra = load_estimator(path)
     assert isinstance(estimator, KANRegressor | KANClassifier)
+    # The target as the command line stored it, else as the estimator knows it from a frame.
     response = None
     if "target" in extra:
         with container.errors_of_file("model", path):
@@ -147,6 +144,7 @@ def prediction_columns(
 
     Numbers have `digits` decimals, by default as many as carry information.
     """
+    # Numbers with their interval, rounded to the digits that carry information.
     columns: dict[str, Sequence[object]] = {f"predicted {target}": prediction.tolist()}
     if not labels:
         if digits is None:
@@ -155,6 +153,7 @@ def prediction_columns(
         if interval is not None:
             columns[f"low {100 * LEVEL:.0f} %"] = _rounded(interval[0], digits)
             columns[f"high {100 * LEVEL:.0f} %"] = _rounded(interval[1], digits)
+    # Classes with the probability of each.
     if probabilities is not None:
         shares = [[typed_text(p) for p in column] for column in probabilities.T.tolist()]
         columns |= {f"p({label})": column for label, column in zip(labels, shares, strict=True)}

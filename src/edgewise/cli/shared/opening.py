@@ -63,12 +63,14 @@ def find_written(text: str) -> Written:
             f"cannot read {path}: expected a folder that `edgewise fit` or `edgewise solve` wrote, got a folder "
             f"without {MODEL_FILE} or {SOLUTION_FILE}"
         )
+    # A file of formulas is JSON without a header of safetensors.
     header = read_header(path)
     if path.suffix.lower() == ".json" and header is None:
         if b'"stored"' not in read_bytes(path):
             raise FileError(f"{path}: a file of `edgewise formula --out FILE.json` was expected, got other JSON")
         return Written(Kind.formulas, path)
     if header is None:
+        # Anything else is refused, with a word on what it looks like.
         size = os.path.getsize(path)
         if size:
             got = f"{counted(size, 'byte')} of something else"
@@ -79,6 +81,7 @@ def find_written(text: str) -> Written:
         elif path.suffix.lower() == ".safetensors":
             got = f"a file of {counted(size, 'byte')} that was cut short or damaged"
         raise FileError(f"{path}: a model, solution or folder that edgewise wrote was expected, got {got}")
+    # The metadata of a safetensors file tell a solution from a model.
     if isinstance(header, dict):
         metadata = header.get("__metadata__")
     else:
@@ -138,10 +141,12 @@ def plan_figure(
     inputs: Sequence[str] = (),
 ) -> PlannedFigure:
     """Return the figure to draw, checked; `reads` are the other files that the command reads."""
+    # The kind of figure: the given one, or the default of the file.
     known = FIGURE_KINDS[written.kind]
     if kind is not None and kind not in known:
         raise InputError(f"--kind must be {' or '.join(known)} for {written.file}, a {written.kind}, got {str(kind)!r}")
     chosen = known[0] if kind is None else str(kind)
+    # The inputs whose effects are drawn: two for a pair, any number for effects.
     if chosen == "pair":
         if len(set(inputs)) != 2:
             raise InputError(
@@ -152,6 +157,7 @@ def plan_figure(
             where = f"a {written.kind}" if "effects" not in known else f"--kind {kind}"
             raise InputError(f"--input must be left out for {where}: it names inputs whose effects are drawn")
         chosen = "effects"
+    # The file: the given one, or the kind and the inputs as its name.
     check_ending(out, FIGURE_ENDINGS)
     check_out(out, [str(written.file), *reads], force=force)
     if out is None:
@@ -201,6 +207,7 @@ def check_out(
     """
     if out is None or "\0" in out:  # a null character: the writer gives the reason
         return
+    # The folder must be there and writable.
     path = Path(os.path.realpath(out))
     if path.is_dir():
         raise FileError(f"cannot write {out}: expected the name of a file, got a folder")
@@ -208,6 +215,7 @@ def check_out(
         raise FileError(f"cannot write {out}: there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK):
         raise FileError(f"cannot write {out}: permission denied")
+    # The file must be none that the command reads, and none that another program wrote.
     for one in inputs:
         if path.exists() and os.path.exists(one) and os.path.samefile(path, one):
             raise FileError(f"cannot write {out}: this command reads that file; name another one with --out")

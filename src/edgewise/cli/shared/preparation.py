@@ -159,6 +159,7 @@ def prepare_table(job: TableJob) -> PreparedTable:
         source = open_source(job.data, job.delimiter)
     else:
         source = large.source
+    # The target: the given column, or that of a packaged table.
     target = job.target or source.target
     if target is None:
         names = source.table.names
@@ -172,10 +173,12 @@ def prepare_table(job: TableJob) -> PreparedTable:
     else:  # the rows of groups are read already, without their column
         table, _ = _choose_columns(replace(job, group=None), source, target)
         group = job.group
+    # The kind of target from its values; rows without one cannot be used.
     response, notes = learn_target(table, target, job.task)
     table = table.take(response.known(table))
     y = response.encode(table)
     labels = y if response.task == "classification" else None
+    # The random split, which divides no group and keeps the shares of classes; a large table is split as it is read.
     groups = None
     if large is None:
         if group is not None:
@@ -187,6 +190,7 @@ def prepare_table(job: TableJob) -> PreparedTable:
         test = np.arange(large.training, len(y))
     if labels is not None:
         y = labels_array(response.labels)[labels]
+    # What goes beside the rows: labels for classes, names of rows, and notes.
     ids = None
     if job.id is not None:
         ids = column_at(source.table, job.id, table.rows, "--id")
@@ -253,6 +257,7 @@ def read_for_formulas(job: FormulaJob) -> PreparedTable | tuple[Written, Table]:
 
 def split_sentence(job: TableJob, prepared: PreparedTable) -> str:
     """Return the numbers of training and test rows and how they were chosen."""
+    # How rows were divided, then how many are in each part.
     how = "chosen at random"
     if prepared.group:
         how = f"chosen by {prepared.group!r}, so that no group is divided"
@@ -268,6 +273,7 @@ def split_sentence(job: TableJob, prepared: PreparedTable) -> str:
 def _choose_columns(job: TableJob, source: Source, target: str) -> tuple[Table, str | None]:
     """Return the table with the inputs and the target, and the name of the group column."""
     table = source.table
+    # Every name that an option gives must be a column.
     group = job.group or source.group
     for option, name in (("--group", group), ("--target", target), ("--id", job.id)):
         if name is not None:
@@ -276,6 +282,7 @@ def _choose_columns(job: TableJob, source: Source, target: str) -> tuple[Table, 
         select_columns(table, job.drop, "--drop")
     if target in job.drop:
         raise InputError(f"--drop must not name the target, got {quoted(target)}")
+    # The inputs: those of a packaged table, or all columns without another role.
     if source.features:
         table = select_columns(table, [*(name for name in source.features if name != target), target], "--target")
     for option, name in (("--group", group), ("--id", job.id)):

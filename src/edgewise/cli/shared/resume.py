@@ -47,6 +47,7 @@ def unfinished_run(
             raise InputError("--resume needs --out, where the unfinished run is")
         yield None
         return
+    # The journal of the earlier run goes on, or makes room for a new one.
     place = Path(out) / FOLDER
     if is_file:
         place = Path(out).with_name(f".{Path(out).name}{FOLDER}")
@@ -82,6 +83,7 @@ def each_once(journal: Journal | None, name: str, results: Iterator[BaselineResu
     if journal is None:
         yield from results
         return
+    # Results of the journal, as they were.
     known = journal.recall(f"model {name}")
     if known is not None:
         for number, facts in enumerate(known.facts["results"]):
@@ -92,6 +94,7 @@ def each_once(journal: Journal | None, name: str, results: Iterator[BaselineResu
                 given["prediction"] = np.array(prediction)
             yield BaselineResult(**given)
         return
+    # Else each result as it comes; all are kept when the last one is there.
     made = []
     for result in results:
         made.append(result)

@@ -90,6 +90,7 @@ def finite_columns(table: Table, names: Sequence[str] | None, count: int, origin
     They are those of `names`, or all of the table in their order. InputError where one is missing or has a value that
     is no finite number; `origin` completes "the columns ..." in its message.
     """
+    # The columns must be there, as many as the model has inputs.
     chosen = tuple(names or table.names)
     missing = [name for name in chosen if name not in table.names]
     if missing:
@@ -98,6 +99,7 @@ def finite_columns(table: Table, names: Sequence[str] | None, count: int, origin
         )
     if len(chosen) != count:
         raise InputError(f"{table.source} must have {counted(count, 'column')}, as in training, got {len(chosen)}")
+    # Each row must have a finite number in them.
     for name in chosen:
         column = table.columns.get(name)
         if column is None or column.dtype == object or not np.isfinite(column).all():
@@ -111,6 +113,7 @@ def decimals(values: np.ndarray, interval: tuple[np.ndarray, np.ndarray] | None 
     That is a millionth of the median width of their intervals, twice as many digits as people read, and of the range of
     the numbers where they have none.
     """
+    # The scale below which digits say nothing: the typical width of an interval, or the range.
     known = np.asarray(values, dtype=np.float64)
     known = known[np.isfinite(known)]
     scale = 0.0

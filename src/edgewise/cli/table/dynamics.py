@@ -61,6 +61,7 @@ def find_motion(job: MotionJob, screen: Screen) -> Motion:
         screen.always(terminal_line(line), "bold")
     screen.say(terminal_line(", ".join(map(str, motion.choice.constants))))
     screen.notes([motion.says, *motion.messages])
+    # The file by its ending: numbers, page or figure.
     facts = _facts(motion)
     wrote = []
     if job.out is not None:
@@ -95,11 +96,13 @@ def _in_words_of_options(job: MotionJob) -> Iterator[None]:
 
 def _coordinates(job: MotionJob, table: Table) -> list[str]:
     """The columns that move: all numbers that no option names. Raises InputError for a column that is not there."""
+    # The columns that options name, each checked.
     options = [("--time", job.time), *([("--id", job.run)] if job.run else [])]
     options += [("--inputs", name) for name in job.inputs] + [("--drop", name) for name in job.drop]
     for option, name in options:
         if name not in table.columns:
             raise InputError(f"{option} must be a column of {job.data}, got {name!r}; it has {', '.join(table.names)}")
+    # The others are the coordinates of the motion.
     named = {name for _, name in options}
     names = [name for name in table.names if name not in named]
     if not names:
@@ -112,6 +115,7 @@ def _front(motion: Motion) -> Grid:
     for name in ("", "symbols", "error"):
         grid.add_column(name, justify="right", no_wrap=True)
     grid.add_column("equations", overflow="fold")
+    # A row for each system, with the error of each coordinate; the choice is bold behind an arrow.
     for number, system in enumerate(motion.systems, start=1):
         is_choice = system is motion.choice
         error = ", ".join(number_text(value, 2) for value in system.error)
@@ -123,9 +127,13 @@ def _front(motion: Motion) -> Grid:
 
 def _facts(motion: Motion) -> dict[str, Any]:
     """The motion as plain values."""
+    constants = [
+        {"symbol": one.symbol, "value": one.value, "standard_error": one.error, "equation": one.equation}
+        for one in motion.choice.constants
+    ]
     return {
         "equations": motion.choice.lines(6),
-        "constants": [_constant(each) for each in motion.choice.constants],
+        "constants": constants,
         "decided": motion.decided,
         "says": motion.says,
         "noise": [float(value) for value in motion.noise],
@@ -133,15 +141,6 @@ def _facts(motion: Motion) -> dict[str, Any]:
         "next_start": None if motion.next_start is None else [float(value) for value in motion.next_start],
         "systems": [_system(system) for system in motion.systems],
         "messages": list(motion.messages),
-    }
-
-
-def _constant(constant: Any) -> dict[str, Any]:
-    return {
-        "symbol": constant.symbol,
-        "value": constant.value,
-        "standard_error": constant.error,
-        "equation": constant.equation,
     }
 
 

@@ -67,6 +67,7 @@ def show_explanation(
     if row is not None and row not in rows:
         raise InputError(f"--row must be a point inside the domain of the solution, got row {row}, which lies outside")
     screen.notes(explained.notes)
+    # The global explanation: mean absolute contributions, the largest first.
     whole = explained.whole()
     order = np.argsort(-whole.importance, kind="stable")
     screen.say(
@@ -77,12 +78,14 @@ def show_explanation(
     ranked = [(whole.names[i], float(whole.importance[i])) for i in order]
     screen.table(input_table(ranked))
     screen.notes(whole.sentences)
+    # The local one of a single row, relative to the mean over all rows.
     local = whole.local
     if row is not None:
         place = int(np.flatnonzero(rows == row)[0])
         rows = rows[[place]]
         local = explained.rows(explained.X[np.array([place])])
         screen.always(f"Row {row}: {local.sentence(0)}")
+    # Contributions as numbers, as bars of one row, or as dots of many.
     if out is not None:
         if Path(out).suffix.lower() != ".csv":
             save(share_dots(local) if row is None else share_bars(local), out)
@@ -98,6 +101,7 @@ def _open(written: Written, table: Table) -> Explained:
     """Return the function in a file, with the rows of the table as its inputs."""
     if written.kind is Kind.solution:
         solution, _ = open_solution(written.file)
+        # A solution is a function of its coordinates inside the domain; the first field stands for it.
         first, *others = solution.problem.fields
         points = solution_points(solution, table)
         inside = solution.problem.domain.contains(points).numpy()
@@ -117,6 +121,7 @@ def _open(written: Written, table: Table) -> Explained:
             table.rows[inside],
         )
     if written.kind is Kind.formulas:
+        # A formula, of the inputs that its encoder makes of the table.
         formulas = FormulaFile.read(written.file)
         X, notes = formulas.inputs(table)
 
@@ -124,6 +129,7 @@ def _open(written: Written, table: Table) -> Explained:
             return np.asarray(formulas.formula(np.asarray(X, dtype=np.float64)))
 
         return Explained(values, X, formulas.formula.names, [formulas.target], formulas.target, notes)
+    # A model, which explains itself by the columns of its table.
     model = open_model(written.file)
     outputs = [str(label) for label in model.estimator._task.classes] or model.output_names
     rows, notes = model.inputs(table)

@@ -14,6 +14,7 @@ def write_program(written: Written, out: str, screen: Screen) -> None:
     names = opened.names
     estimator.export(out, outputs=[opened.target] if opened.output_count == 1 else None)
     screen.say(f"Wrote {out}.")
+    # How to call the program: on columns of the table, or on encoded inputs.
     plain = estimator.encoder_.is_plain
     if not plain and out.lower().endswith((".py", ".c")):
         if out.lower().endswith(".py"):
@@ -27,6 +28,7 @@ def write_program(written: Written, out: str, screen: Screen) -> None:
             "median in place of a missing number, and days since the first for a date. The function inputs(row) in the "
             "file of `edgewise export MODEL --out FILE.py` makes them from a row of the table, without Edgewise."
         )
+    # The order of inputs and outputs, which the caller must keep.
     if names is not None:
         names = (*names, *filter(None, [estimator._exposure_name]))
         screen.say("Inputs, in this order:" if plain else "Inputs of the network, in this order:", style="bold")

@@ -86,6 +86,7 @@ def run_fit(
             screen.say()
             screen.say(comparison.verdict)
             screen.say()
+    # The files again, now with the formulas and the comparison; the journal of a run that has ended well is not needed.
     if folder is None:
         screen.say("No files were written; --out FOLDER writes the model, its metrics, predictions and a report.")
     elif results.baselines or results.formulas is not None:
@@ -140,6 +141,7 @@ class Stages:
     @contextmanager
     def progress(self, stage: str) -> Iterator[ProgressCallback | None]:
         """Show the bar of a stage on a terminal; yield its callback, or None in a pipe."""
+        # The bar counts the stages, where there is more than one.
         title = stage
         if len(self.planned) > 1:
             title = f"{self.planned.index(stage) + 1} of {len(self.planned)}, {stage}"
@@ -223,6 +225,7 @@ def _compare(results: FitResults, stages: Stages, journal: Journal | None) -> Fi
             seconds = time.perf_counter() - start
             report(replace(progress, stage=stage, share=share, seconds=seconds))
 
+        # One model after another, so that Ctrl-C keeps those that are fitted.
         for one in compare_models(job, prepared, results.trained, show, journal):
             baselines.append(one)
     stages.screen.notes([note for one in baselines for note in one.notes])
@@ -250,6 +253,7 @@ def _show_training(results: FitResults, screen: Screen) -> None:
     if trained.interrupted:
         screen.always(INTERRUPTED, style="yellow")
     screen.say()
+    # The score on the test rows beside that of a constant, and what the held-out rows of the search say.
     for sentence in replace(compared_models(results), models=compared_models(results).models[:1]).sentences:
         screen.always(sentence, "bold")
     if not COMPARED[results.job.compare]:
@@ -261,6 +265,7 @@ def _show_training(results: FitResults, screen: Screen) -> None:
         found = [f"{percent_text(one.recall or 0.0)} of {counted(one.rows, 'row')} of {one.name}" for one in known]
         screen.say(f"Of each class it found {', '.join(found)}.")
     screen.say()
+    # The inputs by mean absolute contribution; a constant model has none.
     constant = results.constant_sentence()
     if constant:
         screen.always(constant)
@@ -275,6 +280,7 @@ def comparison_table(comparison: Comparison) -> Grid:
     grid = Grid(box=None, padding=(0, 2), pad_edge=False)
     for place, title in enumerate(comparison.head):
         grid.add_column(title, justify="right" if place else "left", no_wrap=place > 0)
+    # A row for each model, with a remark such as "interrupted" behind its name.
     for model, (name, *cells) in zip(comparison.order, comparison.table(), strict=True):
         style = "bold" if model is comparison.models[0] else ""
         if model.remark:

@@ -37,12 +37,14 @@ def search_formulas(
     A model of classes or of several numbers has a list of formulas for each output; the name of each file then ends
     in the name of the output. The journal, of a run with --out, keeps the formulas so far until the run has ended well.
     """
+    # The limit of the search, as a time or as an amount of work.
     if job.time_limit is None:
         screen.say(
             f"Searching for formulas with the work of about {number_text(TABLE_SECONDS)} seconds (--time-limit)."
         )
     else:
         screen.say(f"Searching for formulas for at most {number_text(job.time_limit)} seconds (--time-limit).")
+    # The front of length against error: of the target column, or of each output of a model.
     with screen.progress("Formulas") as report:
         if isinstance(read, PreparedTable):
             screen.notes(read.notes)
@@ -63,6 +65,7 @@ def search_formulas(
     wrote = []
     suffixes = list[str]()
     for label, formulas in by_output.items():
+        # The user's choice takes the place of the rule that chooses an entry of the front.
         if job.number is not None:
             if not 1 <= job.number <= len(formulas.front):
                 raise InputError(f"--number must be from 1 to {len(formulas.front)}, got {job.number}")
@@ -85,6 +88,7 @@ def search_formulas(
             formulas.write(str(path))
             screen.say(f"Wrote {path}.")
             wrote.append(str(path))
+    # The same facts for --json.
     results = [
         {
             "target": one.front.target,
@@ -115,11 +119,13 @@ def _search_for_model(
     """Return the formulas by the label of the output; the label is empty for a single output."""
     model = open_model(written.model_file)
     rows, notes = model.inputs(table)
-    X = model.encoded(rows)
+    X = model.estimator._inputs(rows)
     screen.notes(notes)
+    # A regression model knows its target and, in the table, measured values of it.
     match model.estimator:
         case KANRegressor() as estimator if model.output_count == 1:
             return {"": _search_for_number(job, model, estimator, table, X, report, journal)}
+    # Else a front for each output as the model computes it, which share the time.
     outputs = model_outputs(model)
     by_output = {}
     for output in outputs:
@@ -134,6 +140,7 @@ def _search_for_model(
         by_output[label] = replace(FormulaList.from_front(front, X, [note]), encoder=model.encoder)
         if front.stopped == StopReason.INTERRUPTED:
             break
+    # How often the formulas together classify as the model does.
     if model.labels and len(by_output) == len(outputs):
         last = list(by_output)[-1]
         sentence = agreement(model.estimator, X, [one.best.formula(X) for one in by_output.values()])
@@ -158,6 +165,7 @@ def _search_for_number(
     name = task.effect_on(model.target)
     note = f"The formulas fit the model's predictions of {name!r}."
     error = ""
+    # Measured targets, of the rows that have one, are fitted in place of the predictions.
     if model.response is not None and model.target in table.columns:
         rows = model.response.known(table)
         truth = model.response.encode(table.take(rows)).astype(np.float64)
@@ -170,6 +178,7 @@ def _search_for_number(
                 f" The root mean square error of the network on these rows is "
                 f"{number_text(_root_mean_square(y - prediction))}."
             )
+    # The search, then the distance of the chosen formula from the network.
     with collect_warnings():
         budget = table_budget(job.time_limit)
         options = _options(job)
@@ -198,6 +207,7 @@ def formula_table(formulas: FormulaList) -> Grid:
     for name in ("", "symbols", "RMSE" + (" (held out)" if is_held_out else ""), "R²"):
         grid.add_column(name, justify="right", no_wrap=True)
     grid.add_column("formula", overflow="fold")
+    # A row for each entry, with its held-out error where it was measured; the chosen one is bold behind an arrow.
     for place, entry in enumerate(formulas.front):
         loss = entry.validation if is_held_out else entry.loss
         cells = (

@@ -25,6 +25,7 @@ def show_info(written: Written, screen: Screen) -> None:
     if written.kind is Kind.formulas:
         _show_formulas(FormulaFile.read(file), file, screen)
         return
+    # The network, which every model file has.
     stored = checkpoint.read(file)
     network = stored.model
     facts: dict[str, object] = {
@@ -35,6 +36,7 @@ def show_info(written: Written, screen: Screen) -> None:
         grids = "/".join(map(str, sorted(set(network.config.grid_size))))
         facts["splines"] = f"degree {network.config.degree}, {grids} knot intervals"
     facts["parameters"] = f"{sum(p.numel() for p in network.parameters()):,}"
+    # A network without an estimator has no columns and no target.
     if "estimator" not in stored.extra:
         screen.facts(facts)
         screen.result({"kind": "model", **facts, "file": str(file)})
@@ -54,6 +56,7 @@ def show_info(written: Written, screen: Screen) -> None:
         screen.say()
         screen.say("Strongest inputs", style="bold")
         screen.table(input_table(ranked, most=20))
+    # The columns that rows to predict must have, with the values that each may take.
     columns: list[str] = []
     if model.encoder is not None:
         columns = list(model.encoder.columns)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from edgewise.cli.pde.solution import open_solution
 from edgewise.cli.shared.formulas import FormulaFile
 from edgewise.cli.shared.model import open_model
@@ -14,6 +12,7 @@ from edgewise.cli.shared.opening import Kind, PlannedFigure, Written
 from edgewise.cli.shared.source import Source
 from edgewise.cli.terminal.console import Screen
 from edgewise.errors import InputError
+from edgewise.interpret.attribution.effects import evenly_picked
 from edgewise.plot import (
     edge_curves,
     effect_curves,
@@ -56,7 +55,8 @@ def draw(written: Written, source: Source | None, planned: PlannedFigure, screen
             _check_inputs(planned.inputs, formulas.formula.names)
             X, notes = formulas.inputs(source.table)
             screen.notes(notes)
-            drawn = X[_evenly(len(X))]
+            # More than 2,000 rows would not change a figure.
+            drawn = evenly_picked(X, 2000)
             names = formulas.formula.names
             if planned.kind == "pair":
                 pair = planned.inputs[0], planned.inputs[1]
@@ -69,16 +69,19 @@ def draw(written: Written, source: Source | None, planned: PlannedFigure, screen
     else:
         model = open_model(written.file)
         _check_inputs(planned.inputs, model.estimator.encoder_.columns)
+        # A model is drawn at rows of the table, or at a background with the distribution of each training column.
         rows: Any = None  # the background of the model
         place = "points with the distribution of each column in training; --data uses the rows of a table"
         if source is not None:
             rows, notes = model.inputs(source.table)
             screen.notes(notes)
             place = f"{counted(len(rows), 'row')} of {source.name}"
-            rows = rows[_evenly(len(rows))]
+            rows = evenly_picked(rows, 2000)
+        # The sentence that says what is drawn, and on which rows.
         what = "the functions of the model"
         if planned.inputs:
             what = f"the effect{'s' if len(planned.inputs) > 1 else ''} of {', '.join(planned.inputs)}"
+        # Partial dependence of one or two inputs, the diagram of the network, or the splines on its edges.
         if planned.kind == "effects":
             figure = effect_curves(model.estimator, rows, inputs=planned.inputs)
         elif planned.kind == "pair":
@@ -88,6 +91,7 @@ def draw(written: Written, source: Source | None, planned: PlannedFigure, screen
         else:
             figure = edge_curves(model.estimator, rows)
         about = f"{what} on {place}"
+    # The file, then a sentence on what the figure shows.
     save(figure, planned.file)
     screen.say(f"Wrote {planned.file}: {about}.")
 
@@ -96,8 +100,3 @@ def _check_inputs(inputs: Sequence[str], known: Sequence[str]) -> None:
     for name in inputs:
         if name not in known:
             raise InputError(f"--input must name an input, got {name!r}{nearest_names(name, tuple(known))}")
-
-
-def _evenly(count: int) -> np.ndarray:
-    """Return the positions of the rows that are drawn, evenly picked: more than 2,000 would not change a figure."""
-    return np.linspace(0, count - 1, min(2000, count)).astype(int)

@@ -126,6 +126,7 @@ class _SolutionRows(_Rows):
         self.digits: dict[str, int] = {}
 
     def columns(self, table: Table) -> Columns:
+        # The fields at the points inside the domain; NaN elsewhere.
         problem = self.solution.problem
         points = solution_points(self.solution, table)
         outside = ~problem.domain.contains(points)
@@ -193,6 +194,7 @@ class _ModelRows(_Rows):
     def columns(self, table: Table) -> Columns:
         model = self.model
         estimator = self.model.estimator
+        # Predictions with their intervals, in decimals that the first table decides.
         rows, notes = model.inputs(table)
         with collect_warnings():  # the notes say it
             prediction, probabilities = predict_rows(estimator, rows, model.labels)
@@ -200,12 +202,14 @@ class _ModelRows(_Rows):
         if self.digits is None and not model.labels:
             self.digits = decimals(prediction, interval)
         columns = prediction_columns(model.target, prediction, probabilities, model.labels, interval, self.digits)
+        # The columns of each row whose value lies outside the training data.
         check = estimator.check_rows(rows)
         self.flagged += int(check.flagged.sum())
         if check.flagged.any() or not self.is_whole:
             columns["outside"] = [check.remark(row) for row in range(table.n_rows)]
         if self.is_whole:
             self.notes = notes
+        # Rows with a known target are scored.
         known = _known(model, table, prediction)
         if known is not None:
             self.measured.add(*known)
@@ -227,6 +231,7 @@ class _ModelRows(_Rows):
     def score(self) -> tuple[str, dict[str, float] | None]:
         """Return a sentence on the accuracy of the predictions, where the table has the target, and its numbers."""
         sentence = f"Predicted {counted(self.count, 'row')}."
+        # R² is undefined without two different known targets.
         scores = self.measured.measures()
         if not scores or math.isnan(next(iter(scores.values()))):
             return sentence, None

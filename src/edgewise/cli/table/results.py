@@ -36,7 +36,7 @@ from edgewise.estimator.reporting import (
 )
 from edgewise.estimator.storage import save_estimator
 from edgewise.files.whole import write_bytes
-from edgewise.interpret.attribution.effects import mean_contributions
+from edgewise.interpret.attribution.effects import evenly_picked, mean_contributions
 from edgewise.interpret.attribution.explanations import GlobalExplanation, constant_sentence
 from edgewise.metrics import MEASURED, METRICS, Score, row_losses
 from edgewise.plot import formula_front
@@ -68,8 +68,7 @@ class FitResults:
     def figure_rows(self) -> Table:
         """Return the training rows for figures and scores, evenly picked if there are many."""
         # Of more than 2,000 rows neither figures nor scores would change visibly.
-        rows = self.prepared.train
-        return self.prepared.frame[rows[np.linspace(0, len(rows) - 1, min(2000, len(rows))).astype(int)]]
+        return self.prepared.frame[evenly_picked(self.prepared.train, 2000)]
 
     def figure_codes(self) -> np.ndarray:
         """Return these rows as numbers, one for each column; see `InputEncoder.codes`."""
@@ -206,6 +205,7 @@ def compared_models(results: FitResults) -> Comparison:
     remark = "interrupted" if trained.interrupted else ""
     count = trained.estimator.parameter_count_
     own = ModelResult("KAN", trained.score, count, trained.seconds, trained.error, remark)
+    # The others, each with the standard error of its difference from the KAN on the same test rows.
     observed = prepared.y[prepared.test]
     others = [one.beside(observed, trained.prediction, prepared.task) for one in results.baselines]
     metric = METRICS[MEASURED[prepared.task][0]]
@@ -213,6 +213,7 @@ def compared_models(results: FitResults) -> Comparison:
     comparison = Comparison([own, *others], metric.name, metric.is_share, metric.higher_is_better, rows)
     if trained.probabilities is None or not others:
         return comparison
+    # The verdict on classifiers is that of their log losses, which tell models apart on fewer rows than accuracies do.
     ours = row_losses(observed, trained.probabilities, np.array(prepared.labels, dtype=prepared.y.dtype))
     return by_losses(comparison, [ours, *(one.losses for one in results.baselines)])
 
@@ -235,6 +236,7 @@ def report_content(results: FitResults) -> ReportContent:
     summary = [fit_sentence(estimator, f", on {counted(prepared.training_rows, 'row')} of {source}")]
     if trained.interrupted:
         summary.append(INTERRUPTED)
+    # The sections that only some reports have.
     given: dict[str, Any] = {}
     fronts = []
     if explanation is None:
@@ -246,6 +248,7 @@ def report_content(results: FitResults) -> ReportContent:
         given["formulas"] = results.formulas.sentences()
     if prepared.target == prepared.source.target:  # the background of a packaged table is about its own target
         given["background"] = prepared.source.background
+    # The page itself, which the estimator's own report shares.
     columns = estimator.encoder_.columns
     count = counted(len(columns), "input")
     return page_content(
@@ -315,6 +318,7 @@ def write_page(written: Written, source: Source, out: str, screen: Screen) -> No
     model = open_model(written.model_file)
     if model.response is None or model.target not in source.table.columns:
         raise InputError(f"--data must have the target {model.target!r}, got a table without it: {source.name}")
+    # The rows with a known target; of the table of the fit, those that were not trained on.
     table = source.table.take(model.response.known(source.table))
     test = rows_of_test(model, source)
     about = f"{counted(len(table), 'row')} of {os.path.basename(source.name)}"
@@ -323,6 +327,7 @@ def write_page(written: Written, source: Source, out: str, screen: Screen) -> No
         about = f"the {len(table):,} test rows of {os.path.basename(source.name)}"
     elif len(table):
         screen.notes(["The score is too good if the model was trained on any of these rows."])
+    # The page of the estimator, for these rows and their targets.
     X, notes = model.inputs(table)
     screen.notes(notes)
     y = model.estimator._task.as_labels(model.response.decode(model.response.encode(table)))

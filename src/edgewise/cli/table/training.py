@@ -12,9 +12,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from edgewise.cli.shared.folder import NAMES, ResultFolder
+from edgewise.cli.shared.folder import ResultFolder
 from edgewise.cli.shared.formulas import FormulaList
 from edgewise.cli.shared.model import interval_of_rows, predict_rows
+from edgewise.cli.shared.opening import MODEL_FILE
 from edgewise.cli.shared.preparation import FitJob, PreparedTable, collect_warnings
 from edgewise.cli.shared.resume import each_once
 from edgewise.cli.terminal.interrupts import finish
@@ -35,7 +36,6 @@ from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.presentation import number_text, r2_text, seconds_text
 from edgewise.report.wording import HEADLINE_SYMBOLS
 
-MODEL = NAMES[0]  # the file of the model in the folder of --out
 COMPARED = {"quick": tuple(LEARNERS), "none": ()}  # the models of --compare
 
 FORMULA_SECONDS = 20.0  # for which a core works where --formulas sets no limit
@@ -81,6 +81,7 @@ def train_model(
     Ctrl-C keeps the best model so far; before there is one, KeyboardInterrupt is raised. Passes over a table in batches
     whose results are in the journal are not made again.
     """
+    # The estimator of the kind of target, with the options of the command line.
     options: dict[str, Any] = {"effort": job.effort, "time_limit": job.time_limit, "random_state": job.seed}
     estimator: KANRegressor | KANClassifier
     if prepared.labels:
@@ -90,11 +91,13 @@ def train_model(
     fits: list[RegressionFit] = []
     start = time.perf_counter()
     with collect_warnings() as notes:
+        # Rows of one group stay together where the search holds rows out; a single group would leave none to hold out.
         groups = None
         if prepared.groups is not None:
             groups = prepared.groups[prepared.train]
         if groups is not None and (groups == groups[0]).all():
             groups = None  # the other one is for the test
+        # The fit: over batches of a table larger than memory, or over the training rows at once.
         if (batches := prepared.batches(journal)) is not None:
             estimator._fit_with(batches, progress=progress, keep_interrupted=True)
         else:
@@ -102,6 +105,7 @@ def train_model(
             y = prepared.y[prepared.train]
             estimator._fit_with(X, y, groups=groups, progress=progress, keep_interrupted=True, hand_on=fits.append)
     estimator.target_names_ = (prepared.target,)
+    # Notes about columns that the encoder repeats as warnings are said once.
     said = estimator.encoder_.notes
     others = [note for note in notes if not any(sentence in note for sentence in said)]
     trained = scored(prepared, estimator, time.perf_counter() - start, [*said, *others])
@@ -121,9 +125,11 @@ def scored(
         interval = interval_of_rows(estimator, X_test)
         return *predict_rows(estimator, X_test, prepared.labels), interval
 
+    # Ctrl-C repeats this short step instead of ending it: the model is fitted already.
     with collect_warnings() as more:
         (prediction, probabilities, interval), ended = finish(predicted)
     far = estimator.encoder_.far_values(estimator._codes(X_test), X_test.rows)
+    # The share of held-out targets inside their intervals, the measure of calibration.
     coverage = None
     if interval is not None:
         coverage = float(np.mean((interval[0] <= truth) & (truth <= interval[1])))
@@ -155,6 +161,7 @@ def compare_models(
     train = prepared.train
     test = prepared.test
     estimator = trained.estimator
+    # All models see the encoded inputs of the network, so that the comparison is one of models and not of encodings.
     X = estimator._inputs(prepared.frame)
     if estimator.exposure is not None:  # one more input for models that know no exposure
         X = np.column_stack([X, estimator._exposures(prepared.frame)])
@@ -234,6 +241,7 @@ def find_formulas(
         raise InputError("a formula must be of the target alone, got one with --exposure; `fit_equations` finds rates")
     start = time.perf_counter()
     X = estimator._inputs(prepared.frame[prepared.train])
+    # The search on the training rows, after which the network may have the law as a part.
     if "equations_" not in vars(estimator):  # a fit of high effort has looked for them
         with collect_warnings():
             trained = _with_formulas(job, prepared, trained, X, progress, journal)
@@ -242,6 +250,7 @@ def find_formulas(
     [front] = trained.estimator._fronts().values()
     is_interrupted = StopReason.INTERRUPTED in (front.stopped, trained.estimator.search_.stopped)
     seconds = time.perf_counter() - start
+    # R² of the chosen formula on the test rows, which the search did not see.
     formulas = FormulaList.from_front(front, X, ())
     prediction = formulas.best.formula(estimator._inputs(prepared.frame[prepared.test]))
     reached = math.nan
@@ -299,13 +308,13 @@ def keep_training(journal: Journal, trained: TrainedModel, folder: ResultFolder)
 def recalled_training(journal: Journal, prepared: PreparedTable, folder: ResultFolder) -> TrainedModel | None:
     """Return the model in the folder, with its predictions; None if the earlier run had not written it."""
     part = journal.recall("training")
-    if part is None or not (folder.path / MODEL).is_file() or _digest(folder) != part.facts["model"]:
+    if part is None or not (folder.path / MODEL_FILE).is_file() or _digest(folder) != part.facts["model"]:
         return None
-    estimator = load_estimator(folder.path / MODEL)[0]
+    estimator = load_estimator(folder.path / MODEL_FILE)[0]
     if not isinstance(estimator, KANRegressor | KANClassifier):
         return None
     return scored(prepared, estimator, part.facts["seconds"], tuple(part.facts["notes"]))
 
 
 def _digest(folder: ResultFolder) -> str:
-    return hashlib.sha256(read_bytes(folder.path / MODEL)).hexdigest()
+    return hashlib.sha256(read_bytes(folder.path / MODEL_FILE)).hexdigest()

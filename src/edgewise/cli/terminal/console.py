@@ -57,6 +57,7 @@ class Screen:
         """Print predictions of any number as JSON, one by one; the other facts are known after them."""
         output = standard_output()
         opening = '{\n  "predictions": [\n    '
+        # Element by element, so that the list is never in memory as a whole.
         for item in items:
             output.write(opening + json.dumps(plain(item), ensure_ascii=False, allow_nan=False))
             opening = ",\n    "
@@ -148,6 +149,7 @@ def input_table(inputs: Sequence[tuple[str, float]], most: int = 8) -> Grid:
     grid = Grid(box=None, padding=(0, 2), pad_edge=False, show_header=False)
     largest = max((score for _, score in inputs), default=0.0) or 1.0
     texts = column_texts([score for _, score in inputs[:most]])
+    # A bar for each input, relative to the largest.
     for (name, score), text in zip(inputs, texts, strict=False):
         bar = ProgressBar(1.0, max(score / largest, 0.0), BAR_WIDTH, complete_style="cyan", finished_style="cyan")
         grid.add_row(Text(terminal_line(name)), Text(text), bar)

@@ -80,6 +80,7 @@ class InterruptWatch:
 
     def start(self) -> None:
         """Watch from now on, in the main thread of the command line."""
+        # Python's C handler writes the number of each signal into this pipe at once, whatever the main thread does.
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
         numbers = _handled_signals()
@@ -114,6 +115,7 @@ class InterruptWatch:
         self._is_sent_again = False
         if number != signal.SIGINT:
             self._ended_by = number
+        # A closed terminal: both streams go nowhere, since writing to it is an error.
         if hasattr(signal, "SIGHUP") and number == signal.SIGHUP:  # writing to a closed terminal is an error
             nowhere = os.open(os.devnull, os.O_WRONLY)
             for stream in (1, 2):
@@ -140,6 +142,7 @@ class InterruptWatch:
         while received := os.read(reading, 1):
             if received[0] not in numbers:
                 continue
+            # A second signal before the first was handled ends the process without results.
             if self._received > self._handled:
                 _write(NOTHING_KEPT)
                 os._exit(128 + received[0])

@@ -93,6 +93,7 @@ def command_line(command: str, job: Any) -> str:
     The field without a default is the argument; options that have their default are left out.
     """
     words = ["edgewise", command]
+    # The argument, then each option that differs from its default, as the parser reads it back.
     for field in fields(job):
         value = getattr(job, field.name)
         if field.default is MISSING:

@@ -147,6 +147,7 @@ class NetworkRows:
             x = self.encoder.inputs_of(self.encoder.codes(batch.table))
         except InputError as error:
             raise InputError(f"{batch.name}: {error}") from error
+        # Inputs and targets of the network, and weights that count a row as one of the sample does.
         y = self.target(batch.y if self.family.is_classes else _numbers(batch, self.family))
         with np.errstate(over="ignore"):  # values that overflow are clipped
             x = np.clip(self.inputs.transform(x), -self.farthest, self.farthest)
@@ -154,6 +155,7 @@ class NetworkRows:
             weight = np.ones(len(batch))
         else:
             weight = batch.weight * self.factor
+        # Of a part of the rows, chosen by hashes that do not depend on how batches divide the table.
         if self.part is not None:
             chosen = self.part.chosen(row_keys(batch.units, self.part.seed))
             x = x[chosen]
@@ -168,6 +170,7 @@ def fit_in_batches(
     """Fit an estimator to a table in batches; `given` are the arguments of fit that it must not have beside X."""
     if not settings.family.is_sum_of_rows:
         raise InputError(f"X must be rows in memory for {type(estimator).__name__}, got a table in batches")
+    # Processes other than the first only answer requests for sums, and take over the fitted model at the end.
     batches = X if isinstance(X, Batches) else Batches(X)
     team = team_of(batches)
     if team.number > 0:
@@ -175,6 +178,8 @@ def fit_in_batches(
             setattr(estimator, name, value)
         return
     with team.leading(lambda: vars(estimator)):
+        # The first pass draws a sample, to which the usual search is fitted; the chosen model is refitted to sums over
+        # all rows.
         others = {**given, "class_weight": estimator.get_params().get("class_weight")}
         run = {name: value for name, value in estimator.get_params().items() if name not in NO_RESULT}
         run |= {"kind": type(estimator).__name__, "random_state": settings.seed}
@@ -213,6 +218,7 @@ def unfinished_fit(batches: Batches, run: dict[str, Any]) -> Iterator[Journal | 
     if batches.checkpoint is None or isinstance(batches.checkpoint, Journal):
         yield batches.checkpoint
         return
+    # A journal goes on only with a fit of the same table and parameters by the same version.
     package = sys.modules[__name__.partition(".")[0]]
     facts = {
         "targets": batches.targets,
@@ -254,6 +260,7 @@ def survey_of(
     `others` are the arguments of fit beside X, and the parameters, that need all rows in memory: InputError where one
     of them is given, or a batch cannot be read.
     """
+    # Arguments of a length that only rows in memory have are refused.
     for name, value in others.items():
         if value is not None:
             if name == "class_weight":
@@ -261,6 +268,7 @@ def survey_of(
             else:
                 hint = "; Batches(..., target=, weight=, group=) names such columns"
             raise InputError(f"{name} must be left out where X is in batches, got {type(value).__name__}{hint}")
+    # The first pass of an interrupted fit, or a new one.
     if journal is not None and (known := journal.recall("first pass")) is not None:
         try:
             return SurveyedTable(team, Survey.of(known), batches, journal)
@@ -302,11 +310,13 @@ def all_rows(
             of_few = []
         else:
             of_few = _summary(of_batch(few))
+        # Sums that the journal has are those of this function if both agree on a few rows of the sample.
         while journal is not None and (known := journal.recall("sums")) is not None:
             arrays = tuple(known.arrays[name] for name in sorted(known.arrays, key=int))
             there = known.facts["of few"]
             if len(there) == len(of_few) and np.abs(np.subtract(there, of_few)).max() <= 1e-6 * np.abs(of_few).max():
                 return arrays
+        # Else the sums over all batches of all processes.
         began = time.time() if isinstance(table.team, DaskTeam) else None
         sums = table.team.summed(SumPass(of_batch, seconds, began))
         if journal is not None:

@@ -40,6 +40,7 @@ def column_constraints(
     """
     if not knowledge:
         return None
+    # Each kind of knowledge, checked.
     monotone, shape = (_mapped(encoder, name, knowledge.get(name, {})) for name in ("monotone", "shape"))
     for column, sign in monotone.items():
         if isinstance(sign, bool | np.bool_) or sign not in (1, -1):
@@ -57,6 +58,7 @@ def column_constraints(
     interactions = None
     if "interactions" in knowledge:
         interactions = _interactions(encoder, knowledge["interactions"], alone)
+    # Columns become inputs of the network; a column that was left out as constant obeys any constraint.
     values = {column: _value_input(encoder, column) for column in alone}
     return Constraints(
         monotone={values[c]: int(sign) for c, sign in monotone.items() if values[c] >= 0},
@@ -73,6 +75,7 @@ def checked_bounds(bounds: Any) -> Bounds:
     ends = list(bounds) if is_pair else []
     if not ends or not all(end is None or _is_number(end) for end in ends):
         raise InputError(f"bounds must be (low, high), each a number or None, got {bounds!r}")
+    # An infinite end is none.
     low, high = (None if end is None else float(end) for end in ends)
     low, high = (None if end is None or np.isinf(end) else end for end in (low, high))
     if low is not None and high is not None and not low < high:
@@ -154,6 +157,7 @@ def _interactions(encoder: InputEncoder, given: object, alone: set[int]) -> tupl
     wanted = "interactions must be a list of pairs of different columns"
     if not is_list(given):
         raise InputError(f"{wanted}, got {given!r}")
+    # Every input that one column gives with every input of the other.
     groups = dict(zip(encoder.columns, encoder.groups, strict=True))
     pairs: list[Pair] = []
     for pair in given:

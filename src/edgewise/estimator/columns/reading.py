@@ -167,6 +167,7 @@ class RowReader(BaseEstimator):
         name = self._exposure_name
         if name not in table.names:
             raise InputError(f"X must have the column {name!r}, the exposure{nearest_names(name, table.names)}")
+        # Each exposure is a positive number.
         values = known_numbers(table, name)
         if not (values > 0).all():
             row = int((~(values > 0)).argmax())
@@ -288,6 +289,7 @@ class RowReader(BaseEstimator):
         Each column holds its weighted quantiles, in an order of its own. What leaves the computer with the model are
         the distributions of the columns, not the rows.
         """
+        # Midpoint quantiles of each column, in random order: stratified samples of the marginal distributions.
         levels = np.concatenate([(np.arange(PATHS) + shift) / PATHS for shift in (0.25, 0.75)])
         rng = np.random.default_rng(0)
         columns = []
@@ -354,6 +356,7 @@ def _as_frame(X: Any) -> Table | None:
     if hasattr(X, "dtype") and getattr(X.dtype, "kind", "") not in "OUST":
         return None
     try:
+        # An array with text is a table; one of numbers is left to scikit-learn.
         cells = np.asarray(X, dtype=object)
     except ValueError:
         return None

@@ -156,7 +156,7 @@ def _draw(panel: Axes, effect: PairEffect, values: np.ndarray, view: PredictionV
     # Dots of many rows would lie on each other in the middle of the cell of a level.
     if not any(effect.discrete) and not view.counts:
         # At most 400 rows have a dot, picked evenly.
-        rows = view.X[np.linspace(0, len(view.X) - 1, min(400, len(view.X))).astype(int)]
+        rows = evenly_picked(view.X, 400)
         panel.plot(*rows[:, effect.inputs].T, "o", color=INK, markersize=1.2, alpha=0.45, markeredgewidth=0)
     halves = [0.5 if one else (place[1] - place[0]) / 2 for place, one in zip(places, effect.discrete, strict=True)]
     panel.set_xlim(places[0][0] - halves[0], places[0][-1] + halves[0])

@@ -277,6 +277,7 @@ class Batches(InBatches):
         first = 0
         kinds: dict[str, str] = {}
         units = self._units()
+        # A unit of known length that another process reads only moves the numbers of the rows on.
         for number, unit in enumerate(units):
             if unit.rows is not None and number % count != process:
                 first += unit.rows
@@ -289,6 +290,7 @@ class Batches(InBatches):
                 first += len(batch)
                 if unit.rows is None and (place - 1) % count != process:
                     continue
+                # The rows of this part of the table, with known targets where that is asked.
                 chosen = np.ones(len(batch), dtype=bool)
                 if self._drops_unknown:
                     chosen = ~_unknown(batch.y)
@@ -367,6 +369,7 @@ class Batches(InBatches):
             _check_numbers(judged, weight, len(table))
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
+        # Numbers of the rows in the whole table, from which random choices follow.
         ids = np.arange(first, first + len(table), dtype=np.uint64)
         groups = None
         if labels is not None:
@@ -377,6 +380,7 @@ class Batches(InBatches):
         self, raw: Any, kinds: dict[str, str]
     ) -> tuple[Table, np.ndarray, np.ndarray | None, np.ndarray | None]:
         self._needs_target("frames")
+        # The columns that are read must be there, those that are no inputs with usable values.
         whole = frame_table(raw, "a batch")
         if self._wanted is not None:
             _check_names(whole.names, self._wanted, "the columns")
@@ -386,6 +390,7 @@ class Batches(InBatches):
             if column in whole.refused:
                 raise InputError(f"column {quoted(column)} must hold numbers or text, got {whole.refused[column]}")
         _check_kinds(whole, kinds)
+        # Inputs, targets, weights and labels of groups apart.
         y = [whole.columns[column] for column in self.targets]
         target = y[0] if isinstance(self.target, str) else np.stack(y, 1)
         weight, labels = (None if name is None else whole.columns[name] for name in (self.weight, self.group))
@@ -407,6 +412,7 @@ def _paths(source: Any) -> tuple[Path, ...] | None:
         return tuple(path for one in source for path in _paths(one) or ())
     if not isinstance(source, str | os.PathLike):
         return None
+    # One file, or those of a folder or a pattern.
     text = os.fspath(source)
     is_pattern = glob.has_magic(text) and not os.path.exists(text)  # a file may have brackets in its name
     if not os.path.isdir(text) and not is_pattern:
@@ -498,6 +504,7 @@ def _of_arrays(raw: Any) -> tuple[Table, np.ndarray, np.ndarray | None]:
     """Return inputs, targets and weights of a batch (X, y) or (X, y, weight)."""
     if not isinstance(raw, list | tuple) or len(raw) not in (2, 3):
         raise InputError(f"a batch must be a frame, (X, y) or (X, y, weight), got {type(raw).__name__}")
+    # The shapes must agree, and the inputs be finite but for NaN.
     parts = [_array(part) for part in raw]
     x = parts[0]
     y = parts[1]
@@ -512,6 +519,7 @@ def _of_arrays(raw: Any) -> tuple[Table, np.ndarray, np.ndarray | None]:
     if not np.isfinite(x).all() and np.isinf(x).any():
         row, column = np.argwhere(np.isinf(x))[0]
         raise InputError(f"X must hold finite numbers, got {x[row, column]} in row {row + 1} of column {column + 1}")
+    # Columns x1, x2, ... in double precision.
     names = numbered("x", x.shape[1])
     weight = None
     if len(parts) == 3:
@@ -535,6 +543,7 @@ def _check_kinds(table: Table, kinds: dict[str, str]) -> None:
         other = sorted(set(kinds) ^ set(table.names))[0]
         there = "those have" if other in kinds else "those don't have"
         raise InputError(f"a batch must have the columns of the batches before; {there} {quoted(other)}")
+    # A column whose cells were all missing so far takes the kind of the first batch with a value.
     for name in table.names:
         kind = _kind(table.columns.get(name))
         known = kinds.setdefault(name, kind)

@@ -52,6 +52,7 @@ class Survey:
 
     def part(self) -> Part:
         """Return everything as a part of a journal."""
+        # Texts and their dtypes go into the facts, dates as whole numbers and numbers into the arrays.
         sample = self.sample
         arrays = {"ids": sample.ids}
         cells = {}
@@ -83,6 +84,7 @@ class Survey:
                 return part.arrays[key].view(dtype)
             return part.arrays[key]
 
+        # The sample as it was, with the columns that could be used.
         ids = part.arrays["ids"]
         names = tuple(facts["names"])
         refused = facts["refused"]
@@ -119,17 +121,20 @@ class Sampler:
 
     def add(self, batch: Batch) -> None:
         """Take the rows of a batch into account."""
+        # The size of the table.
         weight = np.ones(len(batch)) if batch.weight is None else batch.weight
         self._check_first(batch)
         self.seen += len(batch)
         self.rows += int((weight > 0).sum())
         self.total += float(weight.sum())
+        # The bottom-k sample: rows whose keys are below the largest that is kept.
         keys = row_keys(batch.ids, self.seed)
         chosen = keys <= self.limit
         if chosen.any():
             self.kept.append((keys[chosen], batch.take(chosen)))
             if sum(len(some) for some, _ in self.kept) > 2 * self.size:
                 self.shorten()
+        # The rows with the smallest, the largest and the first missing value of each column.
         for name, column in batch.table.columns.items():
             if column.dtype.kind in "OM":
                 if column.dtype.kind == "O":
@@ -165,6 +170,8 @@ class Sampler:
 
     def _add_labels(self, batch: Batch) -> None:
         """Keep a row of each class; of numbers that are too many or too fine for classes, none."""
+        # Whole numbers of few values may be classes; more of them than classes may be are none, and their rows are let
+        # go.
         labels, places = np.unique(batch.y.astype(str) if batch.y.dtype == object else batch.y, return_index=True)
         most = TARGETS.most_classes if self.has_labels else TARGETS.most_numeric_classes
         is_number = labels.dtype.kind in "iuf"
@@ -186,6 +193,7 @@ class Sampler:
         if not self.rows:
             raise InputError("at least one row with a positive weight was expected, got none")
         self.shorten()
+        # The sample and the rows that show what it may miss, in the order of the table.
         kept = [batch for _, batch in self.kept]
         taken = set(np.concatenate([batch.ids for batch in kept]).tolist())
         for _, row in self.special.values():
@@ -230,6 +238,7 @@ class Sampler:
             keys = np.empty(0, dtype=np.uint64)
         if len(keys) <= self.size:
             return
+        # The smallest keys, found without sorting all.
         batch = joined([batch for _, batch in self.kept])
         order = np.sort(np.argpartition(keys, self.size - 1)[: self.size])
         self.kept = [(keys[order], batch.take(order))]
