@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,6 @@ from edgewise.plot import (
     share_dots,
     training_history,
 )
-from edgewise.plot.network.views import PredictionView
 from edgewise.presentation import counted, enumeration, number_text, number_texts, percent_text
 from edgewise.report import Report
 from edgewise.report.comparison import Comparison, ModelResult
@@ -48,12 +48,6 @@ if TYPE_CHECKING:
     from edgewise.formulas.front import Front
     from edgewise.tables.columns import Input
 
-SHOWN_INPUTS = 20  # inputs in the table of a report
-EFFECTS = 9  # panels of the figure of effects (three rows)
-CLASS_FOLDS = 12  # classes with a fold of their own (each has two figures)
-TABLE_CLASSES = 40  # classes in the tables of a report (larger tables are not readable)
-INTERVAL_LEVEL = 0.9  # of the intervals whose coverage a report states, as `edgewise fit` does
-FEWEST_STEPS = 3  # of a training that is drawn (fewer are no curve)
 HELD_OUT_TEXT = (
     "No test rows were given. The score is that on the held-out rows by which the model was chosen, so it may be a "
     "little too good; report(X=X, y=y) has the score on other rows."
@@ -73,9 +67,25 @@ WITHOUT_ROWS = {
     "others. Dots are stronger in colour where the value of a number is higher; categories are grey. The contributions "
     "and the mean add up to the prediction (Shapley values by sampling).",
 }
-# Correlation of two inputs, and R2 of an input on all others, from which on their effects are called inseparable
-ALIKE = 0.9
-ROUNDING = 1e-9  # that is added to the diagonal of a correlation matrix, so that exact sums have an inverse
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """How much a page about a fit shows, and when it calls inputs inseparable."""
+
+    shown_inputs: int = 20  # inputs in the table
+    effects: int = 9  # panels of the figure of effects (three rows)
+    class_folds: int = 12  # classes with a fold of their own (each has two figures)
+    table_classes: int = 40  # classes in tables (larger ones are not readable)
+    interval_level: float = 0.9  # of the intervals whose coverage is stated, as `edgewise fit` does
+    fewest_steps: int = 3  # of a training that is drawn (fewer are no curve)
+    # Correlation of two inputs, and R2 of an input on all others, from which on their effects are called inseparable:
+    # a variance inflation of 10, the customary limit (Kutner et al., Applied Linear Statistical Models, section 10.5).
+    alike: float = 0.9
+    rounding: float = 1e-9  # added to the diagonal of a correlation matrix, so that exact sums have an inverse
+
+
+SETTINGS = ReportSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +106,7 @@ class JudgedRows:
         observed = model._task.targets(y)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", EdgewiseWarning)  # `predict` has warned of these rows
-            covered = model._covered(X, observed, INTERVAL_LEVEL)
+            covered = model._covered(X, observed, SETTINGS.interval_level)
         return cls(score, observed, predicted, list(model._task.classes), covered)
 
 
@@ -286,9 +296,9 @@ def explanation_parts(explanation: GlobalExplanation | None) -> dict[str, Any]:
         return {"findings": [explanation.constant], "inputs": []}
     # Two classes are described by the probability of the second, as in a summary.
     several = len(explanation.outputs) > 1 and not are_two_classes(explanation.local.prediction)
-    shown = [] if not several else range(min(len(explanation.outputs), CLASS_FOLDS))
+    shown = [] if not several else range(min(len(explanation.outputs), SETTINGS.class_folds))
     return {
-        "inputs": [(name, size) for name, size, _ in explanation.ranking()[:SHOWN_INPUTS]],
+        "inputs": [(name, size) for name, size, _ in explanation.ranking()[: SETTINGS.shown_inputs]],
         "findings": _class_overview(explanation) if several else explanation.findings,
         "joint": explanation.joint,
         "class_findings": {explanation.outputs[k]: explanation.about(k) for k in shown},
@@ -357,57 +367,35 @@ def explanation_figures(
         return ReportFigure(kind, figure, caption=captions[kind], group=group)
 
     scores = None if explanation is None else explanation.importance.tolist()  # of many inputs they cost minutes
-    figures = [drawn("effects", effect_curves(_Viewed(view), scores=scores, max_inputs=EFFECTS))]
+    figures = [drawn("effects", effect_curves(view, scores=scores, max_inputs=SETTINGS.effects))]
     if explanation is None:
         return figures
     # The pair with the largest interaction, where it is notable.
     joint = np.triu(explanation.interactions, 1)
     if joint.max(initial=0.0) >= NOTABLE_SHARE:
         first, second = np.unravel_index(int(joint.argmax()), joint.shape)
-        figures.append(drawn("pair", pair_map(_Viewed(view), inputs=(int(first), int(second)))))
+        figures.append(drawn("pair", pair_map(view, inputs=(int(first), int(second)))))
     if len(explanation.outputs) == 1 or are_two_classes(explanation.local.prediction):
         last = len(explanation.outputs) - 1
         return [*figures, drawn("shares", share_dots(explanation.local, output=last))]
+
+    def probability_of(output: int, codes: np.ndarray) -> np.ndarray:
+        return model._predicted(codes)[:, [output]]
+
     # Of several classes each has its own figures, as far as they stay readable.
-    for k, name in enumerate(explanation.outputs[:CLASS_FOLDS]):
+    for k, name in enumerate(explanation.outputs[: SETTINGS.class_folds]):
         one = replace(
             view,
-            function=_Column(model._predicted, k),
+            function=partial(probability_of, k),
             outputs=[name],
             target=f"{_output_word(explanation)} of {name}",
             color=k,
         )
         # A row of panels for the inputs that move this class most: figures of many classes cost more than the fit.
         order = np.argsort(-np.abs(explanation.local.shares[..., k]).mean(0), kind="stable")[:3].tolist()
-        figures.append(drawn("effects", effect_curves(_Viewed(one), inputs=order), name))
+        figures.append(drawn("effects", effect_curves(one, inputs=order), name))
         figures.append(drawn("shares", share_dots(explanation.local, output=k), name))
     return figures
-
-
-class _Column:
-    """One column of a function's values, (n, 1)."""
-
-    def __init__(self, function: Any, column: int) -> None:
-        self.function = function
-        self.column = column
-
-    def __call__(self, codes: np.ndarray) -> np.ndarray:
-        return self.function(codes)[:, [self.column]]
-
-
-class _Viewed:
-    """A view in place of an estimator, for `effect_curves`."""
-
-    def __init__(self, view: PredictionView) -> None:
-        self.view = view
-
-    def _prediction_view(self, X: Any = None) -> PredictionView:
-        """Return the view."""
-        return self.view
-
-    def _network_view(self, X: Any = None) -> Any:
-        """Refuse: the view has no network."""
-        raise InputError("model must be an estimator to draw its network, got a view of its prediction")
 
 
 def network_figures(model: EstimatorDisplay, X: Any = None) -> list[ReportFigure]:
@@ -418,7 +406,7 @@ def network_figures(model: EstimatorDisplay, X: Any = None) -> list[ReportFigure
     if model._record is None:
         return figures
     report = model._record[1]
-    if sum(math.isfinite(record.loss) for record in report.history) >= FEWEST_STEPS:
+    if sum(math.isfinite(record.loss) for record in report.history) >= SETTINGS.fewest_steps:
         figures.append(ReportFigure("history", training_history(report, loss_name=model._task.training_loss)))
     return figures
 
@@ -428,7 +416,7 @@ def compared_figures(judged: JudgedRows, task: Task) -> list[ReportFigure]:
     if not len(judged.classes):
         names = list(task.names) if len(task.names) > 1 else None
         return [ReportFigure("parity", parity(judged.observed.astype(np.float64), judged.predicted, names=names))]
-    if len(judged.classes) > TABLE_CLASSES:
+    if len(judged.classes) > SETTINGS.table_classes:
         return []
     return [ReportFigure("confusion", confusion(judged.observed, judged.predicted, classes=judged.classes))]
 
@@ -475,7 +463,7 @@ def class_results(classes: Sequence[Any], observed: np.ndarray, predicted: np.nd
     """Return recall and precision of each class; nothing for very many classes."""
     rows = []
     # Recall is the share of the rows of a class that are found, precision the share of those found that are right.
-    for label in classes if len(classes) <= TABLE_CLASSES else ():
+    for label in classes if len(classes) <= SETTINGS.table_classes else ():
         actual = observed == label
         found = predicted == label
         right = int((actual & found).sum())
@@ -501,7 +489,7 @@ def alike_sentences(codes: np.ndarray, columns: Sequence[Input]) -> list[str]:
     names = [columns[i].name for i in moving]
     # Pairs by their correlation.
     correlation = np.corrcoef(known[:, moving], rowvar=False)
-    pairs = np.argwhere(np.abs(np.triu(correlation, 1)) >= ALIKE)
+    pairs = np.argwhere(np.abs(np.triu(correlation, 1)) >= SETTINGS.alike)
     sentences = [
         f"{names[i]} and {names[j]} are nearly {'the same' if correlation[i, j] > 0 else 'opposite'} (correlation "
         f"{number_text(correlation[i, j], 3)}): how an effect is divided between them is uncertain."
@@ -510,13 +498,13 @@ def alike_sentences(codes: np.ndarray, columns: Sequence[Input]) -> list[str]:
     # The variance inflation factor, the diagonal of the inverse correlation matrix, is 1 / (1 - R2) of the regression
     # of a column on all others. An area that is the sum of the areas of floors is like none of them alone.
     if len(known) > 2 * len(moving):
-        inflation = np.diag(np.linalg.inv(correlation + ROUNDING * np.eye(len(moving))))
-        sums = [k for k in np.flatnonzero(inflation >= 1 / (1 - ALIKE)) if k not in pairs]
+        inflation = np.diag(np.linalg.inv(correlation + SETTINGS.rounding * np.eye(len(moving))))
+        sums = [k for k in np.flatnonzero(inflation >= 1 / (1 - SETTINGS.alike)) if k not in pairs]
         if sums:
             listed = enumeration([names[k] for k in sums[:5]]) + (" and others" if len(sums) > 5 else "")
             sentences.append(
                 f"{listed} nearly follow{'s' if len(sums) == 1 else ''} from the other inputs together (R² of at least "
-                f"{number_text(ALIKE)}): how an effect is divided between them is uncertain."
+                f"{number_text(SETTINGS.alike)}): how an effect is divided between them is uncertain."
             )
     return sentences
 

@@ -22,9 +22,7 @@ from edgewise.scaling import AffineScaling
 from edgewise.search.policy import SearchSettings
 from edgewise.search.validation import block_codes, canonical_rows, folds, mean_and_error
 
-PAIRS = ("auto", "none")
 Column = str | int
-FOLDS = 5  # that decide between pairs and none: the customary number (Hastie et al., 2nd ed., section 7.10)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +117,7 @@ class KANSurvival(KANEstimator):
         self.interactions = interactions
 
     def _checked_settings(self) -> SearchSettings:
-        if not is_one_of(self.pairs, PAIRS):
+        if not is_one_of(self.pairs, ("auto", "none")):
             raise InputError(f"pairs must be 'auto' or 'none', got {self.pairs!r}")
         return SearchSettings(Cox(self.ties), seed=seed_of(self.random_state))
 
@@ -161,9 +159,10 @@ class KANSurvival(KANEstimator):
         rich = fit_additive(x, y, weight, **kinds)
         if not rich.pairs:
             return plain
-        # Cross-validation: the partial log likelihood of held-out rows, with and without pairs.
+        # Cross-validation in five folds, the customary number (Hastie et al., 2nd ed., section 7.10): the partial log
+        # likelihood of held-out rows, with and without pairs.
         gain = np.zeros(len(y))
-        for fold in folds(len(y), settings.seed, labels=y[:, 1], blocks=blocks, parts=FOLDS):  # events are spread
+        for fold in folds(len(y), settings.seed, labels=y[:, 1], blocks=blocks, parts=5):  # events are spread
             out = fold.train
             held = fold.held
             if not (y[out, 1].any() and y[held, 1].any()):

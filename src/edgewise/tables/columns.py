@@ -199,9 +199,10 @@ class NumberInput:
         if holds_dates(table, name):
             dates = parse_dates(column)
             if dates is None and all(is_date(cell) for cell in column if cell is not None):
+                first = next(cell for cell in column if cell is not None)
                 return None, (
-                    f"Column {quoted(name)} was left out: its dates ({quoted(_first_known(column))}) cannot be read "
-                    "without a guess; 2024-05-31 can."
+                    f"Column {quoted(name)} was left out: its dates ({quoted(first)}) cannot be read without a guess; "
+                    "2024-05-31 can."
                 )
             if dates is None:
                 known_days(table, name, "1970-01-01")
@@ -472,10 +473,6 @@ def known_days(table: Table, name: str, first_day: str, day_first: bool | None =
     # Microseconds to days.
     days = (column - np.datetime64(first_day, "us")) / np.timedelta64(86_400_000_000, "us")
     return np.asarray(days, dtype=np.float64)
-
-
-def _first_known(column: np.ndarray) -> object:
-    return next(cell for cell in column if cell is not None)
 
 
 def holds_dates(table: Table, name: str) -> bool:

@@ -304,7 +304,8 @@ class InputEncoder:
         # np.isnan(codes) | A missing value that training had is a value of its own, but not in a row that is mostly
         # missing.
         lacking = unknown | np.isnan(codes)
-        unknown[self._is_mostly_missing(lacking)] = lacking[self._is_mostly_missing(lacking)]
+        mostly = self._is_mostly_missing(lacking)
+        unknown[mostly] = lacking[mostly]
         return unknown
 
     def outside(self, codes: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ def test_python_source_predicts_in_the_units_of_the_table(edgewise, models, tmp_
         space = {}
         exec(compile(out.read_text(), "made", "exec"), space)
         expected = opened.estimator._predicted(opened.estimator._codes(rows))
-        np.testing.assert_allclose(space["predict"](opened.encoded(rows)), expected, rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(space["predict"](opened.estimator._inputs(rows)), expected, rtol=1e-10, atol=1e-12)
         assert space["COLUMNS"] == list(opened.names)
         if name == "numbers":
             assert "For rows of the table call predict_rows([{column: value, ...}])" in done.out

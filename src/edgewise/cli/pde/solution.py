@@ -26,26 +26,24 @@ from edgewise.pde.storage import load_solution
 from edgewise.presentation import counted, typed_text
 from edgewise.tables import Table
 
-# Entries of solution.json that are shown, with their titles.
-TITLES = {
-    "statement": "equation",
-    "command": "command",
-    "network": "network",
-    "parameters": "parameters",
-    "message": "end of the solve",
-    "residual": "residual",
-    "error_estimate": "estimated relative error",
-    "seconds": "seconds",
-    "edgewise": "version of edgewise",
-}
-
 
 def show_solution(file: Path, screen: Screen) -> None:
     """Show the equation, the network, the errors and the estimated coefficients."""
-    # The entries with a title, numbers with three digits.
     stored = read_facts(file)
     facts: dict[str, object] = {"file": f"{file} ({os.path.getsize(file):,} bytes)"}
-    for key, title in TITLES.items():
+    # The entries that are shown, with their titles; numbers have three digits.
+    titles = {
+        "statement": "equation",
+        "command": "command",
+        "network": "network",
+        "parameters": "parameters",
+        "message": "end of the solve",
+        "residual": "residual",
+        "error_estimate": "estimated relative error",
+        "seconds": "seconds",
+        "edgewise": "version of edgewise",
+    }
+    for key, title in titles.items():
         match stored.get(key):
             case float(value):
                 facts[title] = typed_text(value, 3)

@@ -20,15 +20,6 @@ from edgewise.outcomes import Progress, StopReason
 from edgewise.pde import solve as solve_problem
 from edgewise.presentation import seconds_text, typed_text
 
-# Fields of `Errors`, with their titles and explanations.
-ERROR_TITLES = {
-    "relative_l2": ("relative L2 error", "against the exact solution"),
-    "relative_h1": ("relative H1 error", "with the gradient"),
-    "l2": ("L2 error", "root mean square"),
-    "h1": ("H1 error", "root mean square, with the gradient"),
-    "largest": ("largest error", "at the points of the comparison"),
-}
-
 
 def run_solve(
     job: SolveJob, folder: ResultFolder | None, screen: Screen, journal: Journal | None = None
@@ -111,8 +102,16 @@ def _show(results: SolveResults, screen: Screen) -> None:
         blank = [""] * (len(columns) - len(numbers))
         grid.add_row(Text(terminal_line(title)), *blank, *numbers, Text(explanation, style="dim"))
 
-    if errors:
-        for key, (title, explanation) in ERROR_TITLES.items():
+    # Fields of `Errors` against an exact solution, if there is one: `errors` is empty without.
+    titles = {
+        "relative_l2": ("relative L2 error", "against the exact solution"),
+        "relative_h1": ("relative H1 error", "with the gradient"),
+        "l2": ("L2 error", "root mean square"),
+        "h1": ("H1 error", "root mean square, with the gradient"),
+        "largest": ("largest error", "at the points of the comparison"),
+    }
+    for key, (title, explanation) in titles.items():
+        if errors:
             add_row(title, [_two_digits(getattr(one, key)) for one in errors.values()], explanation)
     # The solver's own estimates, then the coefficients with standard errors and where they come from.
     add_row("estimated relative error", [_two_digits(solution.error_estimate)], "the largest of all checks")

@@ -62,7 +62,7 @@ def select_columns(table: Table, names: Sequence[str], option: str) -> Table:
             raise InputError(f"{option} must name a column of {table.source}, got {quoted(name)}{hint}")
         if name in names[:i]:
             raise InputError(f"{option} must name each column once, got {quoted(name)} twice")
-    return replace(table.drop(set(table.names) - set(names)), names=tuple(names))
+    return table.select(names)
 
 
 def check_row(source: Source, row: int | None) -> None:

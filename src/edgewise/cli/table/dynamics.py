@@ -20,9 +20,6 @@ from edgewise.files.whole import write_bytes
 from edgewise.presentation import number_text
 from edgewise.tables import Table
 
-# The options behind the arguments of `find_dynamics` with which its errors begin
-OPTIONS = {"t": "--time", "x": "DATA", "order": "--order", "inputs": "--inputs", "time_limit": "--time-limit"}
-
 
 @dataclass(frozen=True)
 class MotionJob:
@@ -85,8 +82,10 @@ def _in_words_of_options(job: MotionJob) -> Iterator[None]:
     try:
         yield
     except InputError as error:
+        # An error begins with the name of an argument.
         argument, _, rest = str(error).partition(" ")
-        words = f"{OPTIONS.get(argument, argument)} {rest}"
+        options = {"t": "--time", "x": "DATA", "order": "--order", "inputs": "--inputs", "time_limit": "--time-limit"}
+        words = f"{options.get(argument, argument)} {rest}"
         words = words.replace(" of x must", " must")
         words = words.replace("choose the coordinates by names=", "name it in --id, or leave it out by --drop")
         if argument == "t" and job.run is None:

@@ -24,7 +24,7 @@ from edgewise.cli.terminal.plain_values import plain
 from edgewise.compare.baselines import BaselineResult
 from edgewise.errors import InputError
 from edgewise.estimator.reporting import (
-    SHOWN_INPUTS,
+    SETTINGS,
     JudgedRows,
     explained,
     fit_sentence,
@@ -240,7 +240,7 @@ def report_content(results: FitResults) -> ReportContent:
     given: dict[str, Any] = {}
     fronts = []
     if explanation is None:
-        given["inputs"] = results.ranked_inputs()[:SHOWN_INPUTS]
+        given["inputs"] = results.ranked_inputs()[: SETTINGS.shown_inputs]
     if results.formulas is not None:
         listed = results.formulas.formulas
         fronts.append(listed.front)

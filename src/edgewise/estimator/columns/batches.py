@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 
 Sums = tuple[np.ndarray, ...]
 
-# Parameters that do not decide what passes over a table find.
-NO_RESULT = ("time_limit", "n_jobs", "verbose", "random_state")
-
 
 @dataclass(frozen=True)
 class SurveyedTable:
@@ -181,8 +178,10 @@ def fit_in_batches(
         # The first pass draws a sample, to which the usual search is fitted; the chosen model is refitted to sums over
         # all rows.
         others = {**given, "class_weight": estimator.get_params().get("class_weight")}
-        run = {name: value for name, value in estimator.get_params().items() if name not in NO_RESULT}
-        run |= {"kind": type(estimator).__name__, "random_state": settings.seed}
+        # What decides the results of passes over the table: not the time, the threads or what is shown of them.
+        run = {**estimator.get_params(), "kind": type(estimator).__name__, "random_state": settings.seed}
+        for name in ("time_limit", "n_jobs", "verbose"):
+            run.pop(name, None)
         with unfinished_fit(batches, run) as journal:
             table = survey_of(batches, team, settings, others, journal, has_labels=settings.family.is_classes)
             sample = table.survey.sample

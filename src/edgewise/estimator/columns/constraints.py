@@ -16,7 +16,6 @@ from edgewise.tables import InputEncoder
 from edgewise.tables.input_encoder import nearest_names
 
 INEQUALITIES = ("monotone", "shape", "bounds")  # those that say something about the values of one prediction
-SHOWN_LEVELS = 3  # of a category in a message
 
 Bounds = tuple[float | None, float | None]
 
@@ -138,7 +137,9 @@ def _numeric_column(encoder: InputEncoder, parameter: str, key: object) -> int:
     name = encoder.names[column]
     for one in encoder.inputs:
         if one.name == name and one.level_names:
-            shown = ", ".join(one.level_names[:SHOWN_LEVELS]) + (", ..." if len(one.level_names) > SHOWN_LEVELS else "")
+            shown = ", ".join(one.level_names[:3])
+            if len(one.level_names) > 3:
+                shown += ", ..."
             raise InputError(f"{parameter} must name columns of numbers or dates, got {name!r} with the levels {shown}")
     return column
 

@@ -56,7 +56,7 @@ class EffectCurveLimits(TypedDict, total=False):
 
 @typed
 def effect_curves(
-    model: BlackBox | Viewable,
+    model: BlackBox | Viewable | PredictionView,
     X: ArrayLike | None = None,
     *,
     names: Sequence[str] | None = None,

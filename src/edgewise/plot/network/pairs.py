@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from edgewise.checks import is_integer, typed
 from edgewise.errors import InputError
+from edgewise.interpret.attribution.effects import evenly_picked
 from edgewise.interpret.attribution.pairs import PairEffect, pair_dependence
 from edgewise.interpret.black_box import BlackBox
 from edgewise.plot.network.effects import input_number
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 @typed
 def pair_map(
-    model: BlackBox | Viewable,
+    model: BlackBox | Viewable | PredictionView,
     X: ArrayLike | None = None,
     *,
     inputs: tuple[str | int, str | int],

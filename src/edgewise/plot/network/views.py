@@ -196,25 +196,28 @@ def check_trace(model: Chain, trace: Trace) -> None:
 
 
 def as_prediction_view(
-    model: BlackBox | Viewable,
+    model: BlackBox | Viewable | PredictionView,
     X: object,
     names: Sequence[str] | None,
     outputs: Sequence[str] | None,
     target: str | None,
 ) -> PredictionView:
     """Return a view of an estimator or of any function with rows X; given names replace its own."""
-    if isinstance(model, Viewable):
-        view = model._prediction_view(X)
-    else:
-        if X is None:
-            raise InputError("X must be rows of data, got None")
-        columns = getattr(X, "columns", None)
-        rows = as_numpy(X, "X")  # type: ignore[arg-type]
-        if rows.ndim != 2 or 0 in rows.shape:
-            raise InputError(f"X must have shape (rows, inputs) with at least one of each, got {rows.shape}")
-        view = PredictionView(array_function(model), rows)
-        if columns is not None:
-            view = replace(view, names=[str(name) for name in columns])
+    match model:
+        case PredictionView():
+            view = model
+        case Viewable():
+            view = model._prediction_view(X)
+        case _:
+            if X is None:
+                raise InputError("X must be rows of data, got None")
+            columns = getattr(X, "columns", None)
+            rows = as_numpy(X, "X")  # type: ignore[arg-type]
+            if rows.ndim != 2 or 0 in rows.shape:
+                raise InputError(f"X must have shape (rows, inputs) with at least one of each, got {rows.shape}")
+            view = PredictionView(array_function(model), rows)
+            if columns is not None:
+                view = replace(view, names=[str(name) for name in columns])
     if names is not None:
         view = replace(view, names=names)
     if outputs is not None:
