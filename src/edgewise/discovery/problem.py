@@ -200,13 +200,6 @@ class Stage(Protocol):
 
 
 @dataclass(frozen=True)
-class NoiseEstimate:
-    """The part of a target that a smooth model does not explain."""
-
-    relative: float  # root mean square noise over the standard deviation of the target
-
-
-@dataclass(frozen=True)
 class Reduction:
     """A smaller problem whose solution solves the larger one."""
 

@@ -12,7 +12,7 @@ import torch
 
 from edgewise import KAN
 from edgewise.explore import Session
-from edgewise.explore.page.api import REQUESTS, Requests
+from edgewise.explore.page.api import Requests
 from edgewise.interpret.edits import EDITS
 
 server = pytest.importorskip("edgewise.explore.page.server")
@@ -207,7 +207,7 @@ def test_a_newer_request_ends_the_job_before_it():
     assert requests.answer("suggest", {"edge": [0, 0, 0]}) == {"cancelled": True}
     assert requests.answer("preview", {"edit": {"kind": "refit", "refit": 3, "train": "all"}})["job"] > 0
     assert asked[:3] == sorted(asked[:3]) and 0 < asked[1] < 1 and requests.answer("state", {"seen": 0})["share"] == 1
-    assert set(REQUESTS) == {
+    assert set(Requests.methods) == {
         "state",
         "preview",
         "keep",

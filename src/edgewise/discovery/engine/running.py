@@ -19,7 +19,7 @@ import numpy as np
 from edgewise.discovery.engine.archive import Archive
 from edgewise.discovery.engine.recording import Recording
 from edgewise.discovery.least_squares.laws import least_squares_laws
-from edgewise.discovery.problem import LawProblem, NoiseEstimate, Reduction, Separation, Stage
+from edgewise.discovery.problem import LawProblem, Reduction, Separation, Stage
 from edgewise.errors import memory_errors
 from edgewise.formulas.expression import Expression, Number
 from edgewise.listeners import LOGGER
@@ -31,7 +31,9 @@ T = TypeVar("T")
 # Errors of arithmetic and of data end a stage and not the search; programming errors are raised.
 FAILURES = (ArithmeticError, MemoryError, ValueError, np.linalg.LinAlgError)
 
-Reducer = Callable[[LawProblem, Budget], Iterable[NoiseEstimate | Reduction | Separation]]
+# A number is the noise of the target: the root mean square of what a smooth model does not explain, over the standard
+# deviation of the target.
+Reducer = Callable[[LawProblem, Budget], Iterable[float | Reduction | Separation]]
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,7 @@ class Engine:
             self.budget.report(f"smaller problems of {branch.inputs} inputs")
             for reduction in self._fenced("reduction", self.stages.reduce, branch.problem, budget):
                 match reduction:
-                    case NoiseEstimate(relative):
+                    case float(relative):
                         branch = self.branches[-1] = branch.with_noise(relative)
                     case Separation():
                         self.separations.append((branch, reduction))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgewise.discovery.problem import LawProblem, NoiseEstimate, Reduction, Separation
+from edgewise.discovery.problem import LawProblem, Reduction, Separation
 from edgewise.discovery.reduction.curve_sums import proposed_curve_sums
 from edgewise.discovery.reduction.dimensions import dimensional_symmetries
 from edgewise.discovery.reduction.separations import proposed_separations
@@ -47,12 +47,12 @@ class ChainSettings:
 SETTINGS = ChainSettings()
 
 
-def reductions(problem: LawProblem, budget: Budget) -> Iterator[NoiseEstimate | Reduction | Separation]:
+def reductions(problem: LawProblem, budget: Budget) -> Iterator[float | Reduction | Separation]:
     """The noise by the model of the smallest problem, that problem, its separations, and the problems on the way."""
     # Units come first and are not tested: InputError for a target that is inconsistent with them.
     steps = _chain(problem, budget)
     if steps and steps[-1].noise:
-        yield NoiseEstimate(steps[-1].noise)
+        yield steps[-1].noise
     # The smallest problem first, then the larger ones on the way to it.
     for count in range(len(steps) - 1, 0, -1):
         step = steps[count]

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from edgewise.checks import is_number
-from edgewise.errors import CancelledError, EdgewiseError, InputError
+from edgewise.errors import InputError
 from edgewise.explore.editing import Applied
 from edgewise.explore.opening import made_folder
 from edgewise.explore.page.description import applied_fields, session_fields, subject_fields
 from edgewise.explore.page.jobs import Jobs
 from edgewise.explore.page.scoring import own_interval
+from edgewise.explore.page.server import Answers
 from edgewise.explore.page.static import static_page
 from edgewise.explore.session import Session
 from edgewise.files.whole import write_bytes
@@ -31,29 +32,16 @@ MODEL_NAME = "edited.safetensors"
 EDITS_NAME = "edits.json"
 
 
-class Requests:
+class Requests(Answers):
     """Answers of a session to the requests of pages."""
 
     def __init__(self, session: Session, folder: str | None = None) -> None:
         self.session = session
         self.folder = folder
-        self.names = frozenset(REQUESTS)
         self._done: Applied | None = None
         self._done_at = -1  # version of the model that `_done` was made of
         self.jobs = Jobs()
         self._subject = subject_fields(session.subject)
-
-    def answer(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer one of `REQUESTS` with plain values; "error" holds a sentence where the request is wrong."""
-        known = REQUESTS.get(name)
-        if known is None:
-            return {"error": f"There is no request {name!r:.40}."}
-        try:
-            return known(self, body)
-        except CancelledError:
-            return {"cancelled": True}
-        except EdgewiseError as error:
-            return {"error": str(error)}
 
     def state(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return everything, or what changed since the version that the page has."""
@@ -163,16 +151,15 @@ class Requests:
         self._done = None
         return self.jobs.begin()
 
-
-REQUESTS: dict[str, Callable[[Requests, Mapping[str, Any]], dict[str, Any]]] = {
-    "state": Requests.state,
-    "preview": Requests.preview,
-    "keep": Requests.keep,
-    "undo": Requests.undo,
-    "redo": Requests.redo,
-    "suggest": Requests.suggest,
-    "interval": Requests.interval,
-    "cancel": Requests.cancel,
-    "page": Requests.page,
-    "save": Requests.save,
-}
+    methods: ClassVar = {
+        "state": state,
+        "preview": preview,
+        "keep": keep,
+        "undo": undo,
+        "redo": redo,
+        "suggest": suggest,
+        "interval": interval,
+        "cancel": cancel,
+        "page": page,
+        "save": save,
+    }

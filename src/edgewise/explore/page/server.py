@@ -6,12 +6,12 @@ import asyncio
 import json
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from edgewise.errors import InputError, missing_extra
+from edgewise.errors import CancelledError, EdgewiseError, InputError, missing_extra
 from edgewise.escaping import printable_text
 
 if TYPE_CHECKING:
@@ -33,14 +33,22 @@ HEADERS = {
 BUNDLE = {"explore.js": "text/javascript", "explore.css": "text/css"}
 
 
-class Answers(Protocol):
-    """Interface that answers the requests of a page, by their names."""
+class Answers:
+    """Requests of a page, each answered by the method that a subclass names."""
 
-    names: frozenset[str]
+    methods: ClassVar[Mapping[str, Callable[..., dict[str, Any]]]]
 
     def answer(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer one request with plain values."""
-        ...
+        """Answer one request with plain values; "error" holds a sentence where it is wrong."""
+        known = self.methods.get(name)
+        if known is None:
+            return {"error": f"There is no request {name!r:.40}."}
+        try:
+            return known(self, body)
+        except CancelledError:
+            return {"cancelled": True}
+        except EdgewiseError as error:
+            return {"error": str(error)}
 
 
 def bundled(name: str) -> str:
@@ -99,7 +107,7 @@ def application(requests: Answers, token: str, port: int, workers: ThreadPoolExe
             values = json.loads(body or b"{}", parse_constant=_no_number)
         except (ValueError, RecursionError):
             values = None
-        if name not in requests.names or not isinstance(values, dict):
+        if name not in requests.methods or not isinstance(values, dict):
             return refused(400, "The request must be a known one, with a JSON object of finite numbers.")
         try:
             result = await asyncio.get_running_loop().run_in_executor(workers, requests.answer, name, values)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from edgewise.checks import is_number
-from edgewise.errors import EdgewiseError, InputError
+from edgewise.errors import InputError
 from edgewise.explore.page.evidence import short_numbers
+from edgewise.explore.page.server import Answers
 from edgewise.pde.domains.domain import TIME, covers
 from edgewise.pde.solver.solution import Solution
 
@@ -23,23 +24,12 @@ FEWEST_STORED = 9  # points along each coordinate of such a page: fewer show no 
 STORED_STEPS = 12  # divides the intervals along them: maps show each second, third, fourth or sixth point
 
 
-class SolutionRequests:
+class SolutionRequests(Answers):
     """Answers about a solution."""
 
     def __init__(self, solution: Solution, facts: Mapping[str, Any]) -> None:
         self.solution = solution
         self.facts = facts
-        self.names = frozenset(SOLUTION_REQUESTS)
-
-    def answer(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer one request: "state" or "slice"; "error" holds a sentence where it is wrong."""
-        known = SOLUTION_REQUESTS.get(name)
-        if known is None:
-            return {"error": f"There is no request {name!r:.40}."}
-        try:
-            return known(self, body)
-        except EdgewiseError as error:
-            return {"error": str(error)}
 
     def state(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Describe the solution: fields, coordinates with their ends, unknown coefficients, and whether to trust it."""
@@ -114,8 +104,4 @@ class SolutionRequests:
         values[:, inside.numpy()] = self.solution(x[inside]).numpy().T
         return values
 
-
-SOLUTION_REQUESTS: dict[str, Callable[[SolutionRequests, Mapping[str, Any]], dict[str, Any]]] = {
-    "state": SolutionRequests.state,
-    "slice": SolutionRequests.slice,
-}
+    methods: ClassVar = {"state": state, "slice": slice}
