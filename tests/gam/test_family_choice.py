@@ -43,3 +43,9 @@ def test_the_estimator_names_the_loss_and_keeps_it(tmp_path):
     save(model, tmp_path / "counts.kan")
     again = load(tmp_path / "counts.kan")
     assert again.loss == "auto" and again.loss_ == "poisson" and np.array_equal(again.predict(x), model.predict(x))
+
+
+def test_a_model_of_the_logarithm_stands_beside_lines_of_the_logarithm_in_its_summary():
+    x, y = table("log")
+    model = KANRegressor(loss="auto").fit(x, y)
+    assert model.loss_ == "log" and "ahead of a linear model" in str(model.summary())

@@ -496,7 +496,7 @@ class EstimatorDisplay(RowExplainer):
         if search.linear_gain is not None and search.chosen_trial is not None:
             gain, error = search.linear_gain
             linear = self._task.held_out(search.chosen_trial.loss + gain, math.nan)
-            parameters = min(trial.parameters for trial in search.trials if trial.kind == "linear")
+            parameters = min(trial.parameters for trial in search.trials if trial.kind.startswith("linear"))
             models.append(ModelResult("a linear model", linear.value, parameters, gap_error=error))
         return Comparison(models, own.name, higher_is_better=own.higher_is_better, rows="the held-out rows")
 
