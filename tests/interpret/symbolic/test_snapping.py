@@ -83,6 +83,18 @@ def test_freed_edges_are_snapped_until_the_loss_is_exact_or_the_budget_is_over(m
     assert snapping.with_edges_freed(freed, [(0, 0, 0)], Budget()) is freed
 
 
+def test_networks_are_ranked_by_the_weighted_loss():
+    """Rows of weight 0 have no say in which function an edge becomes."""
+    x = torch.linspace(-1, 1, 40, dtype=torch.float64)[:, None]
+    y = torch.sin(2 * x)
+    weight = torch.ones(40, dtype=torch.float64)
+    y[::4] = 50.0
+    weight[::4] = 0.0
+    problem = Regression(x, y, weight=weight)
+    model = with_edge(KAN([1, 1], dtype=torch.float64), (0, 0, 0), EdgeFit("sin", 2.0, 0.0, 1.0, 0.0, 0.0, 0))
+    assert _Snapping(model, problem, ELEMENTARY).state(model, {}).loss < 1e-20
+
+
 def test_one_edge_at_a_time(model):
     grown = with_edge(model, (0, 1, 0), EdgeFit("sin", 2.0, 0.1, 3.0, -1.0, 0.0, 1))
     before, after = model.layers[0].edges(X), grown.layers[0].edges(X)

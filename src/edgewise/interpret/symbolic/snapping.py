@@ -226,6 +226,7 @@ def _deciding_rows(problem: Regression, names: tuple[str, ...]) -> LawProblem:
 
 def _with_network(entry: FrontEntry, networks: Sequence[KAN], x: np.ndarray) -> FrontEntry:
     """The entry with the first network that computes the same, up to what chance changes its constants by."""
+    # Both are fits of the same formula if they differ by no more than the 99 % quantile of chi-squared allows.
     constants = max(len(free_places(entry.formula.expression)), 1)
     values = entry.formula(x)
     allowed = CHI_SQUARE_99 * constants / len(x) * entry.loss + EXACT.fitted_loss(float(np.var(values)))
@@ -276,7 +277,7 @@ class _State:
     """A network in which some edges are snapped."""
 
     model: KAN  # the network
-    loss: float  # its mean squared error, infinite where it is undefined
+    loss: float  # its weighted mean squared error, infinite where it is undefined
     symbols: Mapping[Place, int]  # complexity of each edge that is snapped
 
 
@@ -295,8 +296,9 @@ class _Snapping:
 
     @torch.no_grad()
     def state(self, model: KAN, symbols: Mapping[Place, int]) -> _State:
-        """Measure the loss of a network."""
-        loss = float((model(self.x) - self.y).square().mean())
+        """Measure the loss of a network, with the weights of the rows."""
+        squares = (model(self.x) - self.y).square()
+        loss = float(self.problem.train.weighted(squares).mean())
         if math.isnan(loss):
             loss = math.inf
         return _State(model, loss, symbols)
@@ -353,6 +355,7 @@ class _Snapping:
                 break
             if place not in state.symbols:
                 continue
+            # One step of coordinate descent over the edges: free, refit, snap in the best way.
             loose = with_spline(state.model, place, self.x, like=spline_layers(self.start).get(place[0]))
             self.refit(loose, SETTINGS.refit_steps, budget)
             free = self.state(loose, {other: size for other, size in state.symbols.items() if other != place})
