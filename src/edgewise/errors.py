@@ -15,6 +15,7 @@ __all__ = [
     "EdgewiseWarning",
     "FileError",
     "InputError",
+    "MemoryLimitError",
     "MissingExtraError",
     "ProcessError",
     "SolutionWarning",
@@ -84,7 +85,13 @@ class CheckpointError(FileError):
 
 
 class MemoryLimitError(EdgewiseError, MemoryError):
-    """The work needs more memory than `memory_limit` allows."""
+    """The work needs more memory than `edgewise.processes.memory_limit` allows.
+
+    Examples
+    --------
+    >>> issubclass(MemoryLimitError, MemoryError)
+    True
+    """
 
 
 class MissingExtraError(EdgewiseError, ImportError):

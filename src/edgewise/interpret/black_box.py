@@ -109,6 +109,7 @@ def input_gradient(function: TensorFunction, x: Tensor) -> Tensor:
     Autograd is used where the function, from `tensor_function`, is differentiable, otherwise central differences of
     fourth order.
     """
+    # Exact derivatives by reverse mode, where the function is differentiable; an input that it does not use has none.
     with torch.enable_grad():
         leaf = x.detach().clone().requires_grad_()
         y = function(leaf)[:, 0]

@@ -211,6 +211,7 @@ def dragged(
     if width is not None and (not is_number(width) or width <= 0):
         raise InputError(f"width must be a positive number, got {width!r:.80}")
     layer = edge_layers(model)[number]
+    # Bumps of the missing heights are added to the coefficients.
     changes = targets[:, 1] - _edge_values(layer, i, o, targets[:, 0])
     coef = shapes.dragged(layer, i, o, changes, targets[:, 0], width)
     layer.coef[i, :, o] = torch.from_numpy(coef).to(layer.coef)
@@ -267,6 +268,7 @@ def _with_spline_alone(model: KAN, problem: Problem, edge: Edge, *, keep_base: b
     else:
         model = copy.deepcopy(model)
     layer = edge_layers(model)[number]
+    # The base function, projected by least squares onto the splines of the edge.
     if not keep_base and layer.base is not None and float(layer.base[i, o]):
         points = shapes.spread_points(layer, i)
         values = _edge_values(layer, i, o, points)
@@ -360,6 +362,7 @@ def checked_edit(edit: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(edit, Mapping) or edit.get("kind") not in tuple(EDITS):
         got = edit.get("kind") if isinstance(edit, Mapping) else type(edit).__name__
         raise InputError(f"edit must be a dictionary whose kind is one of {', '.join(EDITS)}, got {got!r:.80}")
+    # The fields of its kind, and those of the training afterwards.
     needed, optional, _ = EDITS[edit["kind"]]
     fields = tuple(dict.fromkeys((*needed, *optional, "refit", "train")))
     missing = [name for name in needed if edit.get(name) is None]

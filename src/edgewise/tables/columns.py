@@ -196,6 +196,7 @@ class NumberInput:
             return _learn_dates(table, name, column, weight)
         if column.dtype != object:
             return _learn_number(table, name, known_numbers(table, name), weight, keep_constant=keep_constant)
+        # Texts that are mostly dates must all be dates that need no guess, and count as days.
         if holds_dates(table, name):
             dates = parse_dates(column)
             if dates is None and all(is_date(cell) for cell in column if cell is not None):

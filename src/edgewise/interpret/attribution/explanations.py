@@ -104,6 +104,7 @@ class LocalExplanation:
         own = self.shares[row, :, output]
         order = np.argsort(-np.abs(own), kind="stable")[:most]
         parts = [f"{signed_text(own[i], 4)} for {self.names[i]} = {self.value_text(row, i)}" for i in order]
+        # What adds up: the named shares, the rest, and the base value.
         rest = float(own.sum() - own[order].sum())
         if len(own) > most:
             parts.append(f"{signed_text(rest, 4)} for the others")
@@ -403,6 +404,7 @@ def explain_global(
 
         known = torch.from_numpy(np.where(missing, gap, mixed))
         pairs = interactions(one_output, known, inputs=strongest, seed=seed).numpy()
+    # The result in words.
     constant = constant_sentence(local.prediction, local.outputs)
     if constant:
         findings: tuple[str, ...] = (constant,)

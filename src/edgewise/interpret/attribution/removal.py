@@ -85,6 +85,7 @@ def _losses_without(
     deviation is (batch, in, out), the change of the layer's outputs y (batch, out) by each removal; `later` are the
     layers after it.
     """
+    # Copies of the layer's outputs, one for each removal, go through the later layers together.
     every = list(removals)
     losses = []
     numbers = max([y.shape[1], *map(numbers_of_row, later)])

@@ -100,6 +100,7 @@ def subsets_of(parts: Tensor) -> Iterator[tuple[int, ...]]:
     those count that are about as tight as the whole (variance of the sum over the sum of variances) and have no subset
     that is.
     """
+    # The active columns, by the deviation of their functions.
     size = parts.square().mean(0)
     is_active = size > SETTINGS.active**2 * size.max()
     active = [i for i in size.argsort(descending=True).tolist() if is_active[i]][: SETTINGS.most_active]
@@ -111,6 +112,7 @@ def subsets_of(parts: Tensor) -> Iterator[tuple[int, ...]]:
         block = covariance[list(subset)][:, list(subset)]
         return float(block.sum() / block.diagonal().sum())
 
+    # The subsets from small to large, none with a part that was taken.
     limit = min(SETTINGS.loosest_subset, SETTINGS.as_tight * max(looseness(tuple(active)), 1e-4))
     chosen: list[set[int]] = []
     for count in range(2, len(active) + 1):
@@ -283,6 +285,7 @@ class _RelationSearch:
         self.knots = knot_vectors.uniform(
             torch.where(ends[:, :1] < ends[:, 1:], ends, fences), SETTINGS.intervals, SETTINGS.degree
         )
+        # Orthonormal functions of each column on one half of the rows, and their covariance; the other half tests.
         values = basis(torch.maximum(torch.minimum(x, fences[:, 1]), fences[:, 0]), self.knots, SETTINGS.degree)
         half = len(x) // 2
         self.centre = values[:half].mean(0)
@@ -309,10 +312,12 @@ class _RelationSearch:
     def relations(self) -> tuple[Relation, ...]:
         """Find, filter and test the relations; the tightest first."""
         kept: list[_Candidate] = []
+        # From tight to loose, a candidate that only adds columns to one before it is passed over.
         for subsets in self._subsets():
             for candidate in sorted(self.candidates(subsets), key=lambda candidate: candidate.looseness):
                 if not any(candidate.contains(other) for other in kept):
                     kept.append(candidate)
+        # Of each subset the tightest sum, and of these the ones that are significant and no part of a far tighter one.
         tightest: dict[tuple[int, ...], _Candidate] = {}
         for candidate in kept:
             other = tightest.setdefault(candidate.subset, candidate)
@@ -372,6 +377,7 @@ class _RelationSearch:
         chance = torch.tensor(shuffled)
         z = float((chance.mean() - candidate.looseness) / chance.std())
         lowest = (1 + int((chance <= candidate.looseness).sum())) / (1 + SETTINGS.permutations)
+        # Of 199 permutations none can be as small as Bonferroni's limit: beyond it the normal tail extrapolates.
         p_value = lowest
         if lowest < SETTINGS.chance:
             p_value = min(1.0, self.tests * 0.5 * math.erfc(z / 2**0.5))
@@ -389,6 +395,7 @@ class _RelationSearch:
 
     def _model(self, candidate: _Candidate) -> KAN:
         """The sum as a KAN of the columns in their units, with mean 0 on the rows it was found on."""
+        # Back from orthonormal functions to coefficients of B-splines.
         columns = list(candidate.subset)
         n = self.turn.shape[1]
         model = KAN([len(columns), 1], n - SETTINGS.degree, SETTINGS.degree, base="zero", dtype=torch.float64)

@@ -246,6 +246,7 @@ class RowPairs:
         check_count(seed, "seed", 0)
         self.function: TensorFunction = tensor_function(model)
         x = check_points(points)
+        # Each pair is a row and a different one, drawn independently.
         generator = torch.Generator().manual_seed(seed)
         first = torch.randint(len(x), (rows,), generator=generator)
         other = (first + torch.randint(1, len(x), (rows,), generator=generator)) % len(x)
@@ -447,6 +448,7 @@ def _symmetries(slopes: _Slopes, used: list[int], interact: Tensor) -> Iterator[
                 named.add((i, j))
                 yield Symmetry(kind, (i, j), coefficient, score, threshold)
                 break
+    # Subsets of the inputs, small ones first.
     sizes: Sequence[int] = range(2, len(used))
     if len(used) > SETTINGS.most_exhaustive:
         sizes = (2,)
@@ -495,6 +497,7 @@ def _fewer_inputs(slopes: _Slopes, used: list[int], names: Sequence[str]) -> Ite
                 return False
         return True
 
+    # Of each kind the symmetry of the largest dimension that holds.
     proposals = sorted(symmetries_of_gradients(gradient, value, x), key=lambda found: -len(found.pivots))
     for kind in ("translation", "scaling"):
         best = next((found for found in proposals if found.kind == kind and holds(found)), None)

@@ -128,6 +128,7 @@ def select_inputs(problem: Problem, *, most: int = 20, hidden: int = 5, seed: in
 
 def _normal_scores(values: Tensor) -> Tensor:
     """Each column's ranks as quantiles of the normal distribution, equal for ties; mean 0, variance 1."""
+    # Midranks, so that ties have equal scores (van der Waerden).
     ordered = values.sort(0).values
     columns = [
         (torch.searchsorted(o, v) + torch.searchsorted(o, v, right=True)) / 2

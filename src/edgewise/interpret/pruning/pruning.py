@@ -185,6 +185,8 @@ class _Pruning:
             tuple(torch.arange(layer.out_features) for layer in edge_layers(given)),
         )
         self.removals: list[Removal] = []
+        # The loss to compare with: of the given network, or of one without idle parts after the same refit, if that is
+        # lower.
         before = self._losses(given, problem)
         self.loss_given = self.loss = float(before.mean())
         # Below this loss no part is worth keeping: `precision`, and the rounding of a sum of a few dozen terms.
@@ -222,6 +224,7 @@ class _Pruning:
     @torch.no_grad()
     def _remove_parts_without_effect(self) -> None:
         """Remove the edges that are constant on the training data, or on no path to an output."""
+        # An edge has an effect if its values differ by more than rounding over the training rows.
         x = values_in = self.problem.train.x
         live = live_edges(self.given)
         groups = product_groups(self.given)
@@ -235,6 +238,7 @@ class _Pruning:
         keep = connected_edges(varying, groups)
         if not has_path(keep, groups):
             keep = live  # the whole network is a constant, which its edges hold
+        # The edges that go, as the given network numbers them.
         masks = [layer.mask != 0 for layer in edge_layers(self.given)]
         removed = self._original_names(_places([mask & ~kept for mask, kept in zip(masks, keep, strict=True)]))
         if not removed:
@@ -334,6 +338,7 @@ class _Pruning:
         after = float(losses.mean())
         if not after <= self._allowed(losses):
             return False
+        # The step in words.
         shown = ", ".join(str(name[1] if kind == "input" else name) for name in names[:6])
         if len(names) > 6:
             shown += f" and {len(names) - 6} more"
@@ -356,6 +361,8 @@ class _Pruning:
 
     def _allowed(self, losses: Tensor) -> float:
         """Largest mean loss that is accepted, given the losses of all samples."""
+        # The one-standard-error rule on the paired difference, limited by the loss itself, and the floor of negligible
+        # errors.
         difference = losses - self.reference
         error = 0.0
         if len(difference) > 1:

@@ -71,6 +71,7 @@ def formula(
     names = check_names(names, inputs)
     if not is_integer(output) or not 0 <= output < outputs:
         raise InputError(f"output must be a number from 0 to {outputs - 1}, got {output!r}")
+    # Layer by layer, each node as an expression of the inputs.
     nodes: list[Expression] = [Variable(k) for k in range(inputs)]
     for place, layer in enumerate(layers):
         if layer.groups is not None:
@@ -83,6 +84,7 @@ def formula(
             nodes = node_expressions(layer, nodes)
     if x is None:
         return Formula(nodes[output], names)
+    # Constants that rounding hides at the rows are left out, once more after the first ones have gone.
     check_input(x, inputs, x.dtype)
     rows = x.detach().cpu().double().numpy()
     rounding = torch.finfo(model.dtype).eps

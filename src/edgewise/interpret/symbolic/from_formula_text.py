@@ -88,6 +88,7 @@ def from_formula(formula: Any, names: Sequence[str] | None = None) -> KAN:
     >>> model(torch.tensor([[0.0, 3.0]], dtype=torch.float64)).item()
     3.0
     """
+    # The formulas as expressions of named inputs.
     given = list(formula) if isinstance(formula, list | tuple) else [formula]
     listed = [_text_of_sympy(one) if hasattr(one, "free_symbols") else one for one in given]
     if not listed or not all(isinstance(one, str | Expression) for one in listed):
@@ -114,6 +115,7 @@ def _names_in(formulas: Sequence[str | Expression]) -> tuple[str, ...]:
     for one in formulas:
         if not isinstance(one, str):
             raise InputError("names must be given, a list of the inputs' names, for a formula that is no text")
+        # A keyword of Python as a name, such as lambda, gets an underscore while the text is parsed.
         words = {word for word in re.findall(r"\b[a-z]+\b", one) if iskeyword(word)}
         plain = re.sub(r"\b[a-z]+\b", lambda match: match[0] + "_" * iskeyword(match[0]), one)
         try:
@@ -146,6 +148,7 @@ def _with_edge_functions(value: Expression) -> Expression:
 
 def _power_of(base: Expression, exponent: float) -> Expression:
     """Return base ** exponent, composed of powers that are functions of edges."""
+    # A power of the table is one edge; others are powers of powers, products, or exp(p log u).
     if exponent in POWERS:
         return Power(base, exponent)
     if exponent < 0:
@@ -229,6 +232,7 @@ class _Plan:
 
     def _new(self, value: Expression, level: int, copy: int = 0) -> int:
         """Make a node that holds a value; returns its number."""
+        # A product of sums, a value that is passed on from the level before, or a sum of edges.
         scale, sums = _scale_and_factors(value)
         if sums and level == _level(value):
             node = [self._edges(one, level) for one in sums]
@@ -309,6 +313,7 @@ def _edge_of(term: Expression) -> tuple[str, float, float, Expression]:
             name = POWERS[exponent]
         case _:
             return "x", 1.0, 0.0, term
+    # An affine argument a u + b is part of the edge.
     terms = list(_weighted_terms(inner))
     moving = [(scale, part) for scale, part in terms if part is not None]
     if len(moving) == 1:

@@ -255,6 +255,7 @@ def _measured(model: KAN, edited: edits.Edited, problem: Problem, refit: int) ->
         is_linear = len(changed.layers) == 1 and not edge_layers(changed)[0].has_functions
         method, _ = method_for(problem, parameters, is_linear=is_linear)
         fit(changed, problem, method, steps=refit, adapt_domain=False)
+    # The paired difference of the losses on the judging rows.
     cost = edits.cost_of(model, changed, problem, judging_data(problem))
     return Edit(
         model=changed,

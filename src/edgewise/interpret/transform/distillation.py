@@ -139,6 +139,7 @@ class _Distillation:
         self.samples = samples
         self.calls = 0
         self.x, self.y = self._new_points()
+        # Inputs scaled to [-1, 1] and standardised outputs, so that the settings of the training fit any units.
         low = self.x.amin(0)
         high = self.x.amax(0)
         self.shift = (low + high) / 2
@@ -203,6 +204,7 @@ class _Distillation:
         layers[0].knots.copy_(self.shift[:, None] + self.width[:, None] * layers[0].knots)
         layers[-1].coef.mul_(self.deviation)
         layers[-1].coef[0] += self.mean  # B-splines sum to one: a constant is the same addition to all coefficients
+        # Errors at points that no round has seen.
         fresh, values = self._new_points()
         errors = model(fresh) - values
         rmse = float(errors.square().mean().sqrt())

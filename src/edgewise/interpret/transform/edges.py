@@ -195,6 +195,7 @@ def with_spline(
     if layer.has_functions and not keep_function:
         if layer.base is not None:
             layer.base[i, o] = 0  # the spline takes over all of the edge
+        # Least squares onto the B-splines by the singular value decomposition, as rows may not determine all of them.
         columns = basis(inputs, layer.knots, layer.degree)[:, i]
         layer.coef[i, :, o] = torch.linalg.lstsq(columns, values[:, None], driver="gelsd").solution[:, 0]
         set_function_(layer, i, o, NO_FUNCTION, layer.affine[:, i, o].tolist(), {})

@@ -165,6 +165,7 @@ def widen(
     if x is not None:
         entering = _domain_around(inputs_of(first, model, x))
     into = first
+    # New sums come behind the old sums, the factors of new products behind everything.
     for place, count in ((sums, nodes), (first.out_features + nodes, sum(arities))):
         if count:
             into = _with_more_outputs(into, count, place, entering, seed)

@@ -42,6 +42,13 @@ def coefficients(spline: KANLayer, i: int, o: int) -> np.ndarray:
     return spline.coef[i, :, o].detach().double().numpy().copy()
 
 
+def _places(knots: np.ndarray, degree: int) -> np.ndarray:
+    """Return Greville's abscissae, (n,): means of neighbouring knots, the middle of the interval of a step."""
+    if degree == 0:
+        return (knots[1:] + knots[:-1]) / 2
+    return np.array([knots[k + 1 : k + degree + 1].mean() for k in range(len(knots) - degree - 1)])
+
+
 def dragged(
     spline: KANLayer, i: int, o: int, changes: np.ndarray, points: np.ndarray, width: float | None = None
 ) -> np.ndarray:
@@ -58,10 +65,7 @@ def dragged(
         return coefficients(spline, i, o) + step
     knots = spline.knots[i].double().numpy()
     p = spline.degree
-    # The means of p neighbouring knots, at which coefficients on a line make that line (Marsden's identity).
-    places = np.array(
-        [knots[k + 1 : k + p + 1].mean() if p else (knots[k] + knots[k + 1]) / 2 for k in range(len(columns.T))]
-    )
+    places = _places(knots, p)
     half = max(width / 2, float(np.diff(places).max(initial=0.0)))
     distance = np.abs(places[:, None] - np.clip(points, places[0], places[-1])) / half
     bumps = np.where(distance < 1, np.cos(np.pi / 2 * distance) ** 2, 0.0)  # (n, m)
@@ -100,8 +104,8 @@ def levelled(spline: KANLayer, i: int, o: int, limits: Sequence[float], rows: np
             own = ends
             values = columns_of(spline, i, ends) @ old
         line = np.polyfit(own, values, 1)
-    # A spline whose coefficients are a line at the means of p neighbouring knots is that line (Marsden's identity).
-    places = np.array([knots[j + 1 : j + p + 1].mean() if p else middles[j] for j in range(len(old))])
+    # A spline whose coefficients are on a line at these places is that line (Marsden's identity).
+    places = _places(knots, p)
     inner = (np.arange(len(old)) >= first) & (np.arange(len(old)) <= last + p)
     # Coefficients beside the range stay: refitted to the old curve, they would make it swing.
     return np.where(inner, np.polyval(line, places), old)

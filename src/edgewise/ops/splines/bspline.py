@@ -46,8 +46,11 @@ def local_basis(x: Tensor, knots: Tensor, degree: int, orders: int = 0) -> tuple
     """
     # The triangular scheme of de Boor, "A Practical Guide to Splines" (1978), ch. X, eq. (8): each level raises the
     # degree by one. A derivative replaces the last levels, as many as its order, by differences, ch. X, eq. (12):
-    # B'_{g,j} = j (B_{g,j-1} / (t_{g+j} - t_g) - B_{g+1,j-1} / (t_{g+j+1} - t_{g+1})). Outside the domain a spline
-    # continues as the straight line of its end point.
+    # B'_{g,j} = j (B_{g,j-1} / (t_{g+j} - t_g) - B_{g+1,j-1} / (t_{g+j+1} - t_{g+1})). Each point has the polynomials
+    # of its own interval (see `locate`): where a derivative jumps, at a knot of any multiplicity, it is the one from
+    # the right, and at the upper end of the domain the one from the left. Where the last interval has a width, so has
+    # each that holds a point, and no difference of knots in the scheme is zero. Outside the domain a spline continues
+    # as the straight line of its end point.
     assert 0 <= orders <= degree
     low, high = spline_domain(knots, degree)
     inside = x.clamp(low, high)  # with slope 1 at both ends too, so that the inner polynomial counts there
