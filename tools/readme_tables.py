@@ -4,8 +4,9 @@ python tools/readme_tables.py
 
 Between `<!-- table:NAME -->` and `<!-- end -->` stand the key figures of results/NAME.json, NAME being an experiment,
 and its table, if both are short; on the site also its other tables and the notes of its module about them. "speed",
-"scale", "tables-HALF" and "friedman" are tables of benchmarks, "summary" has the key figures that are listed here,
-"pages" links to all pages. No number there is typed by hand. Everything else on the pages is written by hand.
+"scale", "tables-HALF" and "friedman" are tables of benchmarks, "pykan-tutorials" of a tool, "summary" has the key
+figures that are listed here, "pages" links to all pages. No number there is typed by hand. Everything else on the
+pages is written by hand.
 tests/test_readme.py fails when page and results differ.
 """
 
@@ -19,11 +20,12 @@ from pathlib import Path
 from edgewise_experiments.pages.marking import markdown_cell
 from edgewise_experiments.pages.stored import stored_outcome
 from edgewise_experiments.runner.outcome import ResultTable
+from edgewise_experiments.runner.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     *(ROOT / name for name in ("README.md", "paper/paper.md")),
-    *(ROOT / "docs" / f"{name}.md" for name in ("speed", "scale")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("speed", "scale", "from-pykan")),
     *sorted((ROOT / "docs" / "measured").glob("*.md")),
 )
 # Lines of the table in README.md: what was compared, the experiment, and a sentence of its key figures.
@@ -83,6 +85,8 @@ def _tables_and_notes(name: str, long_tables: bool) -> str:
         return runpy.run_path(str(ROOT / "benchmarks" / "scale.py"))["stored"]() + "\n"
     if name == "friedman":
         return runpy.run_path(str(ROOT / "benchmarks" / "tables_summary.py"))["made_up"](each_table=long_tables)
+    if name == "pykan-tutorials":
+        return _pykan_tutorials() + "\n"
     if name == "pages":
         return "\n".join(_pages_in_short()) + "\n"
     if name == "summary":
@@ -104,6 +108,15 @@ def _tables_and_notes(name: str, long_tables: bool) -> str:
     if long_tables and notes:
         parts.append(_fold("What the columns are, and how they were measured", "\n\n".join(notes)))
     return "\n\n".join(parts) + "\n"
+
+
+def _pykan_tutorials() -> str:
+    """Return a line for each of pykan's tutorials, which tools/pykan/tutorials.py stores; the cells are Markdown."""
+    rows = Store(ROOT / "results" / "pykan-tutorials.json").beside("pykan-tutorials")
+    columns = ("tutorial", "task", "pykan", "Edgewise", "CPU s", "by")
+    rules = ("---", "---", "---", "---", "---:", "---")
+    lines = [[str(row[column]).replace("|", "\\|") for column in columns] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (columns, rules, *lines))
 
 
 def _pages_in_short() -> Iterator[str]:

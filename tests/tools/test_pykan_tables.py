@@ -1,21 +1,19 @@
-"""The page "From pykan" has a row for each tutorial of the tool, and the quick ones give what it shows."""
-
-from pathlib import Path
+"""The tool of pykan's tutorials has stored a row of each, and the quick ones give what the rows say."""
 
 import pytest
-from tools.pykan import tutorials
+from tools.pykan.tutorials import TUTORIALS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "from-pykan.md").read_text(encoding="utf-8")
+from edgewise_experiments.runner.store import RESULTS, Store
+
+ROWS = Store.open(RESULTS, "pykan-tutorials")
 
 
 def test_every_tutorial_has_its_row():
-    table = PAGE.partition(tutorials.BEGIN)[2].partition(tutorials.END)[0]
-    names = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")][1:]
-    assert names == [one.name for one in tutorials.TUTORIALS]
+    assert [row["tutorial"] for row in ROWS.rows] == [tutorial.name for tutorial in TUTORIALS]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["Interp 5", "Example 12", "Physics 4C"])
 def test_quick_tutorials_give_what_the_page_shows(name):
-    tutorial = next(one for one in tutorials.TUTORIALS if one.name == name)
-    assert f"| {tutorial.work()} |" in PAGE
+    tutorial = next(one for one in TUTORIALS if one.name == name)
+    assert tutorial.work() == ROWS.find(tutorial=name)["Edgewise"]
