@@ -9,12 +9,11 @@ import typer
 
 import edgewise as package
 from edgewise.cli import main
+from edgewise.cli.app import app
 from edgewise.cli.terminal.options import parse_names
 
 
-@pytest.mark.parametrize(
-    "command", ["fit", "predict", "info", "plot", "explain", "formula", "export", "explore", "solve"]
-)
+@pytest.mark.parametrize("command", [command.name for command in app.registered_commands])
 def test_help_has_examples(edgewise, command):
     done = edgewise(command, "--help")
     assert done.code == 0

@@ -9,6 +9,7 @@ import torch
 from tests.night import at_night
 
 from edgewise import KANRegressor
+from edgewise.cli.terminal import options
 from edgewise.gam.families.named import FAMILIES, Loss, family_of, family_of_classes
 from edgewise.search.automatic import auto_fit
 from edgewise.search.candidates import Samples
@@ -78,12 +79,13 @@ def test_ctrl_c_raises_or_keeps_the_best_model(settings, when):
         assert torch.isfinite(result.model(torch.from_numpy(X))).all()
 
 
-def test_losses_for_type_checkers_are_those_of_the_registry():
+def test_types_and_pages_name_every_loss_of_the_registry():
     names = get_args(Loss)
     assert {*FAMILIES, "absolute", "auto"} == {name for name in names if not name.startswith("quantile:")}
     assert all(family_of(name).name == name for name in FAMILIES)
     assert [family_of(name).name for name in names if ":" in name] == ["quantile"] * 7
     assert all(f'"{name}"' in KANRegressor.__doc__ for name in (*FAMILIES, "absolute", "auto"))
+    assert all(name in get_args(options.Loss)[1].help for name in (*FAMILIES, "absolute", "auto"))
 
 
 @pytest.mark.parametrize(

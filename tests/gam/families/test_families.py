@@ -8,6 +8,7 @@ from edgewise.gam.families.base import lower_quantile
 from edgewise.gam.families.categorical import Multinomial, Ordered
 from edgewise.gam.families.cox import Cox
 from edgewise.gam.families.exponential import Bernoulli, Gamma, Gaussian, LogNormal, NegativeBinomial, Poisson, Tweedie
+from edgewise.gam.families.named import FAMILIES
 from edgewise.gam.families.robust import Huber, Quantile
 
 RNG = np.random.default_rng(0)
@@ -30,6 +31,10 @@ CASES = [
     (Ordered(3, (-1.2, 0.2, 1.0), constants=(0.1, 0.4, -0.5)), np.minimum(COUNTS, 2)),
 ]
 NAMES = [f"{family.name}-{number}" for number, (family, _) in enumerate(CASES)]
+
+
+def test_every_family_of_the_registry_is_compared():
+    assert set(FAMILIES) <= {family.name for family, _ in CASES}
 
 
 @pytest.mark.parametrize(("family", "y"), CASES, ids=NAMES)
