@@ -55,6 +55,7 @@ MISTAKES = [
     (lambda: shapley_shares(lambda x: np.zeros(3), XN, XN), "model must return one row"),
     (lambda: partial_dependence(lambda x: ["a"] * len(x), XN, 0), "model must return numbers, got list"),
     (lambda: explain_global(first, [[1.0]]), r"X must be an array of shape \(rows, inputs\), got list"),
+    (lambda: explain_global(first, XN, background=XN[:0]), r"background must have shape \(rows, 2\), got \(0, 2\)"),
     (lambda: explain_local(first, XN, np.arange(3.0)), "background must be an array of shape .* got shape"),
     (lambda: explain_local(first, XN[:1]), ".*at least two different rows"),
     (lambda: explain_local(first, XN, names=["a"]), "names must hold 2 names"),

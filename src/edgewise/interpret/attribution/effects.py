@@ -211,9 +211,7 @@ def shapley_shares(
     (array([3., 3.]), array([0.]))
     """
     X = checked_table(X, "X")
-    background = checked_table(background, "background")
-    if len(background) == 0 or background.shape[1] != X.shape[1]:
-        raise InputError(f"background must have shape (rows, {X.shape[1]}), got {background.shape}")
+    background = checked_background(background, X.shape[1])
     # Predictions at both ends of all paths.
     predict = array_function(model)
     rng = np.random.default_rng(seed)
@@ -260,6 +258,14 @@ def checked_table(X: np.ndarray | Tensor, name: str) -> np.ndarray:
         got = f"shape {X.shape}" if isinstance(X, np.ndarray) else type(X).__name__
         raise InputError(f"{name} must be an array of shape (rows, inputs), got {got}")
     return X
+
+
+def checked_background(background: np.ndarray | Tensor, columns: int) -> np.ndarray:
+    """Return the rows of a background as an array; raise InputError if there are none, or of other columns."""
+    background = checked_table(background, "background")
+    if len(background) == 0 or background.shape[1] != columns:
+        raise InputError(f"background must have shape (rows, {columns}), got {background.shape}")
+    return background
 
 
 def evenly_picked(X: np.ndarray, most: int) -> np.ndarray:

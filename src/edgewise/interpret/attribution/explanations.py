@@ -15,6 +15,7 @@ from edgewise.interpret.attribution.effects import (
     SHARE_ROWS,
     Effect,
     InputKind,
+    checked_background,
     checked_table,
     evenly_picked,
     partial_dependence,
@@ -370,6 +371,7 @@ def explain_global(
     X = checked_table(X, "X")
     predict = array_function(model)
     few = evenly_picked(X, SHARE_ROWS)
+    mixed = few if background is None else checked_background(background, X.shape[1])
     local = explain_local(predict, few, X, names=names, outputs=outputs, seed=seed, kinds=kinds)
     importance = np.abs(local.shares).mean((0, 2))
     order = np.argsort(-importance, kind="stable")
@@ -383,7 +385,6 @@ def explain_global(
     # Targets near the largest float64 number can have infinite predictions, which have no interactions.
     if bool(np.isfinite(local.prediction).all() and np.isfinite(local.shares).all()):
         strongest = [int(i) for i in order[:12] if importance[i] > 0]
-        mixed = few if background is None else checked_table(background, "background")
         # Rows are mixed value by value, so that a number below all others can stand for a missing value.
         missing = np.isnan(mixed)
         below = np.nextafter(np.where(missing, 0.0, mixed).min(axis=0), -np.inf)
