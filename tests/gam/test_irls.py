@@ -5,9 +5,11 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
+from scipy.special import logsumexp
 
 from edgewise.gam.building import design_of
-from edgewise.gam.families.categorical import Multinomial
+from edgewise.gam.families.categorical import Multinomial, Ordered
 from edgewise.gam.families.exponential import Bernoulli, Gamma, Gaussian, LogNormal, NegativeBinomial, Poisson, Tweedie
 from edgewise.gam.families.robust import Huber, Quantile
 from edgewise.gam.irls import fit_irls
@@ -125,6 +127,28 @@ def test_penalised_multinomial_is_stationary_in_all_classes_together(table):
         else:
             np.testing.assert_allclose(x.T @ score[:, k], np.r_[0, one.strength[0] * one.coef[1:]], atol=2e-4)
     assert sum(np.isfinite(one.strength[0]) for one in fit.fits) >= 2
+
+
+def test_ordered_classes_maximise_the_likelihood_in_constants_and_slopes_together(table):
+    """Two coefficients and seven constants against quasi-Newton steps in all of them, for a steep predictor."""
+    rng, x, _ = table
+    levels = np.arange(8.0) - 3.5
+    y = np.clip(np.round(3.5 + 3 * x[:, 1] - x[:, 2] + 0.5 * rng.standard_normal(ROWS)), 0, 7).astype(int)
+    fit = fitted(Ordered(8, tuple(levels)), x[:, :3], y)
+
+    def total(point):
+        logits = np.append(0, point[2:]) + np.outer(x[:, 1:3] @ point[:2], levels)
+        return (logsumexp(logits, axis=1) - logits[np.arange(ROWS), y]).sum()
+
+    best = minimize(total, np.zeros(9), method="BFGS", options={"gtol": 1e-5})
+    np.testing.assert_allclose(fit.coef[1:, 0], best.x[:2], rtol=1e-4)
+    constants = np.array(fit.family.constants)
+    np.testing.assert_allclose((constants - constants[0])[1:], best.x[2:], rtol=1e-3)
+    # The information of the slopes is that of all parameters without what the constants take.
+    h = 1e-3 * np.eye(9)
+    second = [[total(best.x + a + b) - total(best.x + a - b) for b in h] for a in h]
+    second = (second - np.array([[total(best.x - a + b) - total(best.x - a - b) for b in h] for a in h])) / 4e-6
+    np.testing.assert_allclose(fit.fits[0].covariance[1:, 1:], np.linalg.inv(second)[:2, :2], rtol=1e-3)
 
 
 def test_shared_information_is_exact_for_two_classes_and_has_the_trace_of_more(table):

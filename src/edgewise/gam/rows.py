@@ -142,6 +142,8 @@ class RowsInMemory:
             self._eta = self.needed.predictors(coefs)
             self._coefs = coefs
             self._deviance = None
+            if self.family.is_profile:
+                self.family = self.family.adapted(self.y, squeezed(self._eta), self.weight)
         return self._eta
 
     def deviance(self, coefs: np.ndarray) -> float:
@@ -199,18 +201,19 @@ def working_normal(
     weights, residual = (part[:, k] for part in working(family, y, weight, eta, least))
     rows = float(weight.sum())
     normal = normal_matrix(design, x, weights, eta[:, k] + residual, rows)
-    shared = family.shared_information(y, squeezed(eta))
+    shared = family.shared_information(y, squeezed(eta), weight)
     if shared is None:
         return normal
     # Rows that depend on each other have less information together than each of them alone.
     for part in design.chunks(len(x)):
         at = shared.order[part]
         shared.add(np.column_stack([design.columns(x[at]), eta[at]]))
-    gram = normal.gram - shared.matrix[:-1, :-1]
-    moment = normal.moment - shared.matrix[:-1, -1:]
+    lost = shared.matrix
+    gram = normal.gram - lost[:-1, :-1]
+    moment = normal.moment - lost[:-1, -1:]
     gram[0, 0] = rows  # the data say nothing about the constant, which then is zero
     gram[0, 1:] = gram[1:, 0] = moment[0] = 0.0
-    return NormalMatrix(gram, moment, normal.square - shared.matrix[-1, -1], rows)
+    return NormalMatrix(gram, moment, normal.square - lost[-1, -1], rows)
 
 
 def shared_normal(

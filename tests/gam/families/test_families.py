@@ -120,6 +120,9 @@ def test_logits_of_ordered_classes_are_lines_in_one_predictor():
     assert np.abs(found.mean(found.logits(eta)) - shares).mean() < 0.01
     two = Ordered(3, (-1.0, 0.0, 1.0)).adapted(np.array([0, 1, 0, 1]), np.zeros(4), np.ones(4))
     np.testing.assert_allclose(two.mean(two.logits(np.zeros(1)))[0], [2 / 4.5, 2 / 4.5, 0.5 / 4.5], rtol=1e-6)
+    # Constants that were those of predictors far away lead to the same ones.
+    far = Ordered(4, truth.levels, constants=(0.0, 900.0, -400.0, 300.0)).adapted(y, eta, np.ones(4000))
+    np.testing.assert_allclose(far.mean(far.logits(eta)), found.mean(found.logits(eta)), rtol=1e-4)
 
 
 def test_cox_baseline_is_nelson_and_aalen_without_effects():
@@ -133,7 +136,7 @@ def test_cox_baseline_is_nelson_and_aalen_without_effects():
 @pytest.mark.parametrize("ties", ["breslow", "efron"])
 def test_cox_information_is_the_second_derivative_of_the_deviance(ties, parts):
     family, x, h = Cox(ties), np.random.default_rng(4).normal(size=(60, 2)), 1e-3
-    means = family.shared_information(TIMES, ETA)
+    means = family.shared_information(TIMES, ETA, np.ones(60))
     for columns in np.split(x[means.order], parts):
         means.add(columns)
     found = x.T @ (family.derivatives(TIMES, ETA)[1][:, None] * x) - means.matrix

@@ -21,7 +21,10 @@ class SharedInformation(Protocol):
     """Part by which the information matrix of dependent rows is less than X' diag(information) X, summed in parts."""
 
     order: np.ndarray  # (N,), order in which the rows are added
-    matrix: Any  # (p, p), the sum, after all rows
+
+    @property
+    def matrix(self) -> Any:
+        """The sum (p, p), after all rows."""
 
     def add(self, columns: np.ndarray) -> None:
         """Add the columns (n, p) of the next n rows."""
@@ -54,6 +57,9 @@ class Family:
     nonnegative: ClassVar[bool] = False  # whether y must be at least 0
     # Whether `mean` is the expectation of a numeric y, or its centre, so that a share of the variance is explained.
     has_mean: ClassVar[bool] = True
+    # Whether parameters beside eta have the values of the highest likelihood at each eta: `shared_information` is then
+    # what their estimation takes away.
+    is_profile: ClassVar[bool] = False
     is_sum_of_rows: ClassVar[bool] = True  # whether the loss is a sum over rows, so that a table may come in batches
     # Whether bounds on eta are bounds on the prediction: no constant is added after the fit.
     holds_bounds: ClassVar[bool] = True
@@ -125,7 +131,7 @@ class Family:
         """Return the family with its own parameters estimated at eta."""
         return self
 
-    def shared_information(self, y: np.ndarray, eta: np.ndarray) -> SharedInformation | None:
+    def shared_information(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> SharedInformation | None:
         """Return the part of the information that dependence between rows takes away; None for independent rows."""
         return None
 

@@ -7,10 +7,14 @@ References
 ----------
 .. [1] A. Agresti, Categorical Data Analysis, 3rd ed., Wiley, 2013: chapter 8.1, and 8.3.4 on adjacent categories.
 .. [2] J. A. Anderson, "Regression and ordered categorical variables", J. R. Statist. Soc. B 46 (1984) 1.
+.. [3] S. A. Murphy and A. W. van der Vaart, "On profile likelihood", J. Am. Statist. Assoc. 95 (2000) 449.
+.. [4] J. N. Darroch and D. Ratcliff, "Generalized iterative scaling for log-linear models", Ann. Math. Statist. 43
+   (1972) 1470.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -20,6 +24,11 @@ from edgewise.errors import InputError
 from edgewise.gam.families.base import Family, finite_numbers, require
 from edgewise.gam.policy import IrlsPolicy
 from edgewise.presentation import typed_text
+
+
+def _information(share: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the information of weighted rows of probabilities (N, K) about the constants of the classes, (K, K)."""
+    return np.diag(weight @ share) - share.T @ (weight[:, None] * share)
 
 
 def _log_sums(logits: np.ndarray) -> np.ndarray:
@@ -89,8 +98,9 @@ class Multinomial(Family):
 class Ordered(Multinomial):
     """Classes that stand for numbers s_k, whose log odds follow one eta: eta_k = a_k + s_k eta.
 
-    The logit of adjacent categories [1]_, a stereotype model [2]_ with known scores. The constants a_k are estimated at
-    each eta.
+    The logit of adjacent categories [1]_, a stereotype model [2]_ with known scores. The constants a_k are those of the
+    highest likelihood at each eta, by Newton's method or iterative scaling [4]_, so that fits maximise the profile
+    likelihood [3]_. A constant in eta is one in a_k.
 
     Examples
     --------
@@ -101,6 +111,7 @@ class Ordered(Multinomial):
 
     constants: tuple[float, ...] = ()  # a_k
     name = "ordered"
+    is_profile = True
     scale_words = " for classes in their order"
 
     @property
@@ -125,11 +136,17 @@ class Ordered(Multinomial):
         expected = share @ slopes
         return slopes[y] - expected, share @ slopes**2 - expected**2
 
+    def shared_information(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> EstimatedConstants:
+        share = self.mean(self.logits(eta))
+        slopes = self.logit_lines[:, 1]
+        across = weight[:, None] * share * (slopes - (share @ slopes)[:, None])
+        return EstimatedConstants(across, _information(share, weight))
+
     def deviance(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         return super().deviance(y, self.logits(eta))
 
     def adapted(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> Self:
-        # Newton's method in the constants; of each class at least half a row, since a part of a table may lack one.
+        # Of each class at least half a row, since a part of a table may lack one.
         counts = np.maximum(np.bincount(y, weight, self.classes), 0.5)
         counts *= weight.sum() / counts.sum()
         point = np.log(counts)
@@ -137,18 +154,50 @@ class Ordered(Multinomial):
             point = np.asarray(self.constants)
         lines = np.outer(eta, self.levels)
 
-        def likelihood(point: np.ndarray) -> float:
-            return float(counts @ point - weight @ _log_sums(point + lines))
+        def likelihood(point: np.ndarray) -> tuple[float, np.ndarray]:
+            """Return the log likelihood of constants and the logarithms of the probabilities (N, K)."""
+            logits = point + lines
+            sums = _log_sums(logits)
+            return float(counts @ point - weight @ sums), logits - sums[:, None]
 
-        height = likelihood(point)
+        # Newton's method in the constants, until the expected numbers of the classes are the counts.
+        height, logs = likelihood(point)
         for _ in range(IrlsPolicy.steps):
-            share = self.mean(point + lines)
-            information = np.diag(weight @ share) - share.T @ (weight[:, None] * share)
-            move = np.linalg.lstsq(information, counts - weight @ share, rcond=IrlsPolicy.tolerance)[0]
-            while (higher := likelihood(point + move)) < height and abs(move).max() > IrlsPolicy.tolerance:
-                move = move / 2
-            if not higher > height + IrlsPolicy.tolerance * abs(height):
+            share = np.exp(logs)
+            missing = counts - weight @ share
+            if (abs(missing) <= math.sqrt(IrlsPolicy.tolerance) * counts).all():
                 break
+            move = np.linalg.lstsq(_information(share, weight), missing, rcond=IrlsPolicy.tolerance)[0]
+            higher, higher_logs = likelihood(point + move)
+            if not higher > height:  # far from the optimum: iterative scaling, which never lowers the likelihood
+                largest = logs.max(axis=0)
+                move = np.log(counts) - largest - np.log(weight @ np.exp(logs - largest))
+                higher, higher_logs = likelihood(point + move)
             point = point + move
             height = higher
+            logs = higher_logs
         return replace(self, constants=tuple(point.tolist()))
+
+
+class EstimatedConstants:
+    """Information about eta that is lost to the constants: the rest is a Schur complement. See `SharedInformation`."""
+
+    def __init__(self, across: np.ndarray, information: np.ndarray) -> None:
+        self.order = np.arange(len(across))
+        self._across = across  # information of each row about eta and a constant, (N, K)
+        self._information = information  # of all rows about the constants, (K, K)
+        self._sum = np.zeros((0, across.shape[1]))
+        self._place = 0
+
+    def add(self, columns: np.ndarray) -> None:
+        """Add the columns (n, p) of the next n rows."""
+        rows = slice(self._place, self._place + len(columns))
+        if not self._place:
+            self._sum = np.zeros((columns.shape[1], self._across.shape[1]))
+        self._sum = self._sum + columns.T @ self._across[rows]
+        self._place = rows.stop
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """What the constants take from the information matrix of the columns, (p, p)."""
+        return self._sum @ np.linalg.lstsq(self._information, self._sum.T, rcond=IrlsPolicy.tolerance)[0]

@@ -130,7 +130,7 @@ class Cox(Family):
         expected = risk * sets.hazards(risk)
         return sets.event - expected, expected
 
-    def shared_information(self, y: np.ndarray, eta: np.ndarray) -> RiskSetMeans:
+    def shared_information(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> RiskSetMeans:
         """Return the accumulator of what the diagonal information of `derivatives` has too much."""
         return RiskSetMeans(self._sets(y), exponential(eta - eta.max()))
 

@@ -229,7 +229,7 @@ def summarise(
         else:
             normal = working_normal(needed, np.arange(len(x)), y, weight, family, eta, k).embedded(kept)
             centre = float(np.average(eta[:, k], weights=weight))
-        constant = family.shared_information(y, shaped) is None
+        constant = family.shared_information(y, shaped, weight) is None
         block = _Normal(design, fit, normal, centre, noise_df)
         terms += block.tests(k, labels, units, constant)
         determinants += block.log_determinant(constant)
