@@ -103,7 +103,8 @@ def test_hidden_nodes_come_where_the_residual_asks_for_them():
 def test_nodes_with_too_many_parameters_are_not_tried_and_the_record_says_so():
     x = np.random.default_rng(1).uniform(-1, 1, (200, 2))
     y = np.sin(3 * (x[:, :1] - x[:, 1:])) + 0.1 * np.random.default_rng(2).standard_normal((200, 1))
-    policy = SearchPolicy(growth_parameters=30, bag_rows=0, smooth_rows=0, additive=AdditivePolicy(most_pairs=0))
+    pairs = AdditivePolicy(most_pairs=0)
+    policy = SearchPolicy(growth_parameters=30, bag_rows=0, smooth_rows=0, deep_work=0, additive=pairs)
     _, report = searched(y, x, policy=policy)
     reason = "2 hidden nodes were not tried: with 2 inputs and one output they have at least 34 parameters"
     assert reason in " ".join(report.sentences)

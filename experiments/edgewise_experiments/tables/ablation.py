@@ -76,6 +76,8 @@ VARIANTS: Mapping[str, Variant] = {
     "no mean of models": Variant({"left_out": ("mean",)}, shows=("mean of",)),
     "no polynomial of all inputs": Variant({"left_out": ("polynomial",)}, shows=("smooth",)),
     "no hidden nodes": Variant({"left_out": ("hidden nodes",)}, shows=("hidden",)),
+    "no deep network": Variant({"left_out": ("deep network",)}, shows=("hidden layers",)),
+    "no order of classes": Variant({"left_out": ("order",)}, shows=("order",)),
     "no plain model after all": Variant({"left_out": ("plain",)}, shows=("linear", "constant")),
     "no laws, at high effort": Variant({"left_out": ("law",)}, shows=("short law",), effort="high"),
     "no factor on penalties": Variant({"most_shrinkage": 1.0}, shows=("times the penalty",)),

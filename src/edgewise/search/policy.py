@@ -121,6 +121,10 @@ class SearchPolicy:
     growth_parameters: int = 250
     rows_per_growth: int = 10
     most_growth: int = 600
+    # Hidden layers of a network in place of curves: sums of sums of functions, f(g(h)), and as many nodes as most
+    # formulas need. Rows times squared parameters, the multiply-adds of one of its steps: about half a second a fold
+    deep_shape: tuple[int, ...] = (8, 4)
+    deep_work: float = 2e9
     noise_free: float = 1e-5  # held-out loss below which samples are taken to be free of noise
     # held-out loss below which smooth residuals tell of samples without noise: beyond a tenth a model has found too
     # little for its residuals to say anything

@@ -1,4 +1,4 @@
-"""The stages of a search, from straight lines to hidden nodes; `STAGES` lists them for each effort.
+"""The stages of a search, from straight lines to deep networks; `STAGES` lists them for each effort.
 
 A stage knows whether it applies, fits richer candidates, lets `Search.validate` compare them with the best so far on
 held-out rows, and returns the better one. The constant, with which a search begins, is no stage. `GIVEN` are those of a
@@ -7,6 +7,7 @@ network whose shape, grid or regularisation the user has fixed.
 
 from edgewise.search.stages.base import Stage
 from edgewise.search.stages.curves import Curves, PlainAgain, StraightLines
+from edgewise.search.stages.deep import DeepNetwork
 from edgewise.search.stages.given import GivenNetwork, Grid, Strength, Width
 from edgewise.search.stages.hidden import HiddenNodes
 from edgewise.search.stages.mean import Mean
@@ -26,6 +27,7 @@ FULL: tuple[Stage, ...] = (
     Mean(),
     Polynomial(),
     HiddenNodes(),
+    DeepNetwork(),
     PlainAgain(),
 )
 STAGES: dict[str, tuple[Stage, ...]] = {"low": PLAIN, "normal": FULL, "high": FULL}

@@ -103,8 +103,11 @@ class Grid(Stage):
         return best
 
 
-def with_best_strength(search: Search, best: Candidate, share: float) -> Candidate:
-    """Return a network with the strength of regularisation at which steps up or down no longer lower the loss."""
+def with_best_strength(search: Search, best: Candidate, share: float, most: int | None = None) -> Candidate:
+    """Return a network with the strength of regularisation at which steps up or down no longer lower the loss.
+
+    `most` is the largest number of folds; all by default.
+    """
     shape = best.shape
     assert shape is not None
     tried = {1.0: best}
@@ -114,10 +117,10 @@ def with_best_strength(search: Search, best: Candidate, share: float) -> Candida
         strength = float(f"{shape.strength * other_factor:.0e}")
         other = Candidate(search.family, shape=replace(shape, strength=strength), before=one)
         tried[other_factor] = other
-        search.cross_validate((other,), share)
+        search.cross_validate((other,), share, most)
         if not search.validate(one, other, f"Regularisation {strength:.0e}", is_quiet=True):
             return False
         search.best = other  # it stays if the time ends before further steps
         return True
 
-    return tried[search.policy.best_factor(is_better)]
+    return tried[search.policy.for_networks().best_factor(is_better)]
