@@ -1,11 +1,14 @@
 """What follows from a choice: forecasts, points of rest, conserved quantities, the decision, budgets and errors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
 from edgewise import find_dynamics
 from edgewise.dynamics import DynamicsSettings
+from edgewise.dynamics.judging import decision
 from edgewise.errors import InputError
 
 T = np.linspace(0, 10, 120)
@@ -63,6 +66,17 @@ def test_rivals_have_a_start_that_would_decide(logistic):
     assert logistic.rivals
     assert logistic.next_start.shape == (1,)
     assert np.isfinite(logistic.next_start).all()
+
+
+def test_constants_that_the_data_leave_open_are_not_decided():
+    motion = find_dynamics(T, np.exp(-T / 4))
+    system = motion.choice
+    decided, _ = decision([system], motion.evidence)
+    assert decided
+    # A rate with a standard error of its own size moves otherwise, without a rival
+    decided, start = decision([replace(system, covariance=np.array([[0.06]]))], motion.evidence)
+    assert not decided
+    assert start.shape == (1,)
 
 
 @pytest.mark.slow

@@ -308,14 +308,14 @@ class _Search:
         is_adequate = best.is_continuous and bool(choice.is_adequate(best).all())
         if not best.is_continuous:
             messages.append("No system of terms follows the trajectories; network() trains one without a formula.")
-        agrees, start = True, None
-        if best.is_continuous:
-            agrees, start = decision(best, rivals, [worth[id(fit)] for fit in (best, *rivals)], data)
         if stopped is not StopReason.CONVERGED:
             messages.append(stopped.sentence)
 
         systems = {id(fit): self._system(fit, lost.get(id(fit), False)) for fit in choice.fits.values()}
         systems.setdefault(id(best), self._system(best, False))
+        agrees, start = False, None
+        if best.is_continuous:
+            agrees, start = decision([systems[id(fit)] for fit in (best, *rivals)], data)
         front = _front(list(choice.fits.values()), systems, best)
         for run, states in zip(data.runs, best.states, strict=False):  # where no law is continuous, none has states
             run.states = states

@@ -12,7 +12,6 @@ from scipy.optimize import root
 from scipy.stats import chi2
 
 from edgewise.dynamics.result import Conserved, FixedPoint, Forecast, Motion, System
-from edgewise.dynamics.shooting import Fit
 from edgewise.dynamics.simulation import accurate, together
 from edgewise.dynamics.terms import Law
 from edgewise.dynamics.trajectories import Kind, Known, Observations, interpolated, no_known
@@ -39,7 +38,8 @@ class JudgingSettings:
     # (Grünwald and van Ommen, Bayesian Anal. 12 (2017) 1069), so that covariances double and rivals weigh more.
     temperature: float = 2.0
     draws: int = 199  # of a forecast's band: of 200 values the tenth and the 190th enclose 90 %
-    starts: int = 24  # at which rivals are compared, half of them within the range of the data
+    decision_draws: int = 60  # of laws and constants, a tenth of which may move otherwise
+    starts: int = 24  # at which they are compared, half of them within the range of the data
 
 
 JUDGING = JudgingSettings()
@@ -92,34 +92,6 @@ def agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.where(is_lost, -np.inf, 1 - left / np.maximum(total, 1e-300))
 
 
-def decision(
-    choice: Fit, rivals: Sequence[Fit], worth: Sequence[float], data: Observations
-) -> tuple[bool, np.ndarray | None]:
-    """Whether rivals move as the choice does from other starts, and the start where they differ most."""
-    if not rivals:
-        return True, None
-    run = data.runs[0]
-    kind = data.kind
-    starts = other_starts(data)
-    with np.errstate(all="ignore"):
-        mine = together(choice.law, kind, starts, run.t, substeps=data.substeps, known=run.known)[..., : kind.measured]
-        others = [
-            together(fit.law, kind, starts, run.t, substeps=data.substeps, known=run.known)[..., : kind.measured]
-            for fit in rivals
-        ]
-        shares = np.stack([agreement(mine, other) for other in others])
-    # Rivals that move otherwise from a quarter of the starts weigh less than one in ten
-    weights = probabilities(worth)[1:]
-    differs = np.mean(shares < 0.9, axis=1) > 0.25
-    is_decided = float(weights[differs].sum()) < 0.1
-    # The start at which the rivals differ most, of those from which the choice stays within measure
-    largest = np.abs(np.concatenate([one.states[:, : kind.measured] for one in data.runs])).max(axis=0)
-    stays = (np.abs(mine) < 5 * largest).all(axis=(0, 2)) & np.isfinite(mine).all(axis=(0, 2))
-    disagreement = weights @ (1 - np.clip(shares, -1, 1))
-    best = int(np.argmax(np.where(stays, disagreement, -1.0)))
-    return is_decided, starts[best]
-
-
 @dataclass(frozen=True)
 class Start:
     """Where a forecast begins: a state with its standard errors, or the end of a trajectory (`run`)."""
@@ -135,9 +107,10 @@ class Start:
         last = motion.evidence.runs[run]
         return cls(float(last.t[-1]), last.states[-1], np.zeros(motion.choice.kind.states), run)
 
-    def drawn(self, system: System, count: int, freedom: float, random: np.random.Generator) -> np.ndarray:
+    def drawn(self, system: System, count: int, data: Observations, random: np.random.Generator) -> np.ndarray:
         """States and constants (count, states + p): t distributed as estimated, and a given state normal about it."""
         d = len(self.state)
+        freedom = max(int(data.counts.sum()) - len(system.law.theta) - d * len(data.runs), 1)
         mean = np.concatenate([self.state, system.law.theta])
         covariance = np.zeros((len(mean), len(mean)))
         if self.run is not None and system.ends:
@@ -150,6 +123,46 @@ class Start:
         drawn = mean + scale * random.standard_normal((count, len(mean))) @ half.T
         drawn[:, :d] += self.errors * random.standard_normal((count, d))
         return drawn
+
+
+def draws(systems: Sequence[System], start: Start, count: int, data: Observations) -> list[tuple[System, np.ndarray]]:
+    """Draws from the laws by their probabilities: of each that has some, states and constants (draws, states + p)."""
+    random = np.random.default_rng(data.seed)
+    weights = probabilities(np.array([system.score for system in systems]) / JUDGING.temperature)
+    counts = random.multinomial(count, weights)
+    pairs = zip(systems, counts, strict=True)
+    return [(system, start.drawn(system, number, data, random)) for system, number in pairs if number]
+
+
+def decision(systems: Sequence[System], data: Observations) -> tuple[bool, np.ndarray]:
+    """Whether the choice, the first system, and draws from all of them move alike, and the start where they part most.
+
+    The draws are those of a forecast: rivals by their probabilities, and constants as well as they are estimated.
+    """
+    run = data.runs[0]
+    kind = data.kind
+    starts = other_starts(data)
+    nothing = np.zeros(kind.states)
+    shares = []
+    with np.errstate(all="ignore"):
+        choice = together(systems[0].law, kind, starts, run.t, substeps=data.substeps, known=run.known)
+        choice = choice[..., : kind.measured]
+        for system, drawn in draws(systems, Start(float(run.t[0]), nothing, nothing), JUDGING.decision_draws, data):
+            theta = np.repeat(drawn[:, kind.states :].T, len(starts), axis=1)
+            begins = np.tile(starts, (len(drawn), 1))
+            path = together(system.law, kind, begins, run.t, theta=theta, substeps=data.substeps, known=run.known)
+            share = agreement(np.tile(choice, (1, len(drawn), 1)), path[..., : kind.measured])
+            shares.append(share.reshape(len(drawn), -1))
+    agreements = np.concatenate(shares)
+    # Draws that move otherwise from a quarter of the starts weigh less than one in ten
+    differs = np.mean(agreements < 0.9, axis=1) > 0.25
+    is_decided = bool(np.mean(differs) < 0.1)
+    # The start at which the draws differ most, of those from which the choice stays within measure
+    largest = np.abs(np.concatenate([one.states[:, : kind.measured] for one in data.runs])).max(axis=0)
+    stays = (np.abs(choice) < 5 * largest).all(axis=(0, 2)) & np.isfinite(choice).all(axis=(0, 2))
+    disagreement = np.mean(1 - np.clip(agreements, -1, 1), axis=0)
+    best = int(np.argmax(np.where(stays, disagreement, -1.0)))
+    return is_decided, starts[best]
 
 
 def forecast_of(
@@ -171,19 +184,11 @@ def forecast_of(
     asked = np.concatenate([[0], np.cumsum(parts)])[len(t) - len(times) :]
     m = kind.measured
 
-    random = np.random.default_rng(evidence.seed)
-    systems = [motion.choice, *motion.rivals]
-    weights = probabilities(np.array([system.score for system in systems]) / JUDGING.temperature)
-    counts = random.multinomial(JUDGING.draws, weights)
     paths = []
-    for system, count in zip(systems, counts, strict=True):
-        if count:
-            unknowns = len(system.law.theta) + kind.states * len(evidence.runs)
-            freedom = max(int(evidence.counts.sum()) - unknowns, 1)
-            drawn = start.drawn(system, count, freedom, random)
-            theta = drawn[:, kind.states :].T
-            path = together(system.law, kind, drawn[:, : kind.states], fine, theta=theta, substeps=1, known=known)
-            paths.append(path[asked][:, :, :m])
+    for system, drawn in draws([motion.choice, *motion.rivals], start, JUDGING.draws, evidence):
+        theta = drawn[:, kind.states :].T
+        path = together(system.law, kind, drawn[:, : kind.states], fine, theta=theta, substeps=1, known=known)
+        paths.append(path[asked][:, :, :m])
     # The band lies between order statistics: k of 200 values below, and as many above; a lost path may be at either end
     values = np.concatenate(paths, axis=1)
     is_kept = np.isfinite(values)

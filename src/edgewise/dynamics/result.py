@@ -254,13 +254,14 @@ class Motion:
     rivals : tuple of System
         Others that the data do not exclude, best first.
     decided : bool
-        Whether the choice follows the data and the rivals move as it does from other starts.
+        Whether the choice follows the data, and draws from it, its errors and its rivals move as it does from other
+        starts.
     adequate : bool
         Whether the choice leaves no more than the noise.
     noise : ndarray, shape (d,)
         Standard deviation of the noise of each coordinate.
     next_start : ndarray, shape (states,) or None
-        The start from which rivals differ most; None without a rival.
+        The start from which these draws differ most; None where no system follows the trajectories.
     stopped : StopReason
         Why the search ended.
     messages : tuple of str
@@ -304,15 +305,15 @@ class Motion:
         sentences = []
         if not self.adequate:
             sentences.append("The equations leave more than the noise.")
+        sentence = "These trajectories do not decide"
         if self.rivals:
             laws = ["; ".join(system.lines(3)) for system in (self.choice, *self.rivals[:2])]
-            sentence = f"These trajectories do not decide between: {' | '.join(laws)}"
-            if self.next_start is not None:
-                names = self.choice.variables[: self.choice.kind.states]
-                start = enumeration([f"{n} = {number_text(v, 3)}" for n, v in zip(names, self.next_start, strict=True)])
-                sentence += f"; measure from a start such as {start}"
-            sentences.append(sentence + ".")
-        return " ".join(sentences) or "These trajectories do not decide."
+            sentence += f" between: {' | '.join(laws)}"
+        if self.next_start is not None:
+            names = self.choice.variables[: self.choice.kind.states]
+            start = enumeration([f"{n} = {number_text(v, 3)}" for n, v in zip(names, self.next_start, strict=True)])
+            sentence += f"; measure from a start such as {start}"
+        return " ".join([*sentences, sentence + "."])
 
     def __repr__(self) -> str:
         equations = "; ".join(self.choice.lines(3))
