@@ -7,9 +7,8 @@ network whose shape, grid or regularisation the user has fixed.
 
 from edgewise.search.stages.base import Stage
 from edgewise.search.stages.curves import Curves, PlainAgain, StraightLines
-from edgewise.search.stages.deep import DeepNetwork
 from edgewise.search.stages.given import GivenNetwork, Grid, Strength, Width
-from edgewise.search.stages.hidden import HiddenNodes
+from edgewise.search.stages.hidden import DeepNetwork, HiddenNodes
 from edgewise.search.stages.mean import Mean
 from edgewise.search.stages.pairs import Pairs
 from edgewise.search.stages.polynomial import Polynomial
