@@ -112,36 +112,39 @@ def error_bars(
         if held_out is not None:
             residuals = held_out.data
         return network_error_bars(model, samples, fitted.network.shape.penalty(), residuals)
+    if held_out is None or not fitted.candidate.additive:
+        return None, "There are no error bars: the model is a constant, or too few rows were held out."
     try:
         with memory_errors():
-            if held_out is None or not fitted.candidate.additive:
-                return None, "There are no error bars: the model is a constant, or too few rows were held out."
-            # Variance of the noise, and the covariance of the parameters.
-            variances = [fit.dispersion for fit in fitted.model.fits]
-            if fitted.smooth is not None:
-                variances = [fitted.smooth.dispersion]
-            noise = torch.tensor(variances, dtype=torch.float64).sqrt()
-            curves = held_out.curves
-            factor = parameter_factor(fitted, model)
-            # Calibration on the held-out residuals: on few of them first where time is limited.
-            data = held_out.data
-            by_folds = held_out.by_folds
-            began = budget.seconds
-            if budget.time_limit is not None and len(data) > FIRST_BARS:
-                part = evenly_spaced(data, FIRST_BARS)
-                bars = additive_error_bars(model, factor, noise, part, folds=by_folds, curves=curves)
-                affordable = FIRST_BARS * max(budget.seconds_left, 0.0) / max(budget.seconds - began, ABOVE_ZERO)
-                if affordable < 2 * FIRST_BARS:
-                    return bars, bars.message
-                data = evenly_spaced(data, int(min(affordable / 2, len(data))))
-            deviation = None
-            if budget.time_limit is None:
-                deviation = held_out.cross_fitted_deviation
-            bars = additive_error_bars(
-                model, factor, noise, data, folds=by_folds, curves=curves, held_out_noise=deviation
-            )
+            bars = _additive_bars(budget, fitted, model, held_out)
             return bars, bars.message
     except InputError as error:
         return None, f"There are no error bars: {error}."
     except MemoryError:
         return None, "There are no error bars: memory ran out."
+
+
+def _additive_bars(budget: Budget, fitted: Fitted, model: KAN, held_out: HeldOutRows) -> ErrorBars:
+    """Error bars of a sum of curves, or of a polynomial, that are calibrated on its held-out rows."""
+    # Variance of the noise, and the covariance of the parameters.
+    variances = [fit.dispersion for fit in fitted.model.fits]
+    if fitted.smooth is not None:
+        variances = [fitted.smooth.dispersion]
+    noise = torch.tensor(variances, dtype=torch.float64).sqrt()
+    curves = held_out.curves
+    factor = parameter_factor(fitted, model)
+    # Calibration on the held-out residuals: on few of them first where time is limited.
+    data = held_out.data
+    by_folds = held_out.by_folds
+    began = budget.seconds
+    if budget.time_limit is not None and len(data) > FIRST_BARS:
+        part = evenly_spaced(data, FIRST_BARS)
+        bars = additive_error_bars(model, factor, noise, part, folds=by_folds, curves=curves)
+        affordable = FIRST_BARS * max(budget.seconds_left, 0.0) / max(budget.seconds - began, ABOVE_ZERO)
+        if affordable < 2 * FIRST_BARS:
+            return bars
+        data = evenly_spaced(data, int(min(affordable / 2, len(data))))
+    deviation = None
+    if budget.time_limit is None:
+        deviation = held_out.cross_fitted_deviation
+    return additive_error_bars(model, factor, noise, data, folds=by_folds, curves=curves, held_out_noise=deviation)

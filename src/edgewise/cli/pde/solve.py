@@ -110,8 +110,8 @@ def _show(results: SolveResults, screen: Screen) -> None:
         "h1": ("H1 error", "root mean square, with the gradient"),
         "largest": ("largest error", "at the points of the comparison"),
     }
-    for key, (title, explanation) in titles.items():
-        if errors:
+    if errors:
+        for key, (title, explanation) in titles.items():
             add_row(title, [_two_digits(getattr(one, key)) for one in errors.values()], explanation)
     # The solver's own estimates, then the coefficients with standard errors and where they come from.
     add_row("estimated relative error", [_two_digits(solution.error_estimate)], "the largest of all checks")

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -186,14 +186,12 @@ class EstimatedConstants:
         self.order = np.arange(len(across))
         self._across = across  # information of each row about eta and a constant, (N, K)
         self._information = information  # of all rows about the constants, (K, K)
-        self._sum = np.zeros((0, across.shape[1]))
+        self._sum: Any = 0.0  # X' across of the rows that were added, (p, K)
         self._place = 0
 
     def add(self, columns: np.ndarray) -> None:
         """Add the columns (n, p) of the next n rows."""
         rows = slice(self._place, self._place + len(columns))
-        if not self._place:
-            self._sum = np.zeros((columns.shape[1], self._across.shape[1]))
         self._sum = self._sum + columns.T @ self._across[rows]
         self._place = rows.stop
 

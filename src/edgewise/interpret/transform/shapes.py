@@ -15,6 +15,7 @@ from scipy.optimize import lsq_linear
 from edgewise.errors import InputError
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.ops.splines.bspline import basis
+from edgewise.ops.splines.knots import greville
 from edgewise.presentation import number_text
 
 CURVE_SHAPES = ("increasing", "decreasing", "convex", "concave")
@@ -46,7 +47,7 @@ def _places(knots: np.ndarray, degree: int) -> np.ndarray:
     """Return Greville's abscissae, (n,): means of neighbouring knots, the middle of the interval of a step."""
     if degree == 0:
         return (knots[1:] + knots[:-1]) / 2
-    return np.array([knots[k + 1 : k + degree + 1].mean() for k in range(len(knots) - degree - 1)])
+    return greville(torch.from_numpy(knots), degree).numpy()
 
 
 def dragged(
