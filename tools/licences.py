@@ -6,6 +6,7 @@ python tools/licences.py --check   # only say whether the page is complete
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 import tomllib
@@ -97,7 +98,9 @@ def listed() -> dict[str, str]:
 
 def main() -> int:
     """Write or check the page."""
-    if "--check" not in sys.argv[1:]:
+    parser = argparse.ArgumentParser(description="Write docs/licences.md from the packages of this environment.")
+    parser.add_argument("--check", action="store_true", help="only say whether the page is complete")
+    if not parser.parse_args().check:
         PAGE.write_text(page(), encoding="utf-8")
     known = listed()
     missing = sorted(direct() - set(known))
