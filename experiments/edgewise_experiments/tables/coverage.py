@@ -5,20 +5,27 @@ the interval of `KANRegressor.predict_interval`, by the quarter of the test rows
 Intervals of one width everywhere cover too few of the rows with large predictions on most tables. Beside it stand those
 of gradient boosting by conformalised quantile regression (Y. Romano, E. Patterson and E. Candès, NeurIPS 2019): its
 quantiles of 5 and 95 % from three quarters of the training rows, moved by the scores of the others.
+
+Models without error bars have intervals too: those of other losses, on the tables of few rows, and two made-up tables,
+one whose target has nothing to do with the inputs, so that the model is a constant, and one with fewer rows than can
+tell its 200 inputs apart. A binomial test says for each table whether its rows speak against the level.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from scipy.stats import binom, binomtest
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from edgewise import KANRegressor
 from edgewise.errors import EdgewiseWarning, InputError
+from edgewise.gam.families.named import Loss
 from edgewise.outcomes import Progress, ProgressCallback
 from edgewise_experiments.runner import (
     Job,
@@ -36,16 +43,37 @@ from edgewise_experiments.tables.real_tables import Table, real_tables
 
 NOTES = (
     "Shares of test rows within their interval, in per cent, by quarter of the prediction from the smallest to the "
-    "largest. The standard error of a table is that of independent rows with the coverage that was asked for; the last "
-    "line is the mean over the tables with its own standard error. The width is the mean width of the intervals in "
-    "standard deviations of the target.",
+    "largest. The standard error of a quarter is that of independent rows with the coverage that was asked for; the "
+    "line of the mean has the standard error of the mean over the tables. The width is the mean width of the intervals "
+    "in standard deviations of the target. The last column is the p-value of an exact binomial test of all test rows "
+    "against the level; years of one state and visits of one person are not independent, and tables of such rows are "
+    "set apart more often.",
     "Tables with more rows are reduced to their first rows in a random order, tables of fewer than 150 rows are left "
-    "out: their quarters hold too few test rows.",
+    "out: their quarters hold too few test rows. Other losses are measured on the tables of at most 1,000 rows, the "
+    "Poisson distribution on those of counts.",
 )
 LEVEL = 0.9
+NEAR = 0.02  # coverage this close to the level counts as held
+SIGNIFICANCE = 0.05  # of the binomial tests: one table in twenty with exact intervals is set apart by chance
 MOST_ROWS, FEWEST_ROWS = 2000, 150  # quarters of forty rows know their coverage to 5 points
+MOST_ROWS_OF_LOSSES = 1000
 FOLDS, QUICK_FOLDS = 3, 2
 QUICK_TABLES = ("diabetes",)
+SQUARED: Loss = "squared"
+ROBUST_LOSSES: tuple[Loss, ...] = ("huber", "quantile:0.5")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A table and the loss of its fits."""
+
+    name: str
+    table: Table
+    loss: Loss = SQUARED
+
+    @property
+    def label(self) -> str:
+        return self.name if self.loss == SQUARED else f"{self.name}, {self.loss}"
 
 
 def chosen_tables(quick: bool) -> dict[str, Callable[[], Table]]:
@@ -53,12 +81,26 @@ def chosen_tables(quick: bool) -> dict[str, Callable[[], Table]]:
     if quick:
         return {name: make for name, make in real_tables().items() if name in QUICK_TABLES}
     halves = [entry for half in (OPEN, UNOPENED) for entry in entries(half)]
-    return {**real_tables(), **{entry.name: entry.table for entry in halves if entry.task == "regression"}}
+    packaged = {entry.name: entry.table for entry in halves if entry.task == "regression"}
+    return {**real_tables(), **packaged, "noise alone": noise_alone, "200 columns": wide}
 
 
-def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
-    """Fit the tables that the store lacks, with one seed by default."""
-    folds, jobs = QUICK_FOLDS if quick else FOLDS, []
+def noise_alone() -> Table:
+    """Return 600 rows whose skewed target has nothing to do with the five inputs."""
+    rng = np.random.default_rng(0)
+    return Table(rng.uniform(-1, 1, (600, 5)), rng.exponential(size=600), "regression")
+
+
+def wide() -> Table:
+    """Return 450 rows of 200 columns, ten of which matter; three folds fit 300 rows each."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (450, 200))
+    mean = np.sin(3 * x[:, :5]).sum(1) + x[:, 5:10].sum(1)
+    return Table(x, mean + rng.standard_normal(450), "regression")
+
+
+def cases(quick: bool, progress: RowCallback) -> Iterator[Case]:
+    """Yield the tables with the losses that are measured on them."""
     for name, make in chosen_tables(quick).items():
         try:
             table = make()
@@ -67,21 +109,33 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
             continue
         if table.task != "regression" or len(table.X) < FEWEST_ROWS:
             continue
+        yield Case(name, table)
+        if len(table.X) <= MOST_ROWS_OF_LOSSES:
+            yield from (Case(name, table, loss) for loss in ROBUST_LOSSES)
+        if bool((table.y >= 0).all()) and bool((table.y == table.y.round()).all()):
+            yield Case(name, table, "poisson")
+
+
+def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: RowCallback) -> Outcome:
+    """Fit the tables that the store lacks, with one seed by default."""
+    folds, jobs = QUICK_FOLDS if quick else FOLDS, []
+    for case in cases(quick, progress):
         for seed in seeds or (0,):
-            key = {"table": name, "folds": folds, "seed": seed, "level": LEVEL, "most_rows": MOST_ROWS}
-            jobs.append(Job(name, key, partial(measure, table, folds, seed)))
+            key = {"table": case.name, "loss": case.loss, "folds": folds, "seed": seed, "level": LEVEL}
+            jobs.append(Job(case.label, {**key, "most_rows": MOST_ROWS}, partial(measure, case, folds, seed)))
     return summary(run_jobs(jobs, store, progress))
 
 
-def measure(table: Table, folds: int, seed: int, report_progress: ProgressCallback) -> dict[str, object]:
+def measure(case: Case, folds: int, seed: int, report_progress: ProgressCallback) -> dict[str, object]:
     """Fit the folds of a table; return the rows, the covered rows and the mean width in each quarter."""
+    table = case.table
     if len(table.X) > MOST_ROWS:
         kept = np.sort(np.random.default_rng(seed).permutation(len(table.X))[:MOST_ROWS])
         table = Table(table.X[kept], table.y[kept], table.task, None if table.group is None else table.group[kept])
     rows, covered, width = np.zeros(4, int), np.zeros(4, int), np.zeros(4)
     beside = np.zeros(2)  # covered rows of boosting, and the sum of its widths
     for fold, (train, test) in enumerate(table.folds(folds, seed)):
-        model = KANRegressor(random_state=seed)
+        model = KANRegressor(loss=case.loss, random_state=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", EdgewiseWarning)  # some test rows lie outside the training range
             groups = None if table.group is None else table.group[train]
@@ -120,37 +174,95 @@ def boosting_interval(table: Table, train: np.ndarray, test: np.ndarray, seed: i
     return ends[0][1] - scores[place], ends[1][1] + scores[place]
 
 
+@dataclass(frozen=True)
+class Coverage:
+    """Coverage of several tables: shares in the four quarters (n, 4), and covered and all test rows (n,)."""
+
+    shares: np.ndarray
+    covered: np.ndarray
+    rows: np.ndarray
+
+    @classmethod
+    def of(cls, rows: Sequence[dict]) -> Coverage:
+        shares = np.array([np.divide(row["covered"], row["rows"]) for row in rows]).reshape(len(rows), 4)
+        counts = np.array([(sum(row["covered"]), sum(row["rows"])) for row in rows], int).reshape(len(rows), 2)
+        return cls(shares, *counts.T)
+
+    @property
+    def whole(self) -> np.ndarray:
+        """The share of each table."""
+        return self.covered / self.rows
+
+    @property
+    def p_values(self) -> np.ndarray:
+        """Exact binomial test of each table against the level."""
+        return np.array([binomtest(k, n, LEVEL).pvalue for k, n in zip(self.covered, self.rows, strict=True)])
+
+    def figures(self, of: str) -> dict[str, str]:
+        """Return how many tables hold the level, how many would by chance, and how many a test sets apart."""
+        # Independent rows of exact intervals have a binomial number of covered rows.
+        most = np.floor((LEVEL + NEAR) * self.rows)
+        least = np.ceil((LEVEL - NEAR) * self.rows)
+        expected = (binom.cdf(most, self.rows, LEVEL) - binom.cdf(least - 1, self.rows, LEVEL)).sum()
+        near = ((self.covered <= most) & (self.covered >= least)).sum()
+        apart = (self.p_values < SIGNIFICANCE).sum()
+        return {
+            f"{of} whose coverage is within two points of 90 %": f"{near} of {len(self.rows)}",
+            f"{of} expected there if coverage is 90 % exactly": f"{expected:.0f} of {len(self.rows)}",
+            f"{of} that a binomial test sets apart from 90 %, at 5 %": f"{apart} of {len(self.rows)}",
+        }
+
+
+def table_of(rows: Sequence[dict], title: str, mean_name: str) -> ResultTable:
+    """Return the coverage of each row, and their mean."""
+    coverage = Coverage.of(rows)
+    lines = []
+    for row, own, share, p in zip(rows, coverage.shares, coverage.whole, coverage.p_values, strict=True):
+        tested = sum(row["rows"])
+        error = 100 * math.sqrt(LEVEL * (1 - LEVEL) / (tested / 4))
+        cells = [f"{100 * value:.1f}" for value in (*own, share)]
+        boosting = f"{100 * row['boosting']['covered'] / tested:.1f}", f"{row['boosting']['width']:.2f}"
+        width = f"{np.mean(row['width']):.2f}"
+        lines.append((row["table"], row["loss"], f"{tested:,}", *cells, f"{error:.1f}", width, *boosting, f"{p:.2g}"))
+    heads = ("table", "loss", "rows", "lowest quarter", "second", "third", "highest quarter", "all", "standard error")
+    heads = (*heads, "width", "boosting: all", "boosting: width", "p-value")
+    if len(rows) > 1:
+        means = 100 * np.column_stack([coverage.shares, coverage.whole]).mean(0)
+        error = 100 * coverage.shares.std(0, ddof=1).max() / math.sqrt(len(rows))
+        width = np.mean([row["width"] for row in rows])
+        share = np.mean([row["boosting"]["covered"] / sum(row["rows"]) for row in rows])
+        others = f"{100 * share:.1f}", f"{np.mean([row['boosting']['width'] for row in rows]):.2f}"
+        means_text = (f"{mean:.1f}" for mean in means)
+        lines.append((mean_name, "", "", *means_text, f"{error:.1f}", f"{width:.2f}", *others, ""))
+    return ResultTable(heads, tuple(lines), title)
+
+
 def summary(rows: Sequence[dict]) -> Outcome:
     """Return the coverage of each table and the mean of all."""
-    known = [row for row in rows if row["rows"] is not None]
-    lines = []
-    shares = np.array([np.divide(row["covered"], row["rows"]) for row in known]).reshape(len(known), 4)
-    whole = np.array([sum(row["covered"]) / sum(row["rows"]) for row in known])
-    for row, own, all_rows in zip(known, shares, whole, strict=True):
-        error = 100 * math.sqrt(LEVEL * (1 - LEVEL) / (sum(row["rows"]) / 4))
-        cells = [f"{100 * share:.1f}" for share in (*own, all_rows)]
-        boosting = f"{100 * row['boosting']['covered'] / sum(row['rows']):.1f}", f"{row['boosting']['width']:.2f}"
-        width = f"{np.mean(row['width']):.2f}"
-        lines.append((row["table"], f"{sum(row['rows']):,}", *cells, f"{error:.1f}", width, *boosting))
-    heads = ("table", "rows", "lowest quarter", "second", "third", "highest quarter", "all", "standard error", "width")
-    heads = (*heads, "boosting: all", "boosting: width")
-    if not known:
-        return Outcome((ResultTable(heads, ()),), NOTES)
-    means = 100 * np.column_stack([shares, whole]).mean(0)
-    error = 100 * shares.std(0, ddof=1) / math.sqrt(len(known)) if len(known) > 1 else np.full(4, math.nan)
-    width = f"{np.mean([row['width'] for row in known]):.2f}"
-    share = np.mean([row["boosting"]["covered"] / sum(row["rows"]) for row in known])
-    others = f"{100 * share:.1f}", f"{np.mean([row['boosting']['width'] for row in known]):.2f}"
-    largest = "-" if len(known) < 2 else f"{error.max():.1f}"
-    means_text = (f"{mean:.1f}" for mean in means)
-    lines.append(("mean of the tables", "", *means_text, largest, width, *others))
-    ratios = np.array([np.mean(row["width"]) / row["boosting"]["width"] for row in known])
-    held = int((np.abs(means[:4] - 100 * LEVEL) <= 2).sum())
+    with_intervals = [row for row in rows if row["rows"] is not None]
+    squared = [row for row in with_intervals if row["loss"] == SQUARED]
+    others = [row for row in with_intervals if row["loss"] != SQUARED]
+    tables = [table_of(squared, "Squared errors", "mean of the tables")]
+    if not squared:
+        return Outcome(tuple(tables), NOTES)
+    if others:
+        tables.append(table_of(others, "Other losses", "mean"))
+    coverage = Coverage.of(squared)
+    means = 100 * coverage.shares.mean(0)
+    ratios = np.array([np.mean(row["width"]) / row["boosting"]["width"] for row in squared])
+    held = int((np.abs(means - 100 * LEVEL) <= 100 * NEAR).sum())
     figures = {
-        "mean coverage of 90 % intervals in the quarters of the prediction": ", ".join(f"{m:.1f}" for m in means[:4]),
+        "mean coverage of 90 % intervals in the quarters of the prediction": ", ".join(f"{m:.1f}" for m in means),
         "quarters within two points of 90 %": f"{held} of 4",
-        "tables with intervals": f"{len(known)} of {len(rows)}",
-        "tables where they are narrower than boosting's": f"{(ratios < 1).sum()} of {len(known)}",
+        "fits with intervals": f"{len(with_intervals)} of {len(rows)}",
+        **coverage.figures("tables"),
+        "tables where they are narrower than boosting's": f"{(ratios < 1).sum()} of {len(squared)}",
         "median of their width over boosting's": f"{np.median(ratios):.2f}",
     }
-    return Outcome((ResultTable(heads, tuple(lines)), key_figures(figures)), NOTES)
+    if others:
+        losses = dict.fromkeys(row["loss"] for row in others)
+        for loss in losses:
+            share = Coverage.of([row for row in others if row["loss"] == loss]).whole.mean()
+            figures[f"mean coverage with the loss {loss}"] = f"{100 * share:.1f}"
+        figures |= Coverage.of(others).figures("fits with other losses")
+    return Outcome((*tables, key_figures(figures)), NOTES)
