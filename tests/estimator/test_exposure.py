@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 import torch
+from scipy.stats import poisson
 from sklearn.linear_model import PoissonRegressor
 
 from edgewise import KANRegressor, load, save
@@ -47,6 +48,8 @@ def test_score_deviance_and_likelihood_are_those_of_statsmodels(family, peer):
     assert np.allclose(columns.T @ score, 0, atol=1e-6)
     assert exposed.deviance(target, eta).sum() == pytest.approx(fitted.deviance)
     assert exposed.log_likelihood(target, eta, 1.0).sum() == pytest.approx(fitted.llf)
+    saturated = poisson.logpmf(y, y).sum()
+    assert exposed.loss(target, eta).sum() == pytest.approx(saturated - fitted.llf)
 
 
 def test_a_rate_with_the_exposure_as_weight_is_the_same_model():

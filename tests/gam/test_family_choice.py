@@ -49,3 +49,16 @@ def test_a_model_of_the_logarithm_stands_beside_lines_of_the_logarithm_in_its_su
     x, y = table("log")
     model = KANRegressor(loss="auto").fit(x, y)
     assert model.loss_ == "log" and "ahead of a linear model" in str(model.summary())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["negative_binomial", "auto"])
+def test_a_product_in_the_rate_of_overdispersed_counts_is_found(loss):
+    """Richer candidates have a larger theta, whose deviance of the same predictions is larger."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (400, 2))
+    mean = np.exp(1 + 1.5 * x[:, 0] * x[:, 1])
+    y = rng.poisson(mean * rng.gamma(2.0, 1 / 2.0, 400))
+    model = KANRegressor(loss=loss).fit(x, y)
+    assert model.loss_ == "negative_binomial" and "pairs" in model.search_.chosen
+    assert np.corrcoef(model.predict(x), mean)[0, 1] > 0.95

@@ -31,7 +31,7 @@ def test_only_squared_errors_of_scaled_targets_are_a_share_of_variance():
     [
         (Gaussian(), "R² 0.500"),
         (Poisson(), "half Poisson deviance 0.5"),
-        (Exposed(NegativeBinomial()), "half negative binomial deviance 0.5"),
+        (Exposed(NegativeBinomial()), "half deviance from a saturated Poisson model 0.5"),
         (Huber(), "Huber loss 0.5"),
         (Quantile(0.9), "pinball loss 0.5"),
         (Cox(), "half partial deviance 0.5"),

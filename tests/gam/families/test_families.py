@@ -79,6 +79,20 @@ def test_densities_sum_to_one():
     assert density.sum() * (line[1] - line[0]) == pytest.approx(1, abs=1e-4)
 
 
+def test_negative_binomial_fits_of_any_theta_are_compared_by_their_likelihood():
+    """The mass functions of scipy; at a large theta the loss is that of a Poisson fit."""
+    from scipy.stats import nbinom, poisson
+
+    counts = np.arange(60.0)
+    mean = np.exp(ETA)
+    for theta in (0.3, 4.0):
+        own = nbinom.logpmf(counts, theta, theta / (theta + mean))
+        loss = NegativeBinomial(theta).loss(counts, ETA)
+        np.testing.assert_allclose(loss, poisson.logpmf(counts, counts) - own, rtol=1e-9)
+        assert (loss >= 0).all()
+    np.testing.assert_allclose(NegativeBinomial(1e7).loss(counts, ETA), Poisson().loss(counts, ETA), rtol=1e-4, atol=1e-4)
+
+
 def test_tweedie_density_agrees_with_a_sum_of_gammas_and_its_saddle_point():
     """The compound Poisson-gamma density by its own sum over the number of gamma variables."""
     from scipy.stats import gamma, poisson

@@ -309,12 +309,19 @@ class Tweedie(LogLink):
 
 @dataclass(frozen=True)
 class NegativeBinomial(LogLink):
-    """Counts with the variance mean + mean^2 / theta; theta is estimated by maximum likelihood, unless one is given."""
+    """Counts with the variance mean + mean^2 / theta; theta is estimated by maximum likelihood, unless one is given.
+
+    The deviance is that of one theta, by which the coefficients are found. Fits have a theta each, so `loss`, by which
+    they are compared, is their negative log likelihood above that of a Poisson distribution with the count as its mean:
+    no negative binomial distribution exceeds it, being a mixture of Poisson distributions, and a Poisson fit has the
+    same loss with the limit of a large theta.
+    """
 
     theta: float = 1.0  # where it is estimated, the start
     estimated: bool = True  # whether theta is estimated
     name = "negative_binomial"
     distribution = "negative binomial"
+    loss_name = "half deviance from a saturated Poisson model"
     # Logarithms of theta of which one is chosen: from a variance far above the squared mean to a Poisson distribution.
     log_thetas: ClassVar[tuple[float, float]] = (-7.0, 14.0)
 
@@ -346,6 +353,10 @@ class NegativeBinomial(LogLink):
 
         return replace(self, theta=float(np.exp(maximum(profile, *self.log_thetas, 1e-3))))
 
+    def loss(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        saturated = Poisson().log_likelihood(y, np.log(np.maximum(y, ABOVE_ZERO)), 1.0)
+        return saturated - self.log_likelihood(y, eta, 1.0)
+
 
 @dataclass(frozen=True)
 class Exposed(Family):
@@ -359,6 +370,10 @@ class Exposed(Family):
     def __post_init__(self) -> None:
         for fact in ("name", "distribution", "scale", "positive", "nonnegative"):
             object.__setattr__(self, fact, getattr(self.of, fact))
+
+    @property
+    def loss_name(self) -> str:
+        return self.of.loss_name
 
     def checked(self, y: np.ndarray) -> np.ndarray:
         return np.column_stack([self.of.checked(y[:, 0]), y[:, 1]])
@@ -380,3 +395,6 @@ class Exposed(Family):
 
     def adapted(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> Self:
         return replace(self, of=self.of.adapted(y[:, 0], eta + y[:, 1], weight))
+
+    def loss(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        return self.of.loss(y[:, 0], eta + y[:, 1])
