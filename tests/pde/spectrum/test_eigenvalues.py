@@ -280,3 +280,16 @@ def test_eigenfunctions_take_what_solutions_take():
         mode(np.zeros((2, 2)))
     with pytest.warns(EdgewiseWarning, match="1 of 1 points lie outside the domain, x in"):
         mode([4.0])
+
+
+def test_a_look_for_which_there_was_no_time_is_named(counted_seconds):
+    """A narrow barrier that nobody had looked for: the eigenvalues were those without it, and nothing said so."""
+
+    def slow_barrier(x):
+        counted_seconds.readings += len(x) // 100
+        return torch.where((x - 0.3).abs() < 1e-5, 2e4, 0.0)
+
+    stated = problem(lambda u, x, lam: u.xx + (lam - slow_barrier(x)) * u, Interval(0, 1), [Dirichlet(0.0)])
+    hurried = eigenvalues(stated, count=2, time_limit=2.0)
+    assert "no time to look for narrow features of the given functions (equation)" in hurried.trust
+    assert "may be missed" not in eigenvalues(stated, count=2).trust

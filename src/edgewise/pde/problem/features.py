@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.outcomes import foreseen, is_affordable
+from edgewise.outcomes import OutOfTime, foreseen, is_affordable
 from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.jumps import jumps_on_line, points_of_line
 from edgewise.pde.domains.sampling import unit_points
@@ -114,7 +114,7 @@ def look_at_functions(form: StrongForm, cells: int = FEATURES.cells) -> Look:
             for look in (_on_lines, _in_cells):
                 for each in look(given):
                     found.setdefault((each.axis, round(each.place / (2 * each.width))), each)
-        except _NoTime:
+        except OutOfTime:
             left_out[given.term.label] = None
     return Look(tuple(found.values()), tuple(left_out))
 
@@ -199,7 +199,7 @@ class _Given:
     form: StrongForm = field(compare=False)
 
 
-class _NoTime(Exception):
+class _NoTime(OutOfTime):
     """There is no time for a look at a function. No cache keeps it: a later solve may have the time."""
 
 

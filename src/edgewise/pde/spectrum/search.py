@@ -19,11 +19,11 @@ from edgewise.outcomes import StopReason, check_time, foreseen
 from edgewise.pde.domains.domain import checked_points, is_space
 from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation
-from edgewise.pde.problem.features import narrow_features
+from edgewise.pde.problem.features import look_at_functions
 from edgewise.pde.problem.singular import CornerFunctions
 from edgewise.pde.problem.strong_form import Feature, strong_form_of
 from edgewise.pde.solver.driver import refine
-from edgewise.pde.solver.judging.evidence import sentences_of_features
+from edgewise.pde.solver.judging.evidence import clause_of_left_out, sentences_of_features
 from edgewise.pde.solver.judging.uniqueness import coefficient_jump, unsolved_by_zero
 from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.solver.solution import in_kind_of
@@ -197,10 +197,11 @@ def eigenvalues(
         check_number(time_limit, "time_limit", positive=True)
     # Finer and finer grids, until two agree.
     limits = Limits(math.inf, time_limit, is_judged=False)
-    is_fitted = _check_problem(problem)
     grids = _Grids(limits)
     with limits.holds():
+        is_fitted = _check_problem(problem)
         ending = refine(_levels(problem, count, is_fitted, grids), grids, tolerance)
+        look = look_at_functions(problem.form)
     if ending.reason is StopReason.INTERRUPTED:
         raise KeyboardInterrupt
     is_over = ending.reason is StopReason.TIME_LIMIT
@@ -222,8 +223,11 @@ def eigenvalues(
         )
     if is_over:
         trust = f"{trust[:-1]}; the time was over before the next one."
-    # Given functions that no grid has seen.
-    doubts = " ".join(sentences_of_features(problem, narrow_features(problem.form), best.lines))
+    # Given functions that no grid has seen, or at which nobody has looked.
+    unseen = clause_of_left_out(problem, look, best.size, "the distance of splines")
+    if unseen:
+        trust = f"{trust[:-1]}; {unseen}."
+    doubts = " ".join(sentences_of_features(problem, look.features, best.lines))
     if doubts:
         trust = f"Not to be trusted: {doubts} {trust}"
         errors = np.maximum(errors, np.abs(best.values))

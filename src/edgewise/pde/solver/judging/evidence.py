@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from edgewise.outcomes import OutOfTime, check_time
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.dry_run import place_words
-from edgewise.pde.problem.features import NarrowFeature, look_at_functions, missed_features
+from edgewise.pde.problem.features import Look, NarrowFeature, look_at_functions, missed_features
 from edgewise.pde.problem.strong_form import Feature, StrongForm
 from edgewise.pde.solver.judging.correction import CORRECTION, correction_of
 from edgewise.pde.solver.judging.residuals import (
@@ -375,15 +375,25 @@ def with_features(found: Evidence, network: nn.Module, problem: Collocation, poi
         estimate = max(1.0, found.estimate)  # 1 also where the estimate is nan
         found = replace(found, doubts=(*missed, *found.doubts), estimate=estimate, is_final=True)
     # Functions between whose points nothing was seen, but for the residuals.
-    if look.left_out:
-        labels = ", ".join(look.left_out)
-        apart = percent_text(points ** (-1 / problem.domain.dimension))
-        check = (
-            f"there was no time to look for narrow features of the given functions ({labels}): one that is narrower "
-            f"than about {apart} of the domain, the distance of points at which residuals were taken, may be missed"
-        )
-        found = replace(found, checks=(*found.checks, check))
+    unseen = clause_of_left_out(problem, look, points, "the distance of points at which residuals were taken")
+    if unseen:
+        found = replace(found, checks=(*found.checks, unseen))
     return found
+
+
+def clause_of_left_out(problem: Collocation, look: Look, points: int, distance: str) -> str:
+    """Clause on functions that a look has left out, and what a number of points may miss of them; "" if there are none.
+
+    The distance of the points is named, as a noun.
+    """
+    if not look.left_out:
+        return ""
+    labels = ", ".join(look.left_out)
+    apart = percent_text(points ** (-1 / problem.domain.dimension))
+    return (
+        f"there was no time to look for narrow features of the given functions ({labels}): one that is narrower "
+        f"than about {apart} of the domain, {distance}, may be missed"
+    )
 
 
 def sentences_of_features(
