@@ -98,3 +98,16 @@ def test_too_many_parameters_are_a_sentence():
     sentence = module.too_large(5, 2, 4, fewest - 1)
     assert sentence.startswith("4 hidden nodes were not tried: with 5 inputs and 2 outputs they have at least")
     assert module.too_large(5, 2, 4, fewest) == ""
+
+
+def test_residuals_that_a_group_has_in_common_are_noise_and_those_of_a_smooth_function_are_structure():
+    """Ten rows of a group have nearly the same inputs, as years of one school have."""
+    rng = np.random.default_rng(4)
+    block = np.repeat(np.arange(60), 10)
+    x = rng.standard_normal((60, 2))[block] + 0.05 * rng.standard_normal((600, 2))
+    common = rng.standard_normal((60, 1))[block] + 0.5 * rng.standard_normal((600, 1))
+    smooth = np.sin(x[:, :1]) + 0.5 * rng.standard_normal((600, 1))
+    weight = np.ones(600)
+    assert module.smooth_residual(x, common, weight, 3.0)
+    assert not module.smooth_residual(x, common, weight, 3.0, block)
+    assert module.smooth_residual(x, smooth, weight, 3.0, block)

@@ -367,21 +367,33 @@ def with_nodes(augmented: KAN, nodes: HiddenNodes) -> KAN:
     return model
 
 
-def smooth_residual(x: np.ndarray, residual: np.ndarray, weight: np.ndarray, errors: float) -> bool:
+def smooth_residual(
+    x: np.ndarray, residual: np.ndarray, weight: np.ndarray, errors: float, blocks: np.ndarray | None = None
+) -> bool:
     """Return whether neighbours among rows (N, n) have nearly the same residuals (N, m), which are no noise then.
 
     The ratio of half the mean square of the differences between neighbours to the variance is 1 for noise (von Neumann,
     Annals of Mathematical Statistics 12 (1941) 367; with nearest neighbours, the Gamma test of Stefansson et al.,
-    Neural Computing and Applications 5 (1997) 131). It must lie below 1 by this number of standard errors.
+    Neural Computing and Applications 5 (1997) 131). It must lie below 1 by this number of standard errors. Rows with
+    the same number in `blocks` (N,) may have noise in common: neighbours are then rows of different folds, which hold
+    whole blocks.
     """
     from scipy.spatial import KDTree
 
     points = AffineScaling.standard(x, np.ones(len(x))).transform(x)
-    order = np.random.default_rng(0).permutation(len(points))  # so that of equal points any may be the nearest
-    nearest = order[KDTree(points[order]).query(points, 2)[1]]
-    neighbour = np.where(nearest[:, 1] == np.arange(len(points)), nearest[:, 0], nearest[:, 1])
+    independent = len(points)
+    if blocks is None:
+        order = np.random.default_rng(0).permutation(len(points))  # so that of equal points any may be the nearest
+        nearest = order[KDTree(points[order]).query(points, 2)[1]]
+        neighbour = np.where(nearest[:, 1] == np.arange(len(points)), nearest[:, 0], nearest[:, 1])
+    else:
+        independent = len(np.unique(blocks))
+        neighbour = np.arange(len(points))
+        for fold in folds(len(points), 0, blocks=blocks):
+            neighbour[fold.held] = fold.train[KDTree(points[fold.train]).query(points[fold.held])[1]]
     differences = ((residual - residual[neighbour]) ** 2).mean(1) / 2
     variance = np.average((residual**2).mean(1), weights=weight)
     ratio = float(np.average(differences, weights=weight)) / max(float(variance), ABOVE_ZERO)
     # Under noise half a squared difference has about the variance of a squared normal variable, twice its square.
-    return bool(ratio < 1 - errors * (2 / len(x)) ** 0.5)
+    # A block may be worth one row.
+    return bool(ratio < 1 - errors * (2 / independent) ** 0.5)

@@ -341,9 +341,9 @@ class Search:
         assert self.best is not None
         if self.best.smooth and (known := self.held_out()) is not None:
             seen = self.all_rows.select(known[0])
-            return smooth_residual(seen.x, seen.y - known[1], seen.weight, self.policy.smooth_errors)
+            return smooth_residual(seen.x, seen.y - known[1], seen.weight, self.policy.smooth_errors, seen.blocks)
         residual, weight = self.working_residual(replace(self.best.base, additive=True))
-        return smooth_residual(self.samples.x, residual, weight, self.policy.smooth_errors)
+        return smooth_residual(self.samples.x, residual, weight, self.policy.smooth_errors, self.samples.blocks)
 
     def check_time(self, candidate: Candidate, times: float, fitted: float | None = None) -> None:
         """End the search if this number of further fits of a candidate does not fit into the time that it may take."""

@@ -14,9 +14,9 @@ X = RNG.uniform(-2, 2, (400, 3))
 NOISE = 0.05 * RNG.standard_normal(400)
 
 
-def searched(y, **settings):
+def searched(y, x=X, blocks=None, **settings):
     y = (y - y.mean()) / y.std()
-    samples = Samples(X, y[:, None], np.ones(len(X)))
+    samples = Samples(x, y[:, None], np.ones(len(x)), blocks=blocks)
     search = Search(samples, Gaussian(), SearchSettings(policy=POLICY, **settings))
     return search.run(), search.best
 
@@ -37,4 +37,13 @@ def test_no_network_is_tried_where_residuals_are_noise():
 
 def test_no_network_is_tried_where_the_user_wants_an_additive_model():
     report, _ = searched(np.sin(3 * np.sqrt((X**2).sum(1))) + NOISE, hidden=())
+    assert not any("hidden layer" in trial.name for trial in report.trials)
+
+
+def test_no_network_is_tried_where_only_rows_of_one_group_are_alike():
+    block = np.repeat(np.arange(40), 3)
+    x = X[:40, :2][block] + 0.05 * X[:120, :2]
+    y = 2 * np.sin(2 * x[:, 0]) + RNG.standard_normal(40)[block] + NOISE[:120]
+    report, best = searched(y, x, block)
+    assert best.additive
     assert not any("hidden layer" in trial.name for trial in report.trials)
