@@ -221,3 +221,16 @@ def test_held_strengths_are_those_of_the_estimate_times_the_factor(table, family
     needed = np.diag(strong.fits[0].covariance) > 0
     np.testing.assert_allclose((columns.T @ score)[needed], penalty[needed], atol=1e-4 * np.abs(penalty).max())
     assert np.abs(coef - before.coef[:, 0])[1:].max() > 1e-3
+
+
+@pytest.mark.parametrize("family", [Gamma(), NegativeBinomial(theta=1.0, estimated=False)], ids=["gamma", "negative"])
+def test_a_row_far_from_all_others_is_fitted_and_not_passed_by(family):
+    rng = np.random.default_rng(0)
+    x = np.zeros((60, 2))
+    x[:, 0] = 1
+    x[-1, 1] = 1  # a coefficient of its own
+    y = rng.integers(1, 4, 60).astype(float)
+    y[-1] = 300
+    fit = fitted(family, x, y)
+    # Without a penalty the fitted means are those of the two groups of rows.
+    assert np.exp(fit.coef[:, 0].cumsum()) == pytest.approx([y[:-1].mean(), 300])

@@ -165,6 +165,8 @@ class RowsInMemory:
         """Return the normal matrix, of the needed columns, of the quadratic approximation."""
         rows = np.arange(len(self.y))
         eta = self.eta(coefs)
+        if np.array_equal(coefs, self.constants):
+            eta = self.family.first_predictors(self.y, eta)
         if len(coefs) > 1:
             return shared_normal(self.needed, rows, self.y, self.weight, self.family, eta)
         return working_normal(self.needed, rows, self.y, self.weight, self.family, eta, least=self.least_information)

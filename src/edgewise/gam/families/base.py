@@ -106,6 +106,13 @@ class Family:
         """Return the best constant eta, or nearly so: a number, or one for each predictor; 0 if all are alike."""
         return 0.0
 
+    def first_predictors(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Return the predictors at which the first quadratic approximation is made, in the shape of eta.
+
+        `eta` is the best constant, at which it usually is made.
+        """
+        return eta
+
     def mean(self, eta: np.ndarray) -> np.ndarray:
         """Return the mean of y, in the shape of eta; the family of survival times has none."""
         raise NotImplementedError
