@@ -32,9 +32,9 @@ class FeatureSettings:
 
     # Cells of a line, whose ends are the points that may miss a feature, and points of a cell where functions depend on
     # one coordinate alone, the only one of the domain or of a face, or on several: features of three of these distances
-    # are seen, parts of 1e-5, 1e-4 and 2e-4 of the domain.
+    # are seen, parts of 3e-6, 1e-4 and 2e-4 of the domain.
     cells: int = 1024
-    points_alone: int = 256
+    points_alone: int = 1024
     points_on_face: int = 32
     points_of_cell: int = 16
     lines: int = 2  # along each of several coordinates
