@@ -13,11 +13,13 @@ from edgewise.errors import CheckpointError, InputError
 from edgewise.pde.domains.domain import Interval, Time
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import PDE
-from edgewise.pde.problem.conditions import Initial, Observations, Periodic
+from edgewise.pde.problem.conditions import Dirichlet, Initial, Observations, Periodic
+from edgewise.pde.problem.folding import folding_of
+from edgewise.pde.problem.interfaces import Interface
 from edgewise.pde.problem.singular import SingularFunctions
 from edgewise.pde.solver.network import network_for, separable_network, tensor_network
 from edgewise.pde.spaces.low_rank import LowRankNetwork
-from edgewise.pde.spaces.networks import EnrichedNetwork, TimeElementNetwork, UncertainNetwork
+from edgewise.pde.spaces.networks import EnrichedNetwork, FoldedNetwork, TimeElementNetwork, UncertainNetwork
 from edgewise.pde.storage import load_solution, save_solution
 
 
@@ -28,6 +30,11 @@ def ring() -> PDE:
         [Periodic("x"), Initial(lambda x: torch.sin(math.pi * x))],
         points=50,
     )
+
+
+def two_layers() -> PDE:
+    conditions = [Dirichlet(0.0), Interface("x=0.7"), Initial(lambda x: x * (2 - x))]
+    return PDE(lambda u: u.t - u.xx, Interval(0, 2) * Time(0, 3), conditions, points=50)
 
 
 def zeros(*shape):
@@ -44,6 +51,10 @@ def shaken(network):
 def time_elements(problem):
     parts = [shaken(tensor_network(problem, grid, 3)) for grid in (4, 6)]
     return TimeElementNetwork(parts, torch.tensor([0.0, 1.2, 3.0], dtype=torch.float64), 1)
+
+
+def folded(problem, inner=time_elements):
+    return FoldedNetwork(inner(problem), folding_of(problem.form))
 
 
 def train(problem):
@@ -72,6 +83,8 @@ KINDS = {
     "periodic tensor": (ring, lambda problem: tensor_network(problem, 4, 5)),
     "periodic": (ring, lambda problem: network_for(problem, (3,), 4, 5, 0)),
     "time elements": (heat, time_elements),
+    "folded": (two_layers, lambda problem: folded(problem, lambda each: tensor_network(each, 4, 5))),
+    "folded time elements": (two_layers, folded),
     "train": (heat, train),
     "uncertain": (heat, uncertain),
     "enriched": (heat, enriched),

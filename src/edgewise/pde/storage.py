@@ -33,11 +33,13 @@ from edgewise.pde.layers.periodic import PeriodicLayer
 from edgewise.pde.layers.separable import SeparableLayer
 from edgewise.pde.layers.tensor_product import MAX_INPUTS, TensorLayer
 from edgewise.pde.problem.collocation import Collocation
+from edgewise.pde.problem.folding import Folding
 from edgewise.pde.problem.singular import SingularFunctions
 from edgewise.pde.solver.solution import Solution, Stage
 from edgewise.pde.spaces.low_rank import LowRankNetwork
 from edgewise.pde.spaces.networks import (
     EnrichedNetwork,
+    FoldedNetwork,
     PeriodicNetwork,
     SeparableNetwork,
     TensorNetwork,
@@ -105,6 +107,11 @@ class StoredTensor(StoredNetwork):
         """Number of fields."""
         return self.coef.shape[1]
 
+    @property
+    def inputs(self) -> int:
+        """Number of coordinates."""
+        return len(self.axes)
+
     @classmethod
     def from_network(cls, network: TensorNetwork) -> Self:
         """Take the splines of a network."""
@@ -143,6 +150,16 @@ class StoredTimeElements(StoredNetwork):
         shapes = {(len(element.axes), element.outputs) for element in self.elements}
         return "" if len(shapes) == 1 and self.axis < len(self.elements[0].axes) else "other inputs or outputs"
 
+    @property
+    def inputs(self) -> int:
+        """Number of coordinates."""
+        return self.elements[0].inputs
+
+    @property
+    def outputs(self) -> int:
+        """Number of fields."""
+        return self.elements[0].outputs
+
     @classmethod
     def from_network(cls, network: TimeElementNetwork) -> Self:
         """Take the time elements of a network."""
@@ -152,6 +169,37 @@ class StoredTimeElements(StoredNetwork):
     def network(self) -> TimeElementNetwork:
         """The network."""
         return TimeElementNetwork([element.network() for element in self.elements], self.ends, self.axis)
+
+
+@dataclass(frozen=True)
+class StoredFolded(StoredNetwork):
+    """A `FoldedNetwork`: the network on the folded box, and how the parts are folded."""
+
+    kind: ClassVar[str] = "folded"
+    inner: StoredTensor | StoredTimeElements
+    axis: Annotated[int, Within(0)]
+    cuts: tuple[float, ...]
+    places: tuple[Annotated[int, Within(0)], ...]
+
+    def fault(self, sizes: Mapping[str, int]) -> str:
+        """Return what is wrong with folded parts from a file."""
+        if not all(before < after for before, after in pairwise(self.cuts)):
+            return "parts that do not follow one another"
+        if not sorted(self.places) == list(range(len(self.cuts) - 1)) != []:
+            return "other parts than its cuts leave"
+        fits = self.axis < self.inner.inputs and self.inner.outputs % len(self.places) == 0
+        return "" if fits else "other inputs or outputs"
+
+    @classmethod
+    def from_network(cls, network: FoldedNetwork) -> Self:
+        """Take the network on the folded box."""
+        inner: Any = RECORDS[type(network.inner)].from_network(network.inner)
+        folding = network.folding
+        return cls(inner, folding.axis, folding.cuts, folding.places)
+
+    def network(self) -> FoldedNetwork:
+        """The network."""
+        return FoldedNetwork(self.inner.network(), Folding(self.axis, self.cuts, self.places))
 
 
 @dataclass(frozen=True)
@@ -316,6 +364,7 @@ class StoredPeriodic(StoredNetwork):
 RECORDS: dict[type[nn.Module], type[StoredNetwork]] = {
     TensorNetwork: StoredTensor,
     TimeElementNetwork: StoredTimeElements,
+    FoldedNetwork: StoredFolded,
     LowRankNetwork: StoredTrain,
     UncertainNetwork: StoredUncertain,
     EnrichedNetwork: StoredEnriched,
@@ -327,6 +376,7 @@ RECORDS: dict[type[nn.Module], type[StoredNetwork]] = {
 AnyNetwork = (
     StoredTensor
     | StoredTimeElements
+    | StoredFolded
     | StoredTrain
     | StoredUncertain
     | StoredEnriched

@@ -83,6 +83,10 @@ class Field:
             product.elsewhere = lambda *places: factor * elsewhere(*places)
         return product
 
+    def stretched(self, axis: int, rate: float) -> Field:
+        """The field as a function of another coordinate in the place of one, which changes at a rate with it."""
+        return Field(lambda index: rate ** index[axis] * self._derivative(index), self._coordinates)
+
     @property
     def coordinates(self) -> tuple[str, ...]:
         """Names of all coordinates, in order."""

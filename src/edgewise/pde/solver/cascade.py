@@ -288,7 +288,7 @@ class GridCollocation(GridTier):
         grid_problem = task.facts.grid_problem
         assert grid_problem is not None
         begin = None
-        if task.start is not None:
+        if task.start is not None and grid_problem.folding is None:
             assert task.plan.start is not None
             axes = axes_of_start(grid_problem, task.plan.start)
             begin = axes, interpolated(task.start, axes)
@@ -306,10 +306,11 @@ class GridCollocation(GridTier):
         from edgewise.pde.tiers.collocation.deflation import others
 
         is_known = ending.reason is StopReason.CONVERGED and not task.facts.form.is_linear
-        if not is_known or task.limits.past_deadline:
+        grid_problem = task.facts.grid_problem
+        assert grid_problem is not None
+        if not is_known or grid_problem.folding is not None or task.limits.past_deadline:
             return ending
-        assert task.facts.grid_problem is not None
-        if next(others(task.facts.grid_problem, [record.level.network], CASCADE.starts_of_others), None) is not None:
+        if next(others(grid_problem, [record.level.network], CASCADE.starts_of_others), None) is not None:
             record.remark = messages.Clause.ANOTHER_SOLUTION
         return ending
 

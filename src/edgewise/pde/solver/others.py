@@ -97,6 +97,8 @@ def other_solutions(
     reason = facts.no_grid
     if not reason and facts.form.is_linear:
         reason = "it is linear"
+    if not reason and facts.interfaces:
+        reason = "there are interfaces"
     if not reason and facts.form.has_integrals and not facts.is_initial_value_problem:
         reason = "there are integrals or delays"
     if not reason and (facts.is_initial_value_problem or not tier.solves(facts)):

@@ -218,7 +218,7 @@ def _level_of(stepper: TimeStepper, problem: Collocation, allowed: float) -> Lev
         assert problem.form.time is not None
         problem = until(problem, problem.form.time, result.reached)
     return Level(
-        network=result.network,
+        network=stepper.evolution.grid_problem.as_stated(result.network),
         loss=allowed,
         points=result.points,
         problem=problem,

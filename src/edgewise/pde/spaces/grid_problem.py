@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from edgewise.errors import InputError
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
@@ -17,11 +17,13 @@ from edgewise.pde.problem.checks import flow_through, integrates_past, needs_no_
 from edgewise.pde.problem.dry_run import PROBE_SEEDS, PROBES, DryRun, probes
 from edgewise.pde.problem.evaluation import EvaluationContext
 from edgewise.pde.problem.fields import Field, Index
+from edgewise.pde.problem.folding import Folding, folded_form, folding_of
 from edgewise.pde.problem.integrals import PlaceRecorder, as_axes
 from edgewise.pde.problem.linearisation import Key, linearise
 from edgewise.pde.problem.strong_form import Feature, ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.blocks import ConstantBlock, EquationBlock, PastValues, ReducedSpaceBlock, RowBlock, normal_of
+from edgewise.pde.spaces.networks import FoldedNetwork
 from edgewise.presentation import typed_text
 
 
@@ -51,6 +53,13 @@ class GridProblem:
     constant: Constant | None = None  # what determines the constant of a field of which only derivatives occur
     # conditions where a field is carried out of the domain, which those where it comes in already determine
     outflow_conditions: tuple[ResidualTerm, ...] = ()
+    folding: Folding | None = None  # of the parts between interfaces of the problem that was stated
+
+    def as_stated(self, network: nn.Module) -> nn.Module:
+        """A network of the fields of `form` as one of the problem that was stated."""
+        if self.folding is None:
+            return network
+        return FoldedNetwork(network, self.folding)
 
     def __post_init__(self) -> None:
         for array in (self.orders, self.field_orders):
@@ -196,6 +205,10 @@ def recognised(form: StrongForm, most_axes: float = 3) -> GridProblem:
     domain = form.domain
     if type(domain) is not Box or domain.dimension > most_axes:
         raise NoGrid(f"the domain is no box of at most {most_axes} coordinates")
+    folding = folding_of(form)
+    if folding is not None:
+        form = folded_form(form, folding)
+        domain = form.domain
     for feature in (Feature.INTERFACES, Feature.COEFFICIENTS):
         if feature in form.features:
             raise NoGrid(feature.value)
@@ -226,6 +239,7 @@ def recognised(form: StrongForm, most_axes: float = 3) -> GridProblem:
         tuple(range(dimension)),
         reductions=(0,) * dimension,
         outflow_conditions=outflow_conditions,
+        folding=folding,
     )
     given = np.zeros(dimension, dtype=int)
     normal = np.zeros(dimension, dtype=int)

@@ -28,6 +28,7 @@ from edgewise.ops.splines.knots import blossom_coef, subdivide
 from edgewise.pde.layers.periodic import PeriodicLayer
 from edgewise.pde.layers.separable import SeparableLayer
 from edgewise.pde.layers.tensor_product import TensorLayer
+from edgewise.pde.problem.folding import Folding
 from edgewise.pde.problem.singular import CornerFunctions, SingularFunctions
 from edgewise.settings import chunks
 from edgewise.train.grids import adapt_domain_, refine
@@ -51,6 +52,9 @@ class NetworkSettings:
     # Poisson).
     margin: float = 0.3
     outside: float = 1e-9  # of the time: a moment that is later by rounding is the last one
+    # Of the box: a point that is so far beyond an interface still belongs to the part before it, as checks of fluxes
+    # step off it.
+    beyond_part: float = 1e-8
     # points that are evaluated at once, and coefficients that they meet: 0.1 GB
     rows: int = 4096
     most_met: int = 2**22
@@ -280,6 +284,69 @@ class TimeElementNetwork(nn.Module, FieldNetwork):
         # One evaluation for all time elements, each point with the coefficients of its own.
         coefs = [self.element(element).tensor_layer.coef for element in present.tolist()]
         return layer.jet_of(coefs, place, jet, order)
+
+
+class FoldedNetwork(nn.Module, FieldNetwork):
+    """Fields on the parts of a box that planes cut, from a network on the box of all parts folded together."""
+
+    def __init__(self, inner: nn.Module, folding: Folding):
+        super().__init__()
+        self.inner = inner
+        self.folding = folding
+
+    @property
+    def grid_sizes(self) -> tuple[int, ...]:
+        """Numbers of intervals of each coordinate on every part."""
+        return grid_sizes(self.inner)
+
+    @property
+    def moments(self) -> tuple[int, Tensor] | None:
+        """Those of the network on the folded box."""
+        return moments_of(self.inner)
+
+    def describe(self) -> str:
+        """Shape of the network in a few words."""
+        return f"{described(self.inner)} on each of {len(self.folding.places)} parts"
+
+    def scaled(self, units: Tensor) -> "FoldedNetwork":
+        """A copy whose outputs are multiplied by units, (outputs,)."""
+        return FoldedNetwork(scaled(self.inner, units), self.folding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs (*batch, fields on all parts) at points (*batch, in)."""
+        values = self.jet(x.reshape(-1, x.shape[-1]))[0]
+        return values.reshape(*x.shape[:-1], values.shape[-1])
+
+    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
+        """Jet (C, b, fields on all parts) at points (b, in), see `Chain.jet`; zeros outside of the part of a field."""
+        jet: Tensor | None = None
+        folding = self.folding
+        along = x[:, folding.axis]
+        for number, place in enumerate(folding.places):
+            # Points of the part, with those on its interfaces and a little beyond.
+            low, high = folding.cuts[place : place + 2]
+            margin = NETWORKS.beyond_part * (folding.cuts[-1] - folding.cuts[0])
+            rows = ((along > low - margin) & (along < high + margin)).nonzero()[:, 0]
+            # Derivatives along a direction are those along its image.
+            images = directions
+            if images is not None:
+                images = images.clone()
+                images[:, folding.axis] *= folding.rate(place)
+            on_part = self.inner.jet(folding.folded(x[rows], place), images, order)  # type: ignore[operator]
+            count = on_part.shape[2] // len(folding.places)
+            if jet is None:
+                jet = on_part.new_zeros(len(on_part), len(x), on_part.shape[2])
+            fields = slice(number * count, (number + 1) * count)
+            jet = jet.index_put(
+                (
+                    torch.arange(len(jet), device=x.device)[:, None, None],
+                    rows[:, None],
+                    torch.arange(jet.shape[2], device=x.device)[fields],
+                ),
+                on_part[..., fields],
+            )
+        assert jet is not None
+        return jet
 
 
 class EnrichedNetwork(TensorNetwork):

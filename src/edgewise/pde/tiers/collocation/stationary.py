@@ -174,7 +174,7 @@ def stationary_levels(
             if end is not None and end.solved is None:
                 loss = sum(float(each.max()) ** 2 for each in relative_errors(grid_problem, end.axes, end.coef))
                 points = sum(block.rows for block in grid_problem.blocks(end.axes))
-                network = network_of(end.axes, end.coef)
+                network = grid_problem.as_stated(network_of(end.axes, end.coef))
                 beyond = Doubt(
                     "No solution was found: two grids leave the same residual, as where the problem has none; if it "
                     "has one, a solution of a like problem, as `start`, may lead to it.",
@@ -222,7 +222,8 @@ def stationary_levels(
                 "The equation and its conditions hardly determine the solution, as where a layer may be moved: a "
                 f"residual changes it by {typed_text(growth, 1)} times as much."
             )
-        yield Level(network=network_of(axes, coef), loss=loss, points=points, work=work, doubt=doubt)
+        network = grid_problem.as_stated(network_of(axes, coef))
+        yield Level(network=network, loss=loss, points=points, work=work, doubt=doubt)
         # Upwind diffusion for layers thinner than the intervals, and corrections of what it leaves.
         was = is_stabilised, is_corrected
         if not is_resolved:
