@@ -244,3 +244,18 @@ def test_divergence_and_curl_with_normal_components_on_all_sides():
     solution = solve(problem, tolerance=1e-8)
     assert solution.stopped == "converged"
     assert solution.errors().relative_l2 < 3 * solution.error_estimate < 3e-8
+
+
+def test_a_source_without_a_bound_at_a_point_of_the_first_grid():
+    """A load 1 / r at the centre of a square had no solution on any grid, whose points are even, and the message was
+    that the equation does not hold."""
+
+    def radius(x, y):
+        return torch.sqrt(x**2 + y**2)
+
+    square = Box(x=(-1, 1), y=(-1, 1))
+    problem = PDE(lambda u, x, y: u.xx + u.yy - 1 / radius(x, y), square, [Dirichlet(radius)])
+    first = next(stationary_levels(recognised(problem.form)))
+    x = square.interior(200, "sobol")
+    exact = radius(*x.unbind(1))
+    assert float((first.network(x).detach()[:, 0] - exact).norm() / exact.norm()) < 0.1

@@ -13,6 +13,7 @@ from torch import nn
 from edgewise.outcomes import check_time
 from edgewise.pde.algebra.newton import (
     defined_start,
+    is_finite,
     missing_diffusion,
     shape_of,
     smooth_start,
@@ -38,6 +39,9 @@ class GridSettings:
     """First grids, refinement and the ends of collocation without time; tuples by the number of coordinates."""
 
     first_intervals: tuple[int, ...] = (0, 16, 8, 6)  # of a coordinate: a tenth of a second
+    # Change of the length of intervals along a half of a coordinate where an even grid meets a singularity: a tenth,
+    # which moves the middle by a fifth of an interval.
+    skew: float = 0.1
     refinement: tuple[float, ...] = (0, 4.0, 2.0, 1.6)  # largest factor by which an interval is refined in one stage
     # Points of each coordinate at which a residual is looked for at least: narrower sources are missed.
     search_points: tuple[int, ...] = (0, 2000, 100, 20)
@@ -108,6 +112,17 @@ def first_axes(grid_problem: GridProblem) -> list[SplineAxis]:
     return grid_problem.axes(first, [GRIDS.highest_degree] * len(bounds))
 
 
+def uneven_axes(grid_problem: GridProblem, axes: Sequence[SplineAxis]) -> list[SplineAxis]:
+    """Axes whose intervals become shorter from end to end."""
+    skewed = []
+    for axis in axes:
+        low, high = axis.breakpoints[[0, -1]]
+        skewed.append(
+            axis.breakpoints + GRIDS.skew * (axis.breakpoints - low) * (high - axis.breakpoints) / (high - low)
+        )
+    return grid_problem.axes(skewed, [axis.degree for axis in axes])
+
+
 def axes_of_start(grid_problem: GridProblem, start: nn.Module) -> list[SplineAxis]:
     """Axes with the breakpoints of a start's grid; those of the coarsest grid where these are more or it has too many.
 
@@ -143,7 +158,7 @@ def stationary_levels(
     failures = 0
     loss = 0.0
     constant = 0.0
-    is_stabilised = is_corrected = is_resolved = False
+    is_stabilised = is_corrected = is_resolved = is_uneven = False
     fold: Level | None = None  # which is named where finer grids have no solution either
     while True:
         check_time()
@@ -153,6 +168,16 @@ def stationary_levels(
         else:
             start = prolonged(coef, before, axes)
         found = solved_on_grid(grid_problem, axes, start, is_stabilised)
+        # A source without a bound at a point of an even grid, as 1 / r at the centre of a square, is at none of an
+        # uneven one.
+        if found is None and coef is None and not is_uneven:
+            is_uneven = True
+            with np.errstate(all="ignore"):
+                is_defined = is_finite([block.evaluate(start) for block in grid_problem.blocks(axes)])
+            if not is_defined:
+                axes = uneven_axes(grid_problem, axes)
+                before = axes
+                continue
         is_first = found is None and axes is before and not grid_problem.form.is_linear
         if is_first:
             # Nested iteration: the equations of many splines have solutions that are none of the equation, as those of
