@@ -1,6 +1,7 @@
 """The record of a tier: levels, changes, estimates, work that grows with size, residuals on fresh points."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box, Time
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial
-from edgewise.pde.solver.cascade import GridCollocation, Networks, TimeElements
+from edgewise.pde.solver.cascade import GridCollocation, LeastSquares, Networks, TimeElements
 from edgewise.pde.solver.judging.evidence import Evidence
 from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.solver.messages import solution_of
@@ -87,6 +88,30 @@ def test_two_grids_that_share_an_error_are_known_by_what_their_residuals_imply()
     for value, implied in ((1.0, 1e-2), (1 + 1e-2, 1e-3), (1 + 1e-2 + 1e-8, 5e-4)):
         record.add(level(problem, value, implied**2))
     assert record.error == pytest.approx(5e-4, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("stages", "error"),
+    [
+        # Residual and change of each grid: a load 1 / r in a disk, whose last grids are equal beside the centre.
+        (((4.4e-2, math.nan), (2.1e-2, 2.8e-3), (4.3e-3, 2.6e-4), (2.3e-3, 2.4e-6)), 2.7e-4),
+        # An inclusion in a system of first order, whose grids are hardly finer.
+        (((3.4e-2, math.nan), (2.7e-2, 6.9e-2), (1.4e-2, 9.1e-2), (1.2e-2, 2.8e-2)), 6e-2),
+        # A smooth solution, whose change is the error of the grid before.
+        (((1e-2, math.nan), (1e-4, 1e-3), (1e-6, 1e-5)), 1e-7),
+    ],
+)
+def test_changes_of_least_squares_are_extrapolated_by_their_residuals(stages, error):
+    """True errors were 200 times and twice as large as the estimates from the last change."""
+    problem = poisson()
+    record = Record(LeastSquares(), problem, Limits())
+    for _ in stages:
+        record.add(level(problem, 1.0, 1.0))
+    record.stages = [
+        replace(each, residual=residual, change=change)
+        for each, (residual, change) in zip(record.stages, stages, strict=True)
+    ]
+    assert error / 2 < record.error < 2 * error
 
 
 def test_changes_that_do_not_fall_are_no_series():

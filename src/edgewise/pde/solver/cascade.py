@@ -25,6 +25,7 @@ from edgewise.pde.solver.record import (
     error_of_collocation,
     error_of_even_grids,
     error_of_integrations,
+    error_of_least_squares,
     error_of_networks,
 )
 from edgewise.pde.solver.refinement import GradedGrids, TrainedNetworks
@@ -345,6 +346,9 @@ class LeastSquares(GridTier):
 
     name = "least squares"
     no_better = messages.Clause.GRADED_NO_BETTER
+
+    def error(self, record: Record) -> float:
+        return error_of_least_squares(record)
 
     def solves(self, facts: Facts) -> bool:
         return _has_even_grids(facts) or facts.form.order < MAX_DEGREE

@@ -429,6 +429,18 @@ def error_of_grids(record: Record) -> float:
     return max(by_residuals, rest, record.level.data_error, ESTIMATES.rounding)
 
 
+def error_of_least_squares(record: Record) -> float:
+    """Error of a finer grid of least squares, whose points miss a source without a bound as those before did.
+
+    Two such grids agree beside it and share an error that their change does not show. It falls as the residual at fresh
+    points does, so that the ratios of the last levels count, as with networks.
+    """
+    error = error_of_grids(record)
+    if record.has_stalled or len(record.stages) < 2:
+        return error
+    return max(error, error_of_networks(record))
+
+
 def error_of_collocation(record: Record) -> float:
     """Error of a finer grid whose loss is the square of the error that its residual implies.
 
@@ -493,7 +505,14 @@ def _by_residuals(record: Record, pairs: Sequence[tuple[Stage, Stage]]) -> float
     largest = max(after.change for _, after in pairs)
     if record.has_stalled:
         return largest
-    ratios = [after.change / before.residual for before, after in pairs if before.residual > 0]
+    # Richardson's extrapolation in the residual: errors fall as residuals do, and the change is the difference of two.
+    ratios = []
+    for before, after in pairs:
+        fall = before.residual - after.residual
+        if after.residual >= ESTIMATES.lowered * before.residual:
+            fall = before.residual
+        if fall > 0:
+            ratios.append(after.change / fall)
     return min(max(ratios, default=0.0) * record.stages[-1].residual, largest)
 
 
