@@ -37,6 +37,10 @@ CASES = [
     ((np.append(T[:-1], np.nan), X), {}, "t must hold finite times, got nan"),
     ((T, np.append(X[:-1], np.inf)), {}, "x must hold numbers, or NaN where a sample is missing, got an infinite one"),
     ((T, ["a"] * 40), {}, "x must hold numbers"),
+    ((T, X * (1 + 1j)), {}, "x must hold numbers, got array([1."),
+    ((None, X), {}, "t must hold numbers, got None"),
+    ((T, 1e12 * X), {}, "x must span at most 1,000,000,000 of its unit, got 993,000,000,000 of 'x'; choose a larger"),
+    ((T * 1e12, X), {}, "t must span at most 1,000,000,000 of its unit, got 5,000,000,000,000; choose a larger unit"),
     ((T, X), {"names": ["a", "b"]}, "names must hold 1 names"),
     ((T, X), {"run": "id"}, "run must be None where x is no frame"),
     ((T, X), {"order": 3}, "order must be 1 or 2, got 3"),
@@ -78,6 +82,12 @@ def test_a_trajectory_that_jumps_is_named():
     with pytest.warns(EdgewiseWarning, match=r"jumps between t = 2.4359 and t = 2.5641; if it was set anew there"):
         samples = read_samples(T, x, None, None, None)
     assert "jumps" in samples.messages[0]
+
+
+def test_dates_are_days_after_the_first_of_all_trajectories():
+    dates = np.datetime64("2026-03-01") + np.arange(40)
+    samples = read_samples([dates, dates + 20], [X, X], None, None, None)
+    np.testing.assert_array_equal(samples.t, [np.arange(40.0), np.arange(20.0, 60.0)])
 
 
 def test_a_fast_start_is_no_jump():

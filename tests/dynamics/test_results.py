@@ -8,7 +8,7 @@ from scipy.integrate import solve_ivp
 
 from edgewise import find_dynamics
 from edgewise.dynamics import DynamicsSettings
-from edgewise.dynamics.judging import decision
+from edgewise.dynamics.judging import agreement, decision
 from edgewise.errors import InputError
 
 T = np.linspace(0, 10, 120)
@@ -148,6 +148,28 @@ def test_progress_never_falls_and_a_spent_budget_keeps_the_best():
     assert shares == sorted(shares) and shares[-1] == 1.0
     assert motion.stopped == "budget"
     assert motion.messages[-1] == motion.stopped.sentence
+
+
+def test_a_search_that_ends_early_has_linear_sums():
+    x = 3 * np.exp(-0.4 * T) + 2
+    motion = find_dynamics(T, x, settings=DynamicsSettings(usual_seconds=1e-3))
+    assert motion.choice.lines(2) == ["x' = -0.4 x + 0.8"]
+    assert "No system was fitted to the trajectories yet" in motion.messages[0]
+    assert str(motion.choice.constants[0]).startswith("a = ") and "±" not in str(motion.choice)
+
+
+def test_paths_that_both_leave_all_measure_agree():
+    kept = np.arange(3.0)[:, None, None]
+    lost = np.where(kept > 1, np.inf, kept)
+    with np.errstate(invalid="ignore"):
+        assert agreement(kept, kept) == agreement(lost, lost) == [1.0]
+        assert agreement(kept, lost) == agreement(lost, kept) == [-np.inf]
+
+
+def test_one_law_with_open_constants_is_named(logistic):
+    motion = replace(logistic, rivals=(), decided=False, adequate=True)
+    law = "; ".join(motion.choice.lines(3))
+    assert motion.says.startswith(f"Only {law} follows these trajectories, but its constants are too uncertain")
 
 
 @pytest.mark.slow

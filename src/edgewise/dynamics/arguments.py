@@ -17,6 +17,8 @@ from edgewise.presentation import counted, number_text
 from edgewise.tables.frames import frame_table, is_frame
 
 LEAST_SAMPLES = 10  # of a coordinate along a trajectory: a quintic spline has six coefficients
+# Units of t and x: constants of x^2 are then smaller than the steps of difference quotients, which fit them
+LARGEST_RANGE = 1e9
 
 
 @dataclass
@@ -55,7 +57,7 @@ def read_samples(t: Any, x: Any, inputs: Any, names: Sequence[str] | None, run: 
         raise InputError(f"x must hold as many trajectories as t, {len(times)}, got {len(states)}")
     if not times:
         raise InputError("t must hold at least one trajectory, got none")
-    ts = [_numbers(one, "t") for one in times]
+    ts = [_numbers(one, "t") for one in _days(times)]
     xs = [_numbers(one, "x") for one in states]
     xs = [one[:, None] if one.ndim == 1 else one for one in xs]
     for number, (one, state) in enumerate(zip(ts, xs, strict=True), 1):
@@ -73,11 +75,25 @@ def read_samples(t: Any, x: Any, inputs: Any, names: Sequence[str] | None, run: 
     return _checked(ts, xs, columns, labels, input_names)
 
 
+def _days(times: list[Any]) -> list[Any]:
+    """Dates of trajectories as days after the first of all; numbers as they are."""
+    dates = [np.asarray(one) for one in times]
+    if any(one.dtype.kind != "M" or not one.size for one in dates):
+        return times
+    first = min(one.min() for one in dates)
+    return [(one - first) / np.timedelta64(1, "D") for one in dates]
+
+
 def _numbers(values: Any, name: str) -> np.ndarray:
+    """An array of floats from one of real numbers, also as Python objects."""
+    sentence = f"{name} must hold numbers, got {values!r:.60}"
     try:
-        return np.array(values, dtype=np.float64)
+        array = np.asarray(values)
+        if values is None or array.dtype.kind not in "biufO":
+            raise InputError(sentence)
+        return array.astype(np.float64)
     except (ValueError, TypeError) as error:
-        raise InputError(f"{name} must hold numbers, got {values!r:.60}") from error
+        raise InputError(sentence) from error
 
 
 def _input_columns(inputs: Any, ts: list[np.ndarray], *, is_single: bool) -> tuple[list[np.ndarray], tuple[str, ...]]:
@@ -162,16 +178,28 @@ def _checked(
             place = int(np.argmin(steps))
             before, after = number_text(t[place], 6), number_text(t[place + 1], 6)
             raise InputError(f"t must increase along a trajectory, got {after} after {before}{where}")
+        _check_range(t, "t", where)
         messages += [_jump_sentence(t, x[:, k], names[k], where) for k in range(x.shape[1])]
     for k, name in enumerate(names):
         values = np.concatenate([x[:, k] for x in xs])
         values = values[np.isfinite(values)]
         if np.ptp(values) <= 1e-12 * np.abs(values).max():
             raise InputError(f"x must move: the coordinate {name!r} is {number_text(values[0])} at all times")
+        _check_range(values, "x", f" of {name!r}")
     messages = [message for message in messages if message]
     for message in messages:
         warn_caller(message)
     return Samples(ts, xs, us, names, Kind(len(names)), inputs, messages=messages)
+
+
+def _check_range(values: np.ndarray, argument: str, where: str) -> None:
+    """Raise InputError where values span more of their unit than constants can be fitted for."""
+    if np.ptp(values) > LARGEST_RANGE:
+        most = number_text(LARGEST_RANGE)
+        raise InputError(
+            f"{argument} must span at most {most} of its unit, got {number_text(np.ptp(values), 3)}{where}; "
+            f"choose a larger unit"
+        )
 
 
 def _jump_sentence(t: np.ndarray, x: np.ndarray, name: str, where: str) -> str:

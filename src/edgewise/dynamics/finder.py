@@ -159,16 +159,20 @@ class _Search:
             self._measure_noise(form, terms, integrals)
             choice.noise = self.noise / self.spread
         self.budget.report("sparse sums", 0.1)
+        sums = [
+            SparseSums(form, terms, integrals, k, float(curve_error[k]), self.settings)
+            for k in range(self.kind.measured)
+        ]
+        self.choice = choice
+        self.best = Fit(Law(tuple(one.linear() for one in sums)))  # what there is if a limit ends the work here
         candidates: list[list[Candidate]] = []
-        for k in range(self.kind.measured):
+        for one in sums:
             self.budget.check()
-            sums = SparseSums(form, terms, integrals, k, float(curve_error[k]), self.settings)
-            candidates.append(sums.candidates())
+            candidates.append(one.candidates())
         first = Law(tuple(options[0].equation for options in candidates))
 
         self.budget.report("whole trajectories", 0.4)
-        self.choice = choice
-        self.best = Fit(first)  # what there is if a limit ends the work here
+        self.best = Fit(first)
         choice.set_substeps(first)
         current = choice.calibrated(choice.fitted(first))
         self.best = current
@@ -307,7 +311,10 @@ class _Search:
         rivals = [fit for fit in near[1:] if worth[id(fit)] < worth[id(best)] + self.settings.rival_gap]
         is_adequate = best.is_continuous and bool(choice.is_adequate(best).all())
         if not best.is_continuous:
-            messages.append("No system of terms follows the trajectories; network() trains one without a formula.")
+            tried = "No system of terms follows the trajectories"
+            if not choice.fits:
+                tried = "No system was fitted to the trajectories yet: these are sums for their smoothed rates"
+            messages.append(f"{tried}; network() trains one without a formula.")
         if stopped is not StopReason.CONVERGED:
             messages.append(stopped.sentence)
 

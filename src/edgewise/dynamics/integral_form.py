@@ -157,6 +157,12 @@ class SparseSums:
             self._eliminate(chosen)
         return self._ranked()
 
+    def linear(self) -> Equation:
+        """A constant and all variables by least squares, or those of them that units allow."""
+        places = [p for p, term in enumerate(self.terms) if term.kind == "polynomial" and term.degree <= 1]
+        self._solve(frozenset(places))
+        return self._candidate(places).equation
+
     def _solve(self, chosen: frozenset[int]) -> None:
         """Least squares of a subset."""
         if chosen in self.squares:

@@ -85,11 +85,15 @@ def blows_up(law: Law, data: Observations) -> bool:
 
 
 def agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Explained share of the variance (S,) of all coordinates of paths (n, S, d); minus infinity where lost."""
+    """Explained share of the variance (S,) of all coordinates of paths (n, S, d).
+
+    Minus infinity where one path is lost; 1 where both leave all measure, which is what they then have in common.
+    """
     total = ((first - first.mean(axis=0)) ** 2).sum(axis=(0, 2))
     left = ((first - second) ** 2).sum(axis=(0, 2))
-    is_lost = ~np.isfinite(total + left)
-    return np.where(is_lost, -np.inf, 1 - left / np.maximum(total, 1e-300))
+    share = np.where(np.isfinite(total + left), 1 - left / np.maximum(total, 1e-300), -np.inf)
+    are_lost = ~np.isfinite(first).all(axis=(0, 2)) & ~np.isfinite(second).all(axis=(0, 2))
+    return np.where(are_lost, 1.0, share)
 
 
 @dataclass(frozen=True)

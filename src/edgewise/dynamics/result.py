@@ -44,7 +44,9 @@ class Constant:
     equation: str  # the coordinate in whose equation it stands
 
     def __str__(self) -> str:
-        return f"{self.symbol} = {text_with_error(self.value, self.error)}"
+        # A constant of equations that no trajectory follows has no error
+        is_fitted = np.isfinite(self.error)
+        return f"{self.symbol} = {text_with_error(self.value, self.error) if is_fitted else number_text(self.value, 6)}"
 
 
 @dataclass(frozen=True)
@@ -309,6 +311,9 @@ class Motion:
         if self.rivals:
             laws = ["; ".join(system.lines(3)) for system in (self.choice, *self.rivals[:2])]
             sentence += f" between: {' | '.join(laws)}"
+        elif self.adequate:
+            law = "; ".join(self.choice.lines(3))
+            sentence = f"Only {law} follows these trajectories, but its constants are too uncertain for other starts"
         if self.next_start is not None:
             names = self.choice.variables[: self.choice.kind.states]
             start = enumeration([f"{n} = {number_text(v, 3)}" for n, v in zip(names, self.next_start, strict=True)])

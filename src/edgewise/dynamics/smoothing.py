@@ -56,11 +56,11 @@ def smooth(t: np.ndarray, y: np.ndarray, settings: DynamicsSettings) -> Smooth:
     values = y[present]
     largest = np.abs(values).max() + 1e-300
     same = _Reml(times, values, np.ones(len(values)), settings)
-    # Noise in proportion to the curve itself, which the curve of the same noise starts
-    size = np.abs(same.spline(times)) + 0.02 * largest
-    for _ in range(2):
-        relative = _Reml(times, values, size, settings)
-        size = np.abs(relative.spline(times)) + 0.01 * largest
+    # Noise in proportion to the curve itself, which the curve of the same noise starts. The second round goes on from
+    # the strengths of the first: all of them searched anew may end at the line whose noise is the whole motion
+    relative = _Reml(times, values, np.abs(same.spline(times)) + 0.02 * largest, settings)
+    size = np.abs(relative.spline(times)) + 0.01 * largest
+    relative = _Reml(times, values, size, settings, relative)
     # Noise of one size on the logarithm, which is the smoother curve where a coordinate runs over powers of ten
     if values.min() > 0:
         logarithm = _Reml(times, np.log(values), np.ones(len(values)), settings)
@@ -76,7 +76,10 @@ def smooth(t: np.ndarray, y: np.ndarray, settings: DynamicsSettings) -> Smooth:
 class _Reml:
     """A spline of maximal restricted likelihood under noise of given relative sizes (n,)."""
 
-    def __init__(self, t: np.ndarray, y: np.ndarray, size: np.ndarray, settings: DynamicsSettings):
+    def __init__(
+        self, t: np.ndarray, y: np.ndarray, size: np.ndarray, settings: DynamicsSettings, before: _Reml | None = None
+    ):
+        # The descent begins at the strengths `before`; None searches all of them
         places = t
         if len(t) > settings.most_knots:
             places = t[np.round(np.linspace(0, len(t) - 1, settings.most_knots)).astype(int)]
@@ -101,14 +104,26 @@ class _Reml:
         # Row j of D has four entries, from column j on.
         rows = np.arange(count - ROUGHNESS_ORDER)
         self.entries = [self.roughness[rows, rows + k] for k in range(ROUGHNESS_ORDER + 1)]
-        centres = np.convolve(third.t, np.ones(4) / 4, "valid")[: count - ROUGHNESS_ORDER]
+        self.centres = np.convolve(third.t, np.ones(4) / 4, "valid")[: count - ROUGHNESS_ORDER]
         self.freedom = len(t) - ROUGHNESS_ORDER
         # Noise is at least the rounding of the samples: without it the likelihood of exact data has no bound.
         self.rounding = (1e-9 * np.std(self.target)) ** 2 * self.freedom + 1e-300
 
-        # One strength for all times, by a grid and then by descent, and from it a broken line of strengths
+        if before is None:
+            self._search(t, settings)
+        else:
+            self.hats = before.hats
+            self.rho, self.criterion = self._least(before.rho, self.hats)
+        factor, strength = self._factor(self.rho, self.hats)
+        self.coefficients = cho_solve_banded((factor, True), self.right)
+        self.variance = self._variance(self.coefficients, strength)
+        self.criterion += 2 * float(np.log(size).sum())
+        self.factor = factor
+
+    def _search(self, t: np.ndarray, settings: DynamicsSettings) -> None:
+        """One strength for all times, by a grid and then by descent, and from it a broken line of strengths."""
         scale = np.log(np.trace(self.gram) / np.trace(self.roughness.T @ self.roughness))
-        everywhere = np.ones((len(centres), 1))
+        everywhere = np.ones((len(self.centres), 1))
         grid = scale + np.linspace(-14, 30, 23)
         start = grid[int(np.argmin([self._value(np.array([rho]), everywhere) for rho in grid]))]
         self.rho, self.criterion = self._least(np.array([start]), everywhere)
@@ -116,18 +131,13 @@ class _Reml:
         pieces = min(settings.time_pieces, self.freedom // 10)
         if pieces > 1:
             corners = np.quantile(t, np.linspace(0, 1, pieces))
-            hats = np.column_stack([np.interp(centres, corners, row) for row in np.eye(pieces)])
+            hats = np.column_stack([np.interp(self.centres, corners, row) for row in np.eye(pieces)])
             rho, criterion = self._least(np.full(pieces, self.rho[0]), hats)
             # Akaike's price of the further strengths
             if criterion < self.criterion - 2 * (pieces - 1):
                 self.rho = rho
                 self.hats = hats
                 self.criterion = criterion
-        factor, strength = self._factor(self.rho, self.hats)
-        self.coefficients = cho_solve_banded((factor, True), self.right)
-        self.variance = self._variance(self.coefficients, strength)
-        self.criterion += 2 * float(np.log(size).sum())
-        self.factor = factor
 
     @property
     def spline(self) -> BSpline:
