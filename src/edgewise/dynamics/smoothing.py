@@ -76,6 +76,9 @@ def smooth(t: np.ndarray, y: np.ndarray, settings: DynamicsSettings) -> Smooth:
 class _Reml:
     """A spline of maximal restricted likelihood under noise of given relative sizes (n,)."""
 
+    rho: np.ndarray  # (pieces,) logarithms of strengths
+    hats: np.ndarray  # (roughness terms, pieces) by which they become a broken line in time
+
     def __init__(
         self, t: np.ndarray, y: np.ndarray, size: np.ndarray, settings: DynamicsSettings, before: _Reml | None = None
     ):
