@@ -74,9 +74,6 @@ class EvidenceSettings:
     largest_exponent: float = 300.0
 
 
-STEP_LIKE = ("exp", "tanh", "atan")  # functions that are steps where their slopes are large
-
-
 SETTINGS = EvidenceSettings()
 
 
@@ -220,7 +217,7 @@ def determines_slopes(
     loss = float(np.mean(((evaluate(free, x) - y) * root) ** 2))
     most = loss + CHI_SQUARE_99 * max(variance, loss) / len(y)
     # Functions that are steps where their slopes are large, one by one and all together.
-    found = (part for part in walk(free) if isinstance(part, Call) and part.name in STEP_LIKE)
+    found = (part for part in walk(free) if isinstance(part, Call) and part.name in ("exp", "tanh", "atan"))
     functions = list(dict.fromkeys(found))
     groups = [[part] for part in functions]
     if len(functions) > 1:

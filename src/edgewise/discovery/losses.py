@@ -32,7 +32,6 @@ from edgewise.formulas.front import (
 )
 
 F = TypeVar("F")  # what the fit of a loss returns
-CHANCE_OF_NO_ROW = 0.01  # below which a part of a box without rows is one that they avoid: a test of level 1 %
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,8 @@ class Box:
         if not domain_violations(node, self.points[self.kinds != self.SHUFFLED]):
             return True
         share = share_outside(node, near, self.points[self.kinds == self.SHUFFLED])
-        return bool((1 - share) ** self.rows < CHANCE_OF_NO_ROW)
+        # A part of the box without rows is one that they avoid where chance leaves it empty in one of 100 tables.
+        return bool((1 - share) ** self.rows < 0.01)
 
 
 class Loss(Protocol[F]):

@@ -21,8 +21,6 @@ from edgewise.nn.model import KAN
 from edgewise.search.validation import held_out_rows
 from edgewise.train.problems import Classification, Regression
 
-FEWEST_DIVIDED = 4  # rows that can be divided: two on each side
-
 
 @dataclass(frozen=True, eq=False)
 class Subject:
@@ -120,8 +118,8 @@ def subject_of(
                     given += " that is not fitted"
             raise InputError(f"model must be a KAN or a fitted KANRegressor or KANClassifier, got {given}")
     # The network in its canonical form, whose outputs stand for targets that are not known.
-    if len(x) < FEWEST_DIVIDED:
-        raise InputError(f"X must have at least {FEWEST_DIVIDED} rows, got {len(x)}")
+    if len(x) < 4:  # two on each side of a division
+        raise InputError(f"X must have at least 4 rows, got {len(x)}")
     network = canonical_form(network, x, two_classes=estimator is not None and len(estimator._task.classes) == 2)
     with torch.no_grad():
         own = network(x)

@@ -40,8 +40,6 @@ Edge = tuple[int, int, int]  # layer, in, out
 Node = tuple[int, int]  # layer, node
 Edited = tuple[KAN, str]  # the new network, and what was changed, as a sentence
 
-CONSTANTS = ("a", "b", "c", "d")  # of an edge c f(a u + b) + d
-
 
 class EditKind(NamedTuple):
     """The required and the optional fields of a kind of edit, and the function that makes it."""
@@ -292,9 +290,10 @@ def snapped(model: KAN, problem: Problem, edge: Edge, constant: str, value: floa
     layer = edge_layers(model)[number]
     if layer.elementary(i, o) is None:
         raise InputError(f"edge must be an elementary function, whose constants can be set, got {place}, a spline")
-    if constant not in CONSTANTS or not is_number(value):
-        raise InputError(f"constant must be one of {', '.join(CONSTANTS)} with a number, got {constant!r}: {value!r}")
-    layer.affine[CONSTANTS.index(constant), i, o] = float(value)
+    names = ("a", "b", "c", "d")  # of an edge c f(a u + b) + d
+    if constant not in names or not is_number(value):
+        raise InputError(f"constant must be one of {', '.join(names)} with a number, got {constant!r}: {value!r}")
+    layer.affine[names.index(constant), i, o] = float(value)
     return model, f"Constant {constant} of edge {place} is {typed_text(value)}."
 
 

@@ -30,8 +30,6 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 
-_MONTHS = {"jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6}
-_MONTHS |= {"jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12}
 _YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(?:[tT ]\s*(.+))?")
 
 # Numbers as text: with decimal commas, marks between thousands, or signs of a currency.
@@ -48,7 +46,6 @@ _FORMS = {
     )
     for mark, other in ((",", "."), (".", ","))
 }
-_CODE = re.compile(r"[0-9]{3,}")  # three digits at least: 01 to 12 are months, and 00 to 23 hours, whose order matters
 
 
 def quoted(text: object) -> str:
@@ -146,6 +143,8 @@ def _slashed(texts: set[str]) -> list[re.Match[str]]:
 def _parse_date(text: str, day_first: bool) -> datetime | None:
     """Return the date and time of one cell without its time zone; None for a cell that holds no date."""
     # The day, in one of four notations.
+    months = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+    number_of_month = {name: number for number, name in enumerate(months, 1)}
     clock: str | None = None
     if match := re.fullmatch(r"(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2}))?(?:[tT ]\s*(.+))?", text):
         year = int(match[1])
@@ -164,10 +163,10 @@ def _parse_date(text: str, day_first: bool) -> datetime | None:
             month = second
     elif match := re.fullmatch(r"(\d{1,2})[- ]([A-Za-z]{3})[a-z]*\.?[- ,]+(\d{4})", text):
         day = int(match[1])
-        month = _MONTHS.get(match[2].lower(), 0)
+        month = number_of_month.get(match[2].lower(), 0)
         year = int(match[3])
     elif match := re.fullmatch(r"([A-Za-z]{3})[a-z]*\.?\s+(\d{1,2}),?\s+(\d{4})", text):
-        month = _MONTHS.get(match[1].lower(), 0)
+        month = number_of_month.get(match[1].lower(), 0)
         day = int(match[2])
         year = int(match[3])
     else:
@@ -250,7 +249,8 @@ def are_codes(cells: Iterable[str | None]) -> bool:
         text = (cell or "").strip()
         if not text:
             continue
-        if not _CODE.fullmatch(text) or (length and len(text) != length):
+        # Three digits at least: 01 to 12 are months, and 00 to 23 hours, whose order matters.
+        if not re.fullmatch("[0-9]{3,}", text) or (length and len(text) != length):
             return False
         length = len(text)
         zero = zero or text[0] == "0"

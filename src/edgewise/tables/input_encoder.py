@@ -20,9 +20,6 @@ from edgewise.tables.columns import (
 )
 from edgewise.tables.table import MAX_COLUMNS, Table
 
-# A row is mostly missing if more than half of its columns lack a value, and fewer than ten training rows lack as
-# many: the effect of a missing value is learned from rows that know the rest, and is uncertain where nothing is known.
-FAMILIAR_ROWS = 10
 NAMED_COLUMNS = 3  # columns that a warning names
 
 
@@ -96,7 +93,7 @@ class RowCheck:
         return [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in self.sentences]
 
     def _listed(self, columns: Sequence[int] | np.ndarray, *, ranges: bool = True) -> str:
-        """Return the names of some columns, with their ranges where these are at issue."""
+        """Return the names of the first of some columns, with their ranges where these are at issue."""
         names = []
         for i in columns[:NAMED_COLUMNS]:
             name = self.names[i]
@@ -217,9 +214,12 @@ class InputEncoder:
         # A number of unknown cells is familiar where ten training rows have it.
         encoder = cls(tuple(inputs), tuple(notes), table.names)
         missing = np.sort(np.isnan(encoder.codes(table)).sum(axis=1))
+        # A row is mostly missing if more than half of its columns lack a value, and fewer than ten training rows lack
+        # as many: the effect of a missing value is learned from rows that know the rest, and is uncertain where nothing
+        # is known.
         familiar = 0
-        if len(missing) >= FAMILIAR_ROWS:
-            familiar = int(missing[-FAMILIAR_ROWS])
+        if len(missing) >= 10:
+            familiar = int(missing[-10])
         return cls(encoder.inputs, encoder.notes, encoder.names, familiar)
 
     @property

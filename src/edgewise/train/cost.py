@@ -38,12 +38,11 @@ class StepCost:
 
     def gradient(self, rows: float, parameters: int, basis_evaluations: int) -> float:
         """Work of a step of L-BFGS, which evaluates the loss and its gradient about once."""
-        return 6 * rows * parameters + BASIS_WORK * rows * basis_evaluations + self.overhead
+        # Work of evaluating the basis functions and their derivatives at one value: measured with L-BFGS on a table of
+        # 500 columns, whose steps took ten times the work of their multiply-adds alone.
+        basis_work = 300.0
+        return 6 * rows * parameters + basis_work * rows * basis_evaluations + self.overhead
 
-
-# Work of evaluating the basis functions and their derivatives at one value: measured with L-BFGS on a table of 500
-# columns, whose steps took ten times the work of their multiply-adds alone.
-BASIS_WORK = 300.0
 
 # Candidates of a model search. Its matrices are formed densely and are small, so that a matrix product is only four
 # times faster; the overhead is that of the compiled kernels, which make fewer calls. Kept as measured when the budgets

@@ -29,8 +29,6 @@ from edgewise.ops.splines.lstsq import project
 # trained, and outside the domain a spline is only a straight line. Without a margin second derivatives of a Poisson
 # solution stayed wrong by 30 at every grid, with 0.3 they converged.
 HIDDEN_MARGIN = 0.3
-# Share of equal distances in knots at quantiles: the `grid_eps` of pykan, whose default it is.
-EVEN_SHARE = 0.02
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def adapt_domain_(
         Leave the first layer alone.
     knots : {"even", "quantile", "error"}
         Knots at equal distances; or at the quantiles of the values, for inputs whose values crowd in some places: the
-        first layer's then reach over the whole range, and an `EVEN_SHARE` of equal distances keeps knots of equal
+        first layer's then reach over the whole range, and a share of equal distances keeps knots of equal
         values apart; or where each interval has about the same error, for functions that are smooth in most places
         and steep or singular in some: a first layer whose domain was set keeps it.
     cover : Tensor, shape (any, in), optional
@@ -177,7 +175,8 @@ def _knots_at_quantiles(x: Tensor, even: Tensor, degree: int) -> Tensor:
     size = breakpoints.shape[1] - 1
     at = torch.stack([_quantile_of_rows(x, k / size) for k in range(size + 1)], 1)
     at[:, 0], at[:, -1] = breakpoints[:, 0], breakpoints[:, -1]
-    return knot_vectors.extend((1 - EVEN_SHARE) * at + EVEN_SHARE * breakpoints, degree)
+    even_share = 0.02  # the default of `grid_eps` in pykan
+    return knot_vectors.extend((1 - even_share) * at + even_share * breakpoints, degree)
 
 
 def _knots_of_equal_error(layer: KANLayer, even: Tensor) -> Tensor:

@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 
 Arrays = tuple[np.ndarray, ...]
 
-# Samples from which domains are set, of all processes together: as many as of a DataLoader, and their range is that of
-# all samples to a ten-thousandth of them.
-SEEN_ROWS = 10_000
-
 
 class SharedSum(NamedTuple):
     """A sum over the samples of all processes at some parameters, in the form in which it travels to each of them."""
@@ -377,7 +373,10 @@ def trained_together(
     stopped = None
     with team.leading(lambda: (report, _arrays(network, problem))):
         # The leading one checks that all have the same network and problem, and sees some rows of each.
-        facts = team.gathered(partial(Shard.facts, rows=-(-SEEN_ROWS // team.count)))
+        # Domains are set from so many rows of all processes together: as many as of a DataLoader, and their range is
+        # that of all rows to a ten-thousandth of them.
+        seen = 10_000
+        facts = team.gathered(partial(Shard.facts, rows=-(-seen // team.count)))
         for number, other in enumerate(facts):
             for name, value in other["same"].items():
                 if value != facts[0]["same"][name]:

@@ -12,8 +12,6 @@ from edgewise.discovery.least_squares.links import is_allowed, possible_links, r
 from edgewise.discovery.problem import FormulaOptions
 from edgewise.formulas.expression import Expression, Multiply, Power, evaluate
 
-COMMON = ("", "1/", "sqrt", "exp", "log", "square")  # Links that are looked at first.
-
 
 @dataclass(frozen=True)
 class Target:
@@ -29,10 +27,11 @@ def link_targets(y: np.ndarray, options: FormulaOptions) -> list[Target]:
     # A link is left out where it does not give back y at all rows, or where the options do not permit it.
     links = chain(possible_links(y), rare_links(y), unusual_links(y))
     permitted = [link for link in links if link.inside.all() and is_allowed(link, options)]
-    common = [link for name in COMMON for link in permitted if link.name == name]
+    first = ("", "1/", "sqrt", "exp", "log", "square")
+    common = [link for name in first for link in permitted if link.name == name]
     targets = []
     with np.errstate(all="ignore"):
-        for link in (*common, *(link for link in permitted if link.name not in COMMON)):
+        for link in (*common, *(link for link in permitted if link.name not in first)):
             z = link.inverse(y)
             if np.isfinite(z).all() and np.ptp(z) > 0:
                 targets.append(Target(z, link.build, 1 if link.name else 0))

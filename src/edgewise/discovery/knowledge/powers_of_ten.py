@@ -15,8 +15,6 @@ from edgewise.formulas.front import Front, FrontEntry
 from edgewise.formulas.rewriting import simplify
 
 EXTREME = 1e60  # largest number, and inverse of the smallest, of a column: squares of products must stay finite
-# The same of a target that can be divided: its squared errors must be numbers of float64, which end at 1e308.
-MOST_EXTREME_TARGET = 1e150
 
 
 def check_sizes(x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> None:
@@ -44,7 +42,9 @@ def power_of_ten(values: np.ndarray, name: str) -> int:
 def target_power(y: np.ndarray) -> int:
     """The power of ten by which a target (N,) is divided."""
     size = float(np.abs(y).max())
-    if size > 0 and not 1 / MOST_EXTREME_TARGET < size < MOST_EXTREME_TARGET:
+    # The squared errors of a target that is divided must be numbers of float64, which end at 1e308.
+    largest = 1e150
+    if size > 0 and not 1 / largest < size < largest:
         raise _too_extreme("y", size)
     return power_of_ten(y, "y")
 

@@ -46,8 +46,6 @@ class SmoothPartSettings:
 
 SETTINGS = SmoothPartSettings()
 ROWS_A_TERM = 3  # Rows for each coefficient, at least: fewer leave nothing to judge the fit by.
-# Small damping at the start: most structures are nearly linear in their functions.
-PART_DAMPING = DampingRule(first=1e-6, lowest=1e-14, highest=1e12)
 
 
 @dataclass(frozen=True)
@@ -237,7 +235,9 @@ def _fitted(
     # Levenberg-Marquardt, then the errors on the held-out rows
     start = np.concatenate([*coefficients, numbers])
     limits = LeastSquaresLimits(steps=SETTINGS.steps, is_over=lambda: budget.is_over)
-    fit = least_squares(residuals_and_jacobian, start, rule=PART_DAMPING, limits=limits, minimum_norm=True)
+    # Small damping at the start: most structures are nearly linear in their functions.
+    rule = DampingRule(first=1e-6, lowest=1e-14, highest=1e12)
+    fit = least_squares(residuals_and_jacobian, start, rule=rule, limits=limits, minimum_norm=True)
     if fit is None:
         return None
     found = [fit.x[a:b] for a, b in pairwise(ends)]

@@ -41,11 +41,14 @@ class SmoothModelSettings:
     # Evaluations of the evidence of a first fit and of its continuation on more rows.
     first_evaluations: int = 50
     last_evaluations: int = 25
+    # Bounds of the logarithms of lengths, in deviations of an input, and of variances of noise and groups, in those of
+    # the target.
+    length_bounds: tuple[float, float] = (-3.0, 7.0)
+    noise_bounds: tuple[float, float] = (math.log(1e-12), 0.0)
+    amplitude_bounds: tuple[float, float] = (-12.0, 12.0)
 
 
 SETTINGS = SmoothModelSettings()
-# Bounds of the logarithms of lengths, in deviations of an input, and of variances of noise and groups, in those of y.
-LENGTH_BOUNDS, NOISE_BOUNDS, AMPLITUDE_BOUNDS = (-3.0, 7.0), (math.log(1e-12), 0.0), (-12.0, 12.0)
 
 Groups = tuple[tuple[int, ...], ...]
 
@@ -277,7 +280,8 @@ def _maximised(
     places = [(g, i) for g, group in enumerate(groups) for i in group]
     squares = np.array([(z[:, i, None] - z[:, i]) ** 2 for _, i in places]).reshape(len(places), -1)
     ends = np.cumsum([len(group) for group in groups])
-    bounds = [*[LENGTH_BOUNDS] * len(places), *[AMPLITUDE_BOUNDS] * len(groups), NOISE_BOUNDS]
+    bounds = [SETTINGS.length_bounds] * len(places) + [SETTINGS.amplitude_bounds] * len(groups)
+    bounds.append(SETTINGS.noise_bounds)
     bounds[len(places)] = (0.0, 0.0)  # One variance follows from the data, the others are relative to it.
     if isinstance(start, tuple):
         start = np.r_[np.full(len(places), start[0]), np.zeros(len(groups)), start[1]]

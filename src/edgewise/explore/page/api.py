@@ -28,7 +28,6 @@ from edgewise.interpret.edits import checked_edge, layer_inputs
 from edgewise.nn.elementary import ELEMENTARY
 from edgewise.nn.model import edge_layers
 
-MODEL_NAME = "edited.safetensors"
 EDITS_NAME = "edits.json"
 
 
@@ -127,11 +126,12 @@ class Requests(Answers):
 
     def save(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Write the model and the script, and say where they are."""
+        name_of_model = "edited.safetensors"
         with self.session.lock:
             if self.folder is None:
-                return {"script": self.session.script(MODEL_NAME), "record": self.session.record()}
+                return {"script": self.session.script(name_of_model), "record": self.session.record()}
             made_folder(self.folder)
-            model, script = (os.path.join(self.folder, name) for name in (MODEL_NAME, "repeat.py"))
+            model, script = (os.path.join(self.folder, name) for name in (name_of_model, "repeat.py"))
             self.session.save(model)
             text = self.session.script(model)
             write_bytes(script, text.encode())

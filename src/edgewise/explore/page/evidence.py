@@ -16,8 +16,6 @@ from edgewise.interpret.edits import layer_inputs
 from edgewise.nn.model import edge_layers
 from edgewise.presentation import typed_text
 
-ALONG_POINTS = 61  # at which a formula is drawn along an input
-
 
 def band_fields(subject: Subject) -> dict[str, Any] | None:
     """Return the half widths of the bands of all curves of the unedited network; None without error bars.
@@ -77,6 +75,7 @@ def front_fields(subject: Subject, x: np.ndarray) -> list[dict[str, Any]]:
     high = rows.max(axis=0)
     # Formulas are followed by half the range of an input beyond it on either side.
     more = 0.5 * (high - low)
+    count = 61  # points at which a formula is drawn along an input
     fields = []
     for output, front in fronts.items():
         for one in front:
@@ -84,8 +83,8 @@ def front_fields(subject: Subject, x: np.ndarray) -> list[dict[str, Any]]:
             for i in range(x.shape[1]):
                 if len(np.unique(rows[:, i])) < 3:  # levels of a category have no values between them
                     continue
-                points = np.repeat(middle[None], ALONG_POINTS, 0)
-                points[:, i] = np.linspace(low[i] - more[i], high[i] + more[i], ALONG_POINTS)
+                points = np.repeat(middle[None], count, 0)
+                points[:, i] = np.linspace(low[i] - more[i], high[i] + more[i], count)
                 along[str(i)] = [float(points[0, i]), float(points[-1, i]), short_numbers(one.formula(points))]
             fields.append(
                 {

@@ -16,12 +16,8 @@ from edgewise.explore.page.server import Answers
 from edgewise.pde.domains.domain import TIME, covers
 from edgewise.pde.solver.solution import Solution
 
-# along a coordinate of a curve, of a map: a pixel or two apart, and ten
-CURVE_POINTS = 241
-MAP_POINTS = 61
+CURVE_POINTS = 241  # along a coordinate of a curve: a pixel or two apart
 MOST_STORED = 200_000  # numbers of a page in one file: about two megabytes
-FEWEST_STORED = 9  # points along each coordinate of such a page: fewer show no shape
-STORED_STEPS = 12  # divides the intervals along them: maps show each second, third, fourth or sixth point
 
 
 class SolutionRequests(Answers):
@@ -64,7 +60,8 @@ class SolutionRequests(Answers):
             raise InputError(f"axes must be one or two of {', '.join(names)}, got {axes!r:.80}")
         if not isinstance(at, Mapping) or not all(is_number(at.get(name)) for name in names if name not in axes):
             raise InputError(f"at must give a number for each other coordinate, got {at!r:.80}")
-        counts = (CURVE_POINTS,) if len(axes) == 1 else (MAP_POINTS, MAP_POINTS)
+        # Curves have points a pixel or two apart, maps ten.
+        counts = (CURVE_POINTS,) if len(axes) == 1 else (61, 61)
         lines = {name: [float(at[name])] for name in names if name not in axes}
         lines |= {name: self._line(name, count) for name, count in zip(axes, counts, strict=True)}
         values = self._values([lines[name] for name in names])
@@ -77,13 +74,15 @@ class SolutionRequests(Answers):
     def stored(self) -> dict[str, Any]:
         """Return all fields on a grid over the whole domain, for a page without a server."""
         names = self.solution.problem.domain.coordinates
+        fewest = 9  # points along each coordinate: fewer show no shape
         most = MOST_STORED / len(self.solution.problem.fields)
         count = min(CURVE_POINTS, int(most ** (1 / len(names)) + 1e-9))
-        if count > STORED_STEPS:
-            count = (count - 1) // STORED_STEPS * STORED_STEPS + 1
-        if count < FEWEST_STORED:
+        # Twelve divides the intervals, so that maps show each second, third, fourth or sixth point.
+        if count > 12:
+            count = (count - 1) // 12 * 12 + 1
+        if count < fewest:
             raise InputError(
-                f"a page in one file shows solutions of at most {int(math.log(most, FEWEST_STORED))} coordinates, "
+                f"a page in one file shows solutions of at most {int(math.log(most, fewest))} coordinates, "
                 f"got {len(names)}: leave out --static"
             )
         values = self._values([self._line(name, count) for name in names])

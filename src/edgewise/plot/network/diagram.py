@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 _POINTS = 41  # of each small curve
 _TINY = np.finfo(float).tiny
-_MOST_INPUTS = 20  # inputs of an estimator's network (more are not readable)
-_INSIDE = (0.84, 0.74)  # shares of a frame's width and height that its curve takes
 _FEW_LEVELS = 4  # inputs with at most so many different values are drawn as steps (flags and categories)
 
 
@@ -173,10 +171,11 @@ def _shown_part(view: NetworkView, max_nodes: int, max_curves: int, *, by_score:
     nodes = []
     notes = []
     last = len(masks)
+    most_inputs = 20  # of an estimator's network: more are not readable
     for number, rank in enumerate(ranks):
         most = max_nodes
         if estimator and number == 0:
-            most = min(max_nodes, _MOST_INPUTS)
+            most = min(max_nodes, most_inputs)
         kept = np.argsort(-rank, kind="stable")[:most]
         # Outputs keep their order: it may have a meaning, and all outputs have the same score.
         if not by_score or number == last:
@@ -206,7 +205,7 @@ def _shown_part(view: NetworkView, max_nodes: int, max_curves: int, *, by_score:
                 edge = "edge is"
             notes.append(f"{weak} weak {edge} not drawn (below 1 % of what the layer does).")
         left = len(ranks[0]) - len(nodes[0])
-        if left and len(ranks[0]) <= _MOST_INPUTS:
+        if left and len(ranks[0]) <= most_inputs:
             inputs = "inputs are"
             if left == 1:
                 inputs = "input is"
@@ -351,7 +350,8 @@ def _draw(
     for (layer, i, o), (x, y) in layout.cells.items():
         w, h = layout.cell[layer]
         frames.append([(x + a * w / 2, y + b * h / 2) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))])
-        functions.append((curves[layer, i, o] - 0.5) * (w * _INSIDE[0], h * _INSIDE[1]) + (x, y))
+        # A curve takes these shares of the width and height of its frame.
+        functions.append((curves[layer, i, o] - 0.5) * (w * 0.84, h * 0.74) + (x, y))
     opacity = _opacity([shown.edge_strength[layer][i, o] for layer, i, o in layout.cells])
     grey = to_rgba_array(GREY, opacity)
     blue = to_rgba_array(BLUE, opacity)

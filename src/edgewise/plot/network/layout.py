@@ -11,10 +11,6 @@ from edgewise.plot.style import SIZES, text_width
 
 GRAPH_EDGES = 24  # more functions than this beside each other are too small to read on a page
 FRAME_SHARE = 0.86  # share of the width between two edges of a graph that a frame takes
-
-# Inches.
-_MARGIN = 0.1  # at the left and right
-_ROW_LABEL = 0.36  # height for a row of labels below and above
 _CELL = (0.88, 0.86)  # shares of these that a frame takes
 
 Point = tuple[float, float]
@@ -74,21 +70,23 @@ def hidden_label(shown: Shown, layer: int, node: int) -> str:
 def graph_layout(shown: Shown) -> Layout:
     """Lay out a graph as in the KAN paper: rows of nodes with the inputs at the bottom, functions between the rows."""
     most = max(max(len(edges) for edges in shown.edges), 1)
-    # Width of an edge, and of all the edges or labels of a row.
-    slot = min(0.68, (SIZES.page - 2 * _MARGIN) / most)
-    inner = min(max(slot * most, 2.2, _row_width(shown.names), _row_width(shown.outputs)), SIZES.page - 2 * _MARGIN)
+    # Width of an edge, and of all the edges or labels of a row, in inches.
+    margin = 0.1  # at the left and right
+    slot = min(0.68, (SIZES.page - 2 * margin) / most)
+    inner = min(max(slot * most, 2.2, _row_width(shown.names), _row_width(shown.outputs)), SIZES.page - 2 * margin)
     tilted = _row_width(shown.names) > inner
     longest = max(text_width(name, SIZES.text) for name in shown.names)
     # A tilted name of this length reaches 0.85 of it (the cosine of its angle) to the left and 0.5 downwards.
-    left = _MARGIN
-    bottom = _ROW_LABEL
+    left = margin
+    row_label = 0.36  # height for a row of labels below and above
+    bottom = row_label
     if tilted:
         left += max(0.0, 0.85 * longest - inner / len(shown.names) / 2)
         bottom += 0.5 * longest
     box = slot * FRAME_SHARE
     # A wire below each frame and one above it.
     gap = 2 * 0.42 + box
-    layout = Layout(left + inner + _MARGIN, bottom + len(shown.edges) * gap + _ROW_LABEL)
+    layout = Layout(left + inner + margin, bottom + len(shown.edges) * gap + row_label)
     # Rows of nodes, then the frames between them with their wires; a product has wires alone.
     rows: list[dict[int, Point]] = []
     for layer, nodes in enumerate(shown.nodes):

@@ -24,7 +24,6 @@ from edgewise.plot.style import (
 COLUMNS = 3  # panels beside each other
 MOST_LEVELS = 12  # levels of a category with a bar of their own, those with the largest effects
 NAME = 16  # most characters of the name of an output in a legend
-_DENSITY = 0.19  # share of a panel kept free at the bottom for the histogram of the data
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.5)), (0, (5, 1.2, 1.2, 1.2)), (0, (8, 2)), (0, (2.5, 1.2)))
 
 
@@ -123,8 +122,9 @@ def panel_titles(axes: Sequence[Axes], titles: Sequence[str]) -> None:
 
 def draw_densities(axes: Sequence[Axes], data: Sequence[np.ndarray | None]) -> None:
     """Make space below the curves, set the ticks, and draw a histogram of the data; None leaves a panel as it is."""
+    free = 0.19  # share of a panel at the bottom for the histogram
     low, high = axes[0].get_ylim()
-    axes[0].set_ylim(low - _DENSITY * (high - low) / (1 - _DENSITY), high)
+    axes[0].set_ylim(low - free * (high - low) / (1 - free), high)
     for panel, values in zip(axes, data, strict=True):
         if values is None:
             continue

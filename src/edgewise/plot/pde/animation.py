@@ -33,11 +33,6 @@ from edgewise.plot.pde.maps import (
 from edgewise.plot.pde.slices import Slice, chosen_fields, chosen_times, middle, slice_of, time_of
 from edgewise.plot.style import BLUE, ORANGE, Figure, styled
 
-# points along a curve, and along a side of a map
-_LINE = 401
-_MAP = 121
-_FREE = 0.06  # share of the range of the values that is free above and below the curves
-
 
 def animate(
     solution: Solution,
@@ -104,7 +99,8 @@ def animate(
     units = units or {}
     names = [name for name in domain.coordinates if name != time][:2]
     times = chosen_times(solution.problem, None, np.linspace(0, 1, frames).tolist())
-    counts = [_LINE] if len(names) == 1 else [_MAP, _MAP]
+    # Points along a curve, or along each side of a map.
+    counts = [401] if len(names) == 1 else [121, 121]
     fixed = middle(solution.problem)
     slices = [slice_of(solution, names, {**fixed, time: t}, counts, residual=False) for t in times]
     program = mpl.rcParams["animation.ffmpeg_path"]  # the user's own, which the style would reset
@@ -139,7 +135,8 @@ def _curves(
     lines = []
     for panel, slot in zip(panels, slots, strict=True):
         low, high = color_range(np.stack([part.values[slot] for part in slices]), signed=False)[0]
-        panel.set_ylim(low - _FREE * (high - low), high + _FREE * (high - low))
+        free = 0.06 * (high - low)  # above and below the curves
+        panel.set_ylim(low - free, high + free)
         panel.set_xlim(slices[0].ticks[0][0], slices[0].ticks[0][-1])
         panel.set_ylabel(with_unit(solution.problem.fields[slot], units))
         number_axis(panel)

@@ -32,10 +32,9 @@ from edgewise.plot.pde.slices import Slice, chosen_fields, chosen_times, middle,
 from edgewise.plot.style import BLUE, COLORS, FAINT, INK, ORANGE, SIZES, Figure, fix_layout, styled
 
 MOMENTS = (0.0, 1 / 3, 2 / 3, 1.0)  # shares of the time at which a solution over two coordinates of space is shown
-# points along a side of a map, of a curve, and of a map among many
+# points along a side of a map, and along a curve
 _MAP = 201
 _LINE = 601
-_SMALL_MAP = 121
 _DASHES = (0, (3.5, 2.5))  # of exact solutions
 
 
@@ -272,7 +271,8 @@ def _moments(
     others = shown[2:]
     fixed = middle(problem)
     outline = outline_of(problem, names, middle(problem))
-    slices = [slice_of(solution, names, {**fixed, time: t}, [_SMALL_MAP, _SMALL_MAP]) for t in times]
+    points = [121, 121]  # along the sides of a map among many
+    slices = [slice_of(solution, names, {**fixed, time: t}, points) for t in times]
     rows = [
         [one for row in _rows(shown, slots, problem, units) for one in sorted(row, key=lambda q: q.signed)]
         for shown in slices

@@ -22,7 +22,6 @@ from edgewise.presentation import number_text
 
 _FINE = 401  # points along a side on which a boundary is looked for (finer than a printed line)
 _MARGIN = 0.03  # share of each side that is free around domains with a curved boundary
-_RATIOS = (0.3, 2.0)  # least and largest height of a map over its width that a page can show
 
 Extend = Literal["neither", "both"]
 Range = tuple[float, float]
@@ -218,4 +217,4 @@ def page_ratio(problem: Collocation, names: Sequence[str]) -> float:
         # A coordinate and a parameter have no common unit.
         return 0.75
     sides = dict(zip(problem.domain.coordinates, problem.domain.size.tolist(), strict=True))
-    return min(max(sides[names[1]] / sides[names[0]], _RATIOS[0]), _RATIOS[1])
+    return min(max(sides[names[1]] / sides[names[0]], 0.3), 2.0)

@@ -28,9 +28,6 @@ from edgewise.plot.style import COLORS, FAINT, SIZES, Figure, display_text, fix_
 from edgewise.presentation import typed_text
 
 _COLUMNS = 3  # panels beside each other
-# points along a curve, and along a side of a map
-_LINE = 601
-_MAP = 121
 
 
 def modes_figure(
@@ -85,7 +82,8 @@ def modes_figure(
     slots = chosen_fields(problem, fields)
     if len(names) > 1:
         slots = slots[:1]
-    points = [_LINE] if len(names) == 1 else [_MAP, _MAP]
+    # Points along a curve, or along each side of a map.
+    points = [601] if len(names) == 1 else [121, 121]
     ticks, x = grid(problem, names, fixed, points)
     inside = covers(problem.domain, x).numpy()
     values = np.full((count, len(problem.fields), len(x)), np.nan)
@@ -108,7 +106,7 @@ def modes_figure(
         if len(names) == 1:
             figure = _curves(found, ticks[0], values, slots, titles, units)
         else:
-            figure = _maps(found, ticks, values[:, slots[0]].reshape(count, _MAP, _MAP), titles, units)
+            figure = _maps(found, ticks, values[:, slots[0]].reshape(count, *points), titles, units)
         return fix_layout(figure)
 
 

@@ -28,8 +28,6 @@ from edgewise.plot.style import (
 )
 from edgewise.presentation import number_text, signed_text
 
-_BAR = 0.62  # height of a bar, in rows
-
 
 @typed
 def share_dots(explanation: LocalExplanation, *, output: int | None = None, max_inputs: int = 12) -> Figure:
@@ -149,10 +147,11 @@ def share_bars(
     with styled():
         figure, axes = _row_axes(0.95 + SIZES.row * len(steps), names)
         extent = np.ptp(ends) or 1.0
+        bar = 0.62  # height, in rows
         for place, (start, end, step) in enumerate(zip(ends, ends[1:], steps, strict=False)):
-            axes.barh(place, step, left=start, height=_BAR, color=BLUE if step >= 0 else ORANGE, linewidth=0)
+            axes.barh(place, step, left=start, height=bar, color=BLUE if step >= 0 else ORANGE, linewidth=0)
             if place < len(steps) - 1:  # a line from this bar to the next
-                axes.plot([end, end], [place - _BAR / 2, place + 1 + _BAR / 2], color=GREY, linewidth=0.5, zorder=0)
+                axes.plot([end, end], [place - bar / 2, place + 1 + bar / 2], color=GREY, linewidth=0.5, zorder=0)
             right = max(start, end) + 0.012 * extent
             axes.text(right, place, signed_text(step), va="center", fontsize=SIZES.remark, color=INK)
         axes.axvline(base, color=FAINT, linewidth=0.6, zorder=0)

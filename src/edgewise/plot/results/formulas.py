@@ -28,9 +28,6 @@ from edgewise.plot.style import (
 )
 from edgewise.presentation import percent_text
 
-# inches: right end of the numbers, left end of the formulas
-_NUMBER = 0.3
-_FORMULA = 1.2
 _EXACT = 1e-9  # relative error below which a formula counts as exact (rounding of sums of many rows)
 
 
@@ -89,16 +86,17 @@ def formula_front(front: Front, *, target: str = "y", digits: int = 3, max_formu
         for row, n in enumerate(listed):
             y = top - 0.5 - SIZES.row * (row + 0.5)
             color = ORANGE if n == chosen else INK
-            page.text(_NUMBER, y, f"{n + 1}", ha="right", va="center", size=SIZES.formula, color=color)
+            # In inches, the numbers end at 0.3, the errors at 1, and the formulas begin at 1.2.
+            page.text(0.3, y, f"{n + 1}", ha="right", va="center", size=SIZES.formula, color=color)
             error = held[n] if np.isfinite(held[n]) else errors[n]
             words = "exact" if error <= _EXACT else percent_text(error)
             page.text(1.0, y, words, ha="right", va="center", size=SIZES.formula, color=color)
-            text, size = _fitted_formula(entries[n], target, digits, SIZES.page - _FORMULA - 0.15)
+            text, size = _fitted_formula(entries[n], target, digits, SIZES.page - 1.2 - 0.15)
             if text.startswith("$"):  # as outlines, since a reader's font would move the parts of a formula
-                outline = TextPath((_FORMULA, y - 0.3 * size / POINTS_PER_INCH), text, size=size / POINTS_PER_INCH)
+                outline = TextPath((1.2, y - 0.3 * size / POINTS_PER_INCH), text, size=size / POINTS_PER_INCH)
                 page.add_patch(PathPatch(outline, facecolor=color, linewidth=0, label=text))
             else:
-                page.text(_FORMULA, y, text, ha="left", va="center", size=size, color=color)
+                page.text(1.2, y, text, ha="left", va="center", size=size, color=color)
         if foot:
             left_out = f"{len(entries) - len(listed)} formulas are not written out."
             page.text(SIZES.page - 0.1, 0.06, left_out, ha="right", va="bottom", size=7, color=GREY)

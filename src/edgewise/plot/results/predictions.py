@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from torch import Tensor
 
-_MOST_RATES = 6  # tables of at most so many classes have a rate in each cell
-_FRAME = 2.2  # inches beside a table of classes for its labels
-
 
 @typed
 def parity(
@@ -198,15 +195,17 @@ def confusion(y: ArrayLike, prediction: ArrayLike, *, classes: Sequence[Any] | N
 
 
 def _draw_table(counts: np.ndarray, names: list[str], headline: str) -> Figure:
-    # Size of a cell and of its number.
+    # Size of a cell and of its number; tables of at most six classes have a rate in each cell.
     n = len(names)
+    has_rates = n <= 6
+    frame = 2.2  # inches beside the table for its labels
     rows = counts.sum(1, keepdims=True)
     columns = counts.sum(0)
     share = counts / np.maximum(rows, 1)
-    side = min(0.4 if n > _MOST_RATES else 0.6, (SIZES.page - _FRAME) / n)  # inches of a cell
+    side = min(0.6 if has_rates else 0.4, (SIZES.page - frame) / n)  # inches of a cell
     size = max(5.0, min(SIZES.small, side * 24))  # points: a third of the cell's height, within what can be read
     name_size = max(size, 7)
-    figure = Figure(figsize=(max(3.6, n * side + _FRAME), n * side + 1.2), layout="constrained")
+    figure = Figure(figsize=(max(3.6, n * side + frame), n * side + 1.2), layout="constrained")
     axes = figure.subplots()
     # Cells, shaded by the share of their row.
     edges = np.arange(n + 1) - 0.5
@@ -225,7 +224,7 @@ def _draw_table(counts: np.ndarray, names: list[str], headline: str) -> Figure:
     # Counts, and at the margins recall and precision.
     for o, p in zip(*np.nonzero(counts), strict=True):
         color = "white" if share[o, p] > 0.5 else INK
-        if n <= _MOST_RATES:
+        if has_rates:
             rate = f"\n{share[o, p]:.0%}"
         else:
             rate = ""

@@ -25,9 +25,6 @@ from edgewise.tables.frames import frame_table, is_frame
 from edgewise.tables.parquet import BATCH_ROWS, names_and_rows, parquet_batches, parquet_files
 from edgewise.tables.table import InBatches, Table
 
-# Structure that 100,000 rows do not show is not worth a search, and 100 columns of them take 80 MB.
-SAMPLE_ROWS = 100_000
-
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -155,7 +152,8 @@ class Batches(InBatches):
         columns: str | Sequence[str] | None = None,
         group: str | None = None,
         batch_rows: int = BATCH_ROWS,
-        sample_rows: int = SAMPLE_ROWS,
+        # Structure that 100,000 rows do not show is not worth a search, and 100 columns of them take 80 MB.
+        sample_rows: int = 100_000,
         checkpoint: str | os.PathLike[str] | Journal | None = None,
     ) -> None:
         # The columns and the sizes of batches.

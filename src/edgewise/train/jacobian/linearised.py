@@ -21,11 +21,6 @@ from edgewise.train.penalties import ALL_PARAMETERS, Penalty
 # Most multiply-adds for J'J, some seconds on one core. Of taller tables evenly spaced rows are used.
 MOST_PRODUCT_WORK = 1e11
 
-# Share of the mean of the diagonal that is added to the normal matrix. Directions that neither data nor penalty decide
-# (a hidden node's scale against the layer after it) would have no inverse; no prediction changes along them: small
-# against every direction that the data decide.
-DIAGONAL_SHARE = 1e-10
-
 
 @torch.inference_mode(False)
 @torch.enable_grad()
@@ -73,7 +68,10 @@ class Linearised:
     def factor(self) -> Tensor:
         """Upper triangular C with C C' = (gram + curvature)^-1, (P, P)."""
         matrix = self.gram + self.curvature
-        floor = DIAGONAL_SHARE * float(matrix.diagonal().mean()) or 1.0
+        # A share of the mean of the diagonal is added. Directions that neither data nor penalty decide (a hidden node's
+        # scale against the layer after it) would have no inverse; no prediction changes along them: small against
+        # every direction that the data decide.
+        floor = 1e-10 * float(matrix.diagonal().mean()) or 1.0
         for _ in range(20):
             lifted = matrix.clone()
             lifted.diagonal().add_(floor)

@@ -24,11 +24,6 @@ from edgewise.train.jacobian.rows import LayerDerivatives, layers_of
 from edgewise.train.parameters import ParameterSlots, write_
 from edgewise.train.penalties import Curvature
 
-# Share of the mean of the diagonal that damps a parameter besides its own entry. With the plain diagonal (Marquardt)
-# coefficients that no sample reaches run away; 0.05 held them in prototypes.
-MEAN_DAMPING_SHARE = 0.05
-# Numbers in all blocks of the preconditioner: 512 MiB. Layers beyond are preconditioned by their diagonal.
-MOST_BLOCK_NUMBERS = 2**26
 # Numbers in the inputs and derivatives of layers that are kept between products: 512 MiB. Beyond it they are computed
 # anew for each product.
 MOST_KEPT_NUMBERS = 2**26
@@ -128,7 +123,8 @@ class EdgeBlocks:
         self._slots = slots
         self._diagonal = next(network.parameters()).new_zeros(slots.size, dtype=torch.float64)
         self._edges: list[_LayerBlocks] = []
-        remaining_numbers = MOST_BLOCK_NUMBERS
+        # 512 MiB for all blocks of the preconditioner. Layers beyond are preconditioned by their diagonal.
+        remaining_numbers = 2**26
         for number, layer in spline_layers(network).items():
             if f"layers.{number}.coef" in slots.slots:
                 inputs, count, outputs = layer.coef.shape
@@ -256,8 +252,11 @@ class _LayerBlocks:
 
 def damping_scale(diagonal: Tensor, mean: Tensor) -> Tensor:
     """The diagonal D (P,) of a damped system, from that of H and the mean of that of the part of H from the data."""
-    floor = MEAN_DAMPING_SHARE * mean
-    of_all = MEAN_DAMPING_SHARE * diagonal.mean()
+    # A share of the mean of the diagonal damps a parameter besides its own entry. With the plain diagonal (Marquardt)
+    # coefficients that no sample reaches run away; 0.05 held them in prototypes.
+    share = 0.05
+    floor = share * mean
+    of_all = share * diagonal.mean()
     return diagonal + torch.where(floor > 0, floor, of_all.masked_fill(of_all == 0, 1.0))
 
 
