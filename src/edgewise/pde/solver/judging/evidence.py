@@ -315,14 +315,13 @@ def _doubts_of_uniqueness(
         )
     # A null vector of the linearised problem.
     if weakest is not None and not is_unique:
-        what = "another function"
-        if weakest.is_constant:
-            what = "a constant"
         if len(problem.fields) > 1:
             to = " and ".join(weakest.fields)
         else:
             to = "it"
-        doubts.append(f"The solution is not unique: {what} may be added to {to}, and the residual stays the same.")
+        doubts.append(
+            f"The solution is not unique: {weakest.words} may be added to {to}, and the residual stays the same."
+        )
         if residual > math.sqrt(least):
             doubts.append("The residual does not vanish either, so that the data contradict each other.")
     elif weakest is not None:

@@ -47,6 +47,8 @@ class UniquenessSettings:
     # splines whose part apart from the others is below this share count as dependent: root of rounding
     dependent: float = 1e-8
     constant_rounding: float = 1e-12  # change of a residual by a constant that is rounding
+    # Smallest singular value above which measured values determine every smooth function: far above rounding.
+    unmeasured: float = 1e-12
     constant_share: float = 1e-3  # a function that varies by less than this share is a constant: far above rounding
     # Share of the sensitivity of a coefficient that must be left once all fields may follow it. Rounding leaves 1e-10.
     least_sensitivity: float = 1e-9
@@ -212,7 +214,7 @@ class Weakest(NamedTuple):
     """Result of `weakest_direction`."""
 
     size: float  # smallest residual of a smooth function of mean square 1 in the linearised problem
-    is_constant: bool  # whether that function is a constant
+    words: str  # what that function is: "a constant", "a function of time" or "another function"
     fields: tuple[str, ...]  # fields that this function changes
     # fields that are determined up to a function of time, and have mean 0 over space at each moment
     zero_means: tuple[str, ...] = ()
@@ -223,19 +225,20 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
 
     Fields that are determined up to a function of time have mean 0, as the pressure of a flow without open boundary:
     functions that change this mean do not count. In more than three dimensions only constants are tried, and the
-    result is None if none may be added; None for problems with unknown coefficients or observations, with integrals in
-    more than one dimension, and where the domain leaves functions of the coarse space without points.
+    result is None if none may be added; None for problems with unknown coefficients, with observations that leave no
+    function free, with integrals in more than one dimension, and where the domain leaves functions of the coarse space
+    without points.
 
     Where it is small, rows that are small for all smooth functions count by their relative size: a coefficient that is
     tiny in a part of the domain, as beside a steep layer, makes the residuals there small, but leaves nothing free.
     """
     dimension = problem.domain.dimension
-    if problem.unknowns or problem.form.observations or (problem.form.has_integrals and dimension > 1):
+    if problem.unknowns or (problem.form.has_integrals and dimension > 1):
         return None
     if dimension not in COARSE:
         free = fields_with_free_constant(network, problem)
         if free:
-            return Weakest(0.0, True, free)
+            return Weakest(0.0, "a constant", free)
         return None
     # Jacobian on a coarse spline space.
     space = _coarse_space(problem)
@@ -246,9 +249,12 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
     roots = (weights / weights.sum()).sqrt()[:, None, None]
     values = _values_by_coefficients(space, x)
     parts = problem.form.parts
-    # Fields that are determined up to a function of time: their means over space are zero.
+    # Fields that are determined up to a function of time: their means over space are zero, unless values are measured.
     zero_means = []
-    for number in _up_to_functions_of_time(problem.form):
+    free_in_time = _up_to_functions_of_time(problem.form)
+    if problem.form.observations:
+        free_in_time = []
+    for number in free_in_time:
         _, moments = x[:, problem.form.time].unique(return_inverse=True)
         shares = nn.functional.one_hot(moments).mT * weights
         shares = shares / shares.sum(1, keepdim=True)
@@ -279,14 +285,27 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
         largest = local.max().clamp(min=ABOVE_ZERO)
         evened = scaled / (local / (UNIQUENESS.small_row * largest)).clamp(UNIQUENESS.smallest_row, 1)[:, None]
         _, sizes, directions = torch.linalg.svd(evened, full_matrices=False)
+    # Rows are those of the loss's second derivative, 2 J'J. Measured values determine smooth functions more or less
+    # well, which their noise shows; here they count where they leave one free.
+    size = float(sizes[-1]) / math.sqrt(2)
+    if problem.form.observations and size > UNIQUENESS.unmeasured:
+        return None
     # The function that belongs to it.
     function = (mass @ torch.linalg.solve_triangular(upper, directions[-1][:, None], upper=True)).reshape(len(x), -1)
     function = function / roots[:, 0]
-    is_constant = bool((function - function.mean(0)).norm() < UNIQUENESS.constant_share * function.norm())
     shares = function.reshape(len(x), -1, len(problem.fields)).norm(dim=(0, 1)) / function.norm()
     moved = tuple(name for name, share in zip(problem.fields, shares, strict=True) if share > UNIQUENESS.constant_share)
-    # Rows are those of the loss's second derivative, 2 J'J.
-    return Weakest(float(sizes[-1]) / math.sqrt(2), is_constant, moved, tuple(zero_means))
+    # Whether it varies at all, and at one moment.
+    least = UNIQUENESS.constant_share * function.norm()
+    words = "another function"
+    if problem.form.time is not None and dimension > 1:
+        _, numbers, counts = x[:, problem.form.time].unique(return_inverse=True, return_counts=True)
+        means = function.new_zeros(len(counts), function.shape[1]).index_add(0, numbers, function) / counts[:, None]
+        if bool((function - means[numbers]).norm() < least):
+            words = "a function of time"
+    if bool((function - function.mean(0)).norm() < least):
+        words = "a constant"
+    return Weakest(size, words, moved, tuple(zero_means))
 
 
 def _smooth_values(x: Tensor, problem: Collocation) -> Tensor:
