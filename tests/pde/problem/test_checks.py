@@ -163,6 +163,8 @@ FIRST, BOTH = Initial(1.0), Initial(1.0, rate=0.0)
         (lambda u: u.tt + u.xx, BOTH, r"or give u at both ends, renamed$"),
         (lambda u: u.t + (1 + u**2) * u.xx, FIRST, r"short waves of u grow"),
         (lambda u: u.tt + u.xt + u.xx, BOTH, r"short waves of u grow"),
+        (lambda u, x: u.t - (x - 0.5) * u.xx, FIRST, r"of the wrong sign at x = 0\.[0-4]\d*, t = 0\.\d+: change it"),
+        (lambda u, t: u.t + torch.sin(6 * t) * (1 + u**2) * u.xx, FIRST, r"of the wrong sign at x = "),
     ],
 )
 def test_short_waves_must_not_grow_without_bound(equation, given, match):
@@ -195,6 +197,7 @@ def test_a_flux_of_the_wrong_sign_is_named():
     [
         lambda u, v: [u.t + v.xx, v.t - u.xx],  # Schroedinger
         lambda u, v: [u.t - v, v.t + u.xxxx],  # a beam
+        lambda u, v, x: [u.t - x * (1 - x) * u.xx - v, v.t - torch.relu(x - 0.5) * v.xx],  # diffusion that vanishes
         lambda u, v: [u.t + v.x, v.t + u.x],
         lambda u, v: [u.t + 1e-9 * u.xxxx + u.xx, v.t - v.xx - 1e6 * v],  # Kuramoto and Sivashinsky, and a reaction
         lambda u, v: [u.t + u * v.x + v * u.x, v.t + v * v.x + u.x],  # shallow water

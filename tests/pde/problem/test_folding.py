@@ -45,6 +45,12 @@ def test_points_of_a_part_go_and_come_back():
     assert folding.folded(plane, 0) == pytest.approx(folding.folded(plane, 1).numpy())
 
 
+def test_a_thin_part_of_a_square_is_one():
+    conditions = [Dirichlet(0.0), Interface("x=0.4"), Interface("x=0.40001")]
+    form = PDE(lambda u: laplacian(u), Box(x=(0, 1), y=(0, 1)), conditions).form
+    assert form.parts.count == 3 and folding_of(form).cuts == (0.0, 0.4, 0.40001, 1.0)
+
+
 def test_conditions_hold_on_the_faces_of_the_parts():
     square = layered("x=0.3", "x=0.7", domain=Box(x=(0, 1), y=(0, 1)), conditions=[Neumann(0.0, on=["y=0", "y=1"])])
     form = folded_form(square.form, folding_of(square.form))

@@ -14,7 +14,7 @@ from edgewise.checks import check_kind
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import TIME, Domain, Piece, is_space
 from edgewise.pde.problem.conditions import Dirichlet, Initial, by_field
-from edgewise.pde.problem.dry_run import PROBE_SEEDS, PROBES, ROUNDING, DryRun
+from edgewise.pde.problem.dry_run import PROBE_SEEDS, PROBES, ROUNDING, DryRun, place_words
 from edgewise.pde.problem.evaluation import EvaluationContext, Value, errors_named, value_at
 from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.integrals import IntegralCalls, PlaceRecorder, Rule, integrals_by
@@ -275,7 +275,8 @@ def check_direction(form: StrongForm) -> None:
     """Raise an InputError where short waves grow without bound away from the moment at which the fields are given [1].
 
     By a du/dt + b d2u/dx2 = 0 the amplitude of exp(ikx) changes as exp(k^2 b t / a); in systems rates are eigenvalues
-    of the symbol. Coefficients that depend on fields count where no fields of any size and sign let waves stay.
+    of the symbol. Where that is so at one point, nothing is well posed around it. Coefficients that depend on fields
+    count at a point where no fields of any size and sign let waves stay.
 
     [1] F. John, "Partial Differential Equations", 4th edition, 1982, section 7.1: the symbol at high frequencies.
     """
@@ -294,20 +295,26 @@ def check_direction(form: StrongForm) -> None:
     for axis, name in enumerate(form.domain.coordinates):
         if axis == time or not _growing_waves(form, time, axis, direction, (1.0,)):
             continue
-        field = _growing_waves(form, time, axis, direction, sizes)
-        if field:
+        found = _growing_waves(form, time, axis, direction, sizes)
+        if found:
+            field, place = found
             end = ends[given.index(True)]
             remedy = f"give {field} at both ends, renamed"
             if order == 1:
                 remedy = f"give {field} at the other end of the time"
             raise InputError(
                 f"equation must not let short waves of {field} grow without bound away from {end!r}, where {field} is "
-                f"given, got highest derivatives by {name} of the wrong sign: change it, or {remedy}"
+                f"given, got highest derivatives by {name} of the wrong sign{place}: change it, or {remedy}"
             )
 
 
-def _growing_waves(form: StrongForm, time: int, axis: int, direction: float, sizes: Sequence[float]) -> str:
-    """The field whose short waves along an axis grow everywhere, for fields of all these sizes; "" without one."""
+def _growing_waves(
+    form: StrongForm, time: int, axis: int, direction: float, sizes: Sequence[float]
+) -> tuple[str, str] | None:
+    """The field whose short waves along an axis grow for fields of all these sizes, and words for the place, or None.
+
+    The words are "" where they grow everywhere.
+    """
     # The equation linearised about smooth fields of each size.
     domain = form.domain
     x = domain.interior(CHECKS.face_probes, "sobol", 0).repeat(len(sizes), 1)
@@ -317,21 +324,26 @@ def _growing_waves(form: StrongForm, time: int, axis: int, direction: float, siz
     along = {key: part for key, part in jacobian.items() if key[2][time] + key[2][axis] == sum(key[2])}
     names = list(form.fields)
     if not any(key[2][axis] for key in along) or len(form.equation_term.requirements.sizes) != len(names):
-        return ""
+        return None
     # Rates of two wave numbers: waves grow without bound where the fastest rate does.
     fastest = list[Tensor]()
     for number in CHECKS.wave_numbers:
         found = _rates(along, len(names), time, axis, number / float(domain.size[axis]), direction)
         if found is None:
-            return ""
+            return None
         rates, modes = found
         largest, at = rates.real.max(1)
         fastest.append(largest)
     size_of_fastest = rates.gather(1, at[:, None])[:, 0].abs()
     grows = (fastest[1] > 2 * fastest[0].clamp(min=0)) & (fastest[1] > CHECKS.least_growth * size_of_fastest)
-    if not bool(grows.all()):
-        return ""
-    return names[int(modes[0, :, at[0]].abs().argmax())]
+    always = grows.reshape(len(sizes), -1).all(0)
+    if not bool(always.any()):
+        return None
+    first = int(always.to(torch.int8).argmax())
+    place = ""
+    if not bool(always.all()):
+        place = f" at {place_words(domain.coordinates, x[: len(always)], always)}"
+    return names[int(modes[first, :, at[first]].abs().argmax())], place
 
 
 def _rates(

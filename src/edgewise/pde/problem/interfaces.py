@@ -31,6 +31,7 @@ from edgewise.presentation import typed_text
 # Distance from an interface, relative to the domain, within which a point is moved off it, and of the first of two
 # points from which coefficients of each side are extrapolated: far above rounding, and its square below it.
 BESIDE = 1e-9
+POINTS_BETWEEN = 32  # at which a part between two planes is looked for
 OTHER_SIDE = " beyond"  # after the name of a field: the one outside of the interface
 
 
@@ -157,9 +158,18 @@ class Parts:
     @cached_property
     def _patterns(self) -> Tensor:
         """Patterns of the parts, in order; a bit of each is 1 inside an interface."""
+        # Points of the domain, among which parts of a thousandth of it are seen.
         bounds = self.domain.bounds
-        # Parts of a thousandth of the domain are seen.
-        x = bounds[:, 0] + self.domain.size * unit_points(DOMAINS.quadrature_points, len(bounds), "sobol", 1)
+        unit = unit_points(DOMAINS.quadrature_points, len(bounds), "sobol", 1)
+        samples = [bounds[:, 0] + self.domain.size * unit]
+        # And in the middle between planes, however thin the part between them is.
+        for axis in range(len(bounds)):
+            ends = torch.cat([bounds[axis], *(each.bounds[axis] for each in self.inner)]).unique()
+            for middle in ((ends[1:] + ends[:-1]) / 2).tolist():
+                between = samples[0][:POINTS_BETWEEN].clone()
+                between[:, axis] = middle
+                samples.append(between)
+        x = torch.cat(samples)
         return self._pattern(x[self.domain.contains(x)]).unique()
 
     @property
