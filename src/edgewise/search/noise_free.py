@@ -191,10 +191,14 @@ def approximated(
     residuals = data_of(unseen, unseen.y - outputs)
     losses = clipped_squares(outputs, unseen.y)
     mean, error = mean_and_error(losses, unseen.weight)
-    # The decision, by the paired difference.
-    gain, spread = paired_gain(leader.held_out()[unseen_rows], losses, unseen.weight)
+    # The decision, by the paired difference, of the rows that a model of the leader left out too.
+    without = leader.held_out()[unseen_rows]
+    gain, spread = paired_gain(without, losses, unseen.weight)
+    compared = mean
+    if (both := np.isfinite(without)).any():
+        compared = float(np.average(losses[both], weights=unseen.weight[both]))
     figures = (
-        f"loss {number_text(mean, 2)} on rows that it did not see, {number_text(mean + gain, 2)} "
+        f"loss {number_text(compared, 2)} on rows that it did not see, {number_text(compared + gain, 2)} "
         f"without (standard error of the difference "
         f"{number_text(spread, 1)})"
     )
