@@ -128,8 +128,9 @@ class Solution:
     unknowns : dict
         Values of the unknown coefficients.
     error_estimate : float
-        Estimate of the relative L2 error: the largest of those from the last two stages, from the equation of the error
-        on another grid, and from two rules of integration; nan where none was possible.
+        Estimate of the relative L2 error of all fields together, of which small ones may be less exact: the largest of
+        those from the last stages, from the equation of the error on another grid, and from two rules of integration;
+        nan where none was possible.
     stopped : StopReason
         Reason for the end: converged, no progress, budget, time limit or interrupted.
     message : str
