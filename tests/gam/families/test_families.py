@@ -90,7 +90,9 @@ def test_negative_binomial_fits_of_any_theta_are_compared_by_their_likelihood():
         loss = NegativeBinomial(theta).loss(counts, ETA)
         np.testing.assert_allclose(loss, poisson.logpmf(counts, counts) - own, rtol=1e-9)
         assert (loss >= 0).all()
-    np.testing.assert_allclose(NegativeBinomial(1e7).loss(counts, ETA), Poisson().loss(counts, ETA), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        NegativeBinomial(1e7).loss(counts, ETA), Poisson().loss(counts, ETA), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_tweedie_density_agrees_with_a_sum_of_gammas_and_its_saddle_point():
