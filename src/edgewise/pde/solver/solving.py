@@ -140,7 +140,8 @@ def solve(
     from grid to grid, or from one integration in time to a sharper one, until two results agree to `tolerance`:
 
     - Boxes of at most three coordinates, with as many conditions as the equations' orders: collocation with products of
-      splines of degree 9 to 11 and sparse factors, in time element after time element. A field of which only
+      splines of degree 9 to 11 and sparse factors, in time element after time element. Where interfaces are planes of
+      one coordinate of space, the parts between them are folded onto one box, as a system. A field of which only
       derivatives occur, as the pressure of a flow, needs one value, as `Observations`, or its mean, as a `Condition` on
       its `integral`. In time its mean is zero; initial velocities alone are given, without a divergence and as at the
       walls; an outlet has p = 0 with v = 0 and the normal derivative of u, or with both normal derivatives.
