@@ -5,6 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from edgewise import find_dynamics
+from edgewise.cli.table.dynamics import _facts
+from edgewise.dynamics import DynamicsSettings
+
 
 @pytest.fixture
 def runs(tmp_path):
@@ -36,6 +40,14 @@ def test_one_object_for_programs_and_a_figure(edgewise, runs, tmp_path):
     facts = json.loads(done.out)
     assert facts["equations"][0].startswith("mass' = ") and facts["wrote"] == [str(out)]
     assert out.read_text().startswith("<?xml")
+
+
+def test_equations_without_a_fit_are_valid_json():
+    t = np.linspace(0, 6, 60)
+    facts = _facts(find_dynamics(t, np.exp(-t), settings=DynamicsSettings(usual_seconds=1e-3)))
+    assert facts["constants"][0]["standard_error"] is None
+    assert facts["systems"][0]["score"] is None and facts["systems"][0]["error"] == [None]
+    json.dumps(facts, allow_nan=False)
 
 
 @pytest.mark.slow

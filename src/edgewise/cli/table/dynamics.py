@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ def _front(motion: Motion) -> Grid:
 def _facts(motion: Motion) -> dict[str, Any]:
     """The motion as plain values."""
     constants = [
-        {"symbol": one.symbol, "value": one.value, "standard_error": one.error, "equation": one.equation}
+        {"symbol": one.symbol, "value": one.value, "standard_error": _plain(one.error), "equation": one.equation}
         for one in motion.choice.constants
     ]
     return {
@@ -143,6 +144,11 @@ def _facts(motion: Motion) -> dict[str, Any]:
     }
 
 
+def _plain(value: float) -> float | None:
+    """A number as JSON has it: None for the error of equations that no trajectory follows."""
+    return float(value) if math.isfinite(value) else None
+
+
 def _system(system: System) -> dict[str, Any]:
-    errors = [float(value) for value in system.error]
-    return {"equations": system.lines(6), "symbols": system.complexity, "score": float(system.score), "error": errors}
+    errors = [_plain(value) for value in system.error]
+    return {"equations": system.lines(6), "symbols": system.complexity, "score": _plain(system.score), "error": errors}

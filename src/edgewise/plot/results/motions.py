@@ -108,7 +108,9 @@ def _draw_portrait(axes: Axes, motion: Any) -> None:
         x = np.linspace(low[0], high[0], 200)
         if choice.is_autonomous:
             axes.plot(x, choice.rhs(x[:, None])[:, 0], color=BLUE)
-        axes.axhline(0, color=FAINT, linewidth=0.8, zorder=0)
+        # Points of rest lie where the rate vanishes, or where the next state is the same
+        rest = low if choice.kind.is_map else np.zeros(1)
+        axes.axline((low[0], rest[0]), slope=float(choice.kind.is_map), color=FAINT, linewidth=0.8, zorder=0)
         axes.set_ylabel(choice.left_sides[0])
     else:
         if draws_field and states == 2:
@@ -120,8 +122,10 @@ def _draw_portrait(axes: Axes, motion: Any) -> None:
                 rates = np.column_stack([places[:, 1], rates[:, 0]])
             u, v = np.ma.masked_invalid(rates).T.reshape(2, LOOK.points, LOOK.points)
             axes.streamplot(a, b, u, v, color=FAINT, linewidth=0.7, density=0.8, arrowsize=0.7, zorder=1)
+        # States of a map have nothing between them
+        line = "." if choice.kind.is_map else "-"
         for one in fitted:
-            axes.plot(one[:, 0], one[:, 1], color=BLUE, zorder=2)
+            axes.plot(one[:, 0], one[:, 1], line, markersize=3, color=BLUE, zorder=2)
             axes.plot(*one[0, :2], ".", color=BLUE, markersize=6, zorder=3)
         axes.set_ylabel(names[1])
         axes.set_ylim(low[1], high[1])
@@ -131,7 +135,11 @@ def _draw_portrait(axes: Axes, motion: Any) -> None:
         inside = [each for each in motion.fixed_points() if (low <= each.state).all() and (each.state <= high).all()]
         for point in inside:
             fill, marker = POINTS[point.stability]
-            height = 0.0 if states == 1 else point.state[1]
+            height = 0.0
+            if states > 1:
+                height = point.state[1]
+            elif choice.kind.is_map:
+                height = point.state[0]
             axes.plot(
                 point.state[0],
                 height,
@@ -159,12 +167,14 @@ def _draw_portrait(axes: Axes, motion: Any) -> None:
 def _draw_front(axes: Axes, motion: Any) -> None:
     """Root mean squared residual in units of the noise, or of the samples' spread, against symbols."""
     spread = np.nanstd(np.concatenate([run.y for run in motion.evidence.runs]), axis=0) + np.finfo(float).tiny
-    symbols = [system.complexity for system in motion.systems]
-    errors = [max(float(np.sqrt(np.mean((system.error / spread) ** 2))), 1e-12) for system in motion.systems]
+    # A system that no trajectory follows has no error
+    systems = [system for system in motion.systems if np.isfinite(system.error).all()]
+    symbols = [system.complexity for system in systems]
+    errors = [max(float(np.sqrt(np.mean((system.error / spread) ** 2))), 1e-12) for system in systems]
     axes.set_yscale("log")
     axes.step(symbols, errors, where="post", color=FAINT, linewidth=1.0, zorder=1)
     axes.scatter(symbols, errors, s=22, color=BLUE, linewidths=0, zorder=3)
-    place = next((number for number, one in enumerate(motion.systems) if one is motion.choice), None)
+    place = next((number for number, one in enumerate(systems) if one is motion.choice), None)
     if place is not None:
         axes.scatter(
             symbols[place],
@@ -190,6 +200,6 @@ def _draw_front(axes: Axes, motion: Any) -> None:
             color=GREY,
             transform=axes.get_yaxis_transform(),
         )
-    axes.set_ylim(min([*errors, noise or 1.0]) / 3, max([*errors, noise]) * 3)
+    axes.set_ylim(min([*errors, noise or 1.0]) / 3, (max([*errors, noise]) or 1.0) * 3)
     axes.set_xlabel("complexity (symbols)", labelpad=2)
     axes.set_ylabel("error / standard deviation")
