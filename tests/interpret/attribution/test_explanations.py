@@ -128,6 +128,12 @@ def test_printed_explanations_have_the_first_rows_and_the_strongest_inputs():
     assert whole._repr_html_().count("<tr") == 21
 
 
+def test_an_input_without_a_hundredth_of_the_effect_hardly_moves_as_in_a_summary():
+    X = np.random.default_rng(0).uniform(-1, 1, (50, 2))
+    lines = repr(explain_global(lambda X: X @ [1.0, 0.005], X)).splitlines()
+    assert lines[1].endswith("rises") and lines[2].endswith("hardly moves")
+
+
 def test_a_function_that_never_changes_is_one_sentence():
     X = rows(30)
     for values, answer in (

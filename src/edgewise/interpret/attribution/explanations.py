@@ -231,7 +231,10 @@ class GlobalExplanation:
         ranking = self.ranking()[:20]
         texts = column_texts([size for _, size, _ in ranking])
         for (name, size, share), size_text in zip(ranking, texts, strict=True):
-            rows.append([name, size_text, percent_text(share), shapes.get(name, "") if size else ""])
+            shape = shapes.get(name, "") if size else ""
+            if 0 < share < MENTIONED_SHARE:  # as in a summary
+                shape = "hardly moves"
+            rows.append([name, size_text, percent_text(share), shape])
         return ["input", "moves a prediction by", "share", f"effect on {_output_text(self.local, output)}"], rows
 
     def __repr__(self) -> str:
