@@ -96,6 +96,16 @@ def is_list(value: object) -> TypeGuard[Collection[Any]]:
     return isinstance(value, Collection) and not isinstance(value, str | bytes) and getattr(value, "ndim", 1) > 0
 
 
+def is_sequence(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
+    """Return whether `value` is a list or a tuple, between which no argument distinguishes."""
+    return isinstance(value, list | tuple)
+
+
+def is_integers(value: object, least: int = 0) -> TypeGuard[Sequence[int]]:
+    """Return whether `value` is a sequence of at least so many integers."""
+    return isinstance(value, Sequence) and len(value) >= least and all(is_integer(item) for item in value)
+
+
 def is_one_of(value: object, words: Iterable[str]) -> TypeGuard[str]:
     """Return whether `value` is one of some words; other types, whose comparison may be an array, are none."""
     return isinstance(value, str) and value in words

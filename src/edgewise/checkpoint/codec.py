@@ -23,7 +23,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, 
 
 import numpy as np
 
-from edgewise.checks import is_one_of
+from edgewise.checks import is_one_of, is_sequence
 from edgewise.errors import CheckpointError, InputError
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ def plain(value: Any) -> Any:
         return value.value
     if isinstance(value, np.ndarray):
         return value.tolist()
-    if isinstance(value, list | tuple):
+    if is_sequence(value):
         return list(map(plain, value))
     return value
 
@@ -115,7 +115,7 @@ def _read(kind: Any, value: Any, place: str, sizes: ChainMap[str, int]) -> Any:
             raise _unexpected(f"one of {', '.join(map(repr, arguments))}", place, value)
         return value
     if origin is tuple and arguments[-1] is not Ellipsis:
-        if not isinstance(value, list | tuple) or len(value) != len(arguments):
+        if not is_sequence(value) or len(value) != len(arguments):
             raise _unexpected(f"a list of {len(arguments)}", place, value)
         return tuple(_read(each, item, place, sizes) for each, item in zip(arguments, value, strict=True))
     if origin in (tuple, list):
@@ -177,7 +177,7 @@ def _read_array(value: Any, place: str) -> np.ndarray:
     pending = [value]
     while pending:
         item = pending.pop()
-        if isinstance(item, list | tuple):
+        if is_sequence(item):
             pending.extend(item)
         elif type(item) is not float and not (type(item) is int and abs(item) < LARGEST_WHOLE):
             raise _unexpected(WORDS[np.ndarray], place, item)

@@ -241,7 +241,7 @@ def _may_be_steps(
         if part.name == "exp" and products:
             number, _ = split_number(products[0])
             argument = argument + math.log(abs(number.value))
-            others = [factor for factor in products[0].factors if not isinstance(factor, Number)]
+            others = products[0].factors_without_numbers
             form = replaced(form, products[0], Multiply((Number(math.copysign(1.0, number.value)), *others)))
         columns.append(argument)
         limits.append(SETTINGS.largest_exponent if part.name == "exp" else math.inf)

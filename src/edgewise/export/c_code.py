@@ -221,39 +221,41 @@ def _statements(step: Step, number: int, parts: list[str]) -> str:
     """Return the statements that add one step to the next layer; arrays and functions that they use go to `parts`."""
     here = f"layer_{number}"
     there = f"layer_{number + 1}"
-    # Products of sums.
-    if isinstance(step, Products):
-        products = (" * ".join(f"{here}[{i}]" for i in group) for group in step.groups)
-        return "".join(f"    {there}[{o}] = {product};\n" for o, product in enumerate(products))
-    # A formula for each node, as a function of its own.
-    if isinstance(step, Formulas):
-        lines = ""
-        for o, node in enumerate(step.nodes):
-            if isinstance(node, Number):
-                if node.value:
-                    lines += f"    {there}[{o}] += {node.value!r};\n"
-                continue
-            name = f"node_{number}_{o}"
-            source = as_c(node, [f"x{i}" for i in range(step.inputs)], name)
-            parts.append("\nstatic " + source[source.index("double ") :])
-            lines += f"    {there}[{o}] += {name}({here});\n"
-        return lines
-    # A dense layer.
-    if isinstance(step, Dense):
-        parts += [_array(f"weight_{number}", step.weight), _array(f"bias_{number}", step.bias)]
-        inputs, outputs = step.weight.shape
-        bias = f"    for (int o = 0; o < {outputs}; o++)\n        {there}[o] = bias_{number}[o];\n"
-        return f"{bias}    dense({inputs}, {outputs}, f_{step.function}, weight_{number}, {here}, {there});\n"
-    # Splines, with the base function beside them.
-    inputs, rows, outputs = step.coef.shape
-    parts += [_array(f"knots_{number}", step.knots), _array(f"coef_{number}", step.coef)]
-    grid = rows - step.degree
-    call = f"{inputs}, {outputs}, {grid}, {step.degree}, knots_{number}, coef_{number}, {here}, {there}"
-    text = f"    splines({call});\n"
-    if step.base is not None:
-        parts.append(_array(f"base_{number}", step.base))
-        text += f"    dense({inputs}, {outputs}, f_{step.function}, base_{number}, {here}, {there});\n"
-    return text
+    match step:
+        # Products of sums.
+        case Products(groups):
+            products = (" * ".join(f"{here}[{i}]" for i in group) for group in groups)
+            return "".join(f"    {there}[{o}] = {product};\n" for o, product in enumerate(products))
+        # A formula for each node, as a function of its own.
+        case Formulas(nodes, inputs):
+            lines = ""
+            for o, node in enumerate(nodes):
+                match node:
+                    case Number(value):
+                        if value:
+                            lines += f"    {there}[{o}] += {value!r};\n"
+                    case _:
+                        name = f"node_{number}_{o}"
+                        source = as_c(node, [f"x{i}" for i in range(inputs)], name)
+                        parts.append("\nstatic " + source[source.index("double ") :])
+                        lines += f"    {there}[{o}] += {name}({here});\n"
+            return lines
+        # A dense layer.
+        case Dense(weight, bias, function):
+            parts += [_array(f"weight_{number}", weight), _array(f"bias_{number}", bias)]
+            inputs, outputs = weight.shape
+            text = f"    for (int o = 0; o < {outputs}; o++)\n        {there}[o] = bias_{number}[o];\n"
+            return f"{text}    dense({inputs}, {outputs}, f_{function}, weight_{number}, {here}, {there});\n"
+        # Splines, with the base function beside them.
+        case Splines(knots, coef, degree, base, function):
+            inputs, rows, outputs = coef.shape
+            parts += [_array(f"knots_{number}", knots), _array(f"coef_{number}", coef)]
+            call = f"{inputs}, {outputs}, {rows - degree}, {degree}, knots_{number}, coef_{number}, {here}, {there}"
+            text = f"    splines({call});\n"
+            if base is not None:
+                parts.append(_array(f"base_{number}", base))
+                text += f"    dense({inputs}, {outputs}, f_{function}, base_{number}, {here}, {there});\n"
+            return text
 
 
 def _array(name: str, values: np.ndarray) -> str:

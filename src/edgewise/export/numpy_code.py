@@ -180,35 +180,38 @@ def python_source(
 
 def _term(step: Step, number: int, functions: list[str], numbers: list[str]) -> str:
     """Return the expression of one step; functions and arrays that it uses go to `functions` and `numbers`."""
-    # Splines, with the base function beside them.
-    if isinstance(step, Splines):
-        numbers += [_array(f"KNOTS_{number}", step.knots), _array(f"COEF_{number}", step.coef)]
-        text = f"splines(x, KNOTS_{number}, COEF_{number}, {step.degree})"
-        if step.base is None:
-            return text
-        numbers.append(_array(f"BASE_{number}", step.base))
-        return f"{text} + {_called(str(step.function))} @ BASE_{number}"
-    # A dense layer.
-    if isinstance(step, Dense):
-        numbers += [_array(f"WEIGHT_{number}", step.weight), _array(f"BIAS_{number}", step.bias)]
-        return f"{_called(step.function)} @ WEIGHT_{number} + BIAS_{number}"
-    # Products of sums.
-    if isinstance(step, Products):
-        columns = ", ".join(" * ".join(f"x[:, {i}]" for i in group) for group in step.groups)
-        return f"np.stack([{columns}], 1)"
-    # A formula for each node, as a function of its own.
-    assert isinstance(step, Formulas)
-    calls = []
-    for o, node in enumerate(step.nodes):
-        if isinstance(node, Number):
-            calls.append(f"np.full(len(x), {node.value!r})")
-            continue
-        name = f"node_{number}_{o}"
-        source = as_python(node, [f"x[:, {i}]" for i in range(step.inputs)], name)
-        lines = source[source.index("def ") :].splitlines()
-        functions.append("\n\n" + "\n".join(line for line in lines if not line.strip().startswith("#")) + "\n")
-        calls.append(f"{name}(x)")
-    return f"np.stack([{', '.join(calls)}], 1)"
+    match step:
+        # Splines, with the base function beside them.
+        case Splines(knots, coef, degree, base, function):
+            numbers += [_array(f"KNOTS_{number}", knots), _array(f"COEF_{number}", coef)]
+            text = f"splines(x, KNOTS_{number}, COEF_{number}, {degree})"
+            if base is None:
+                return text
+            numbers.append(_array(f"BASE_{number}", base))
+            return f"{text} + {_called(str(function))} @ BASE_{number}"
+        # A dense layer.
+        case Dense(weight, bias, activation):
+            numbers += [_array(f"WEIGHT_{number}", weight), _array(f"BIAS_{number}", bias)]
+            return f"{_called(activation)} @ WEIGHT_{number} + BIAS_{number}"
+        # Products of sums.
+        case Products(groups):
+            columns = ", ".join(" * ".join(f"x[:, {i}]" for i in group) for group in groups)
+            return f"np.stack([{columns}], 1)"
+        # A formula for each node, as a function of its own.
+        case Formulas(nodes, inputs):
+            calls = []
+            for o, node in enumerate(nodes):
+                match node:
+                    case Number(value):
+                        calls.append(f"np.full(len(x), {value!r})")
+                    case _:
+                        name = f"node_{number}_{o}"
+                        source = as_python(node, [f"x[:, {i}]" for i in range(inputs)], name)
+                        lines = source[source.index("def ") :].splitlines()
+                        text = "\n".join(line for line in lines if not line.strip().startswith("#"))
+                        functions.append(f"\n\n{text}\n")
+                        calls.append(f"{name}(x)")
+            return f"np.stack([{', '.join(calls)}], 1)"
 
 
 def _called(function: str) -> str:

@@ -13,7 +13,6 @@ from edgewise.formulas.expression import (
     Call,
     Expression,
     Multiply,
-    Number,
     Power,
     evaluate,
     used_variables,
@@ -147,8 +146,8 @@ def _without_even_power(node: Expression) -> Expression:
             return base
         case Call("abs", argument):
             return argument
-        case Multiply(factors):
-            others = [factor for factor in factors if not isinstance(factor, Number)]
+        case Multiply():
+            others = node.factors_without_numbers
             if len(others) == 1 and _without_even_power(others[0]) is not others[0]:
                 return _without_even_power(others[0])
     return node

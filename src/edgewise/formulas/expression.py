@@ -294,6 +294,11 @@ class Multiply(Expression):
     def multiplicands(self) -> tuple[Expression, ...]:
         return self.factors
 
+    @property
+    def factors_without_numbers(self) -> list[Expression]:
+        """Factors that are no numbers."""
+        return [factor for factor in self.factors if not isinstance(factor, Number)]
+
     def with_parts(self, parts: Sequence[Expression]) -> Expression:
         return Multiply(tuple(parts))
 

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.checks import is_integer, is_number
+from edgewise.checks import is_integer, is_integers, is_number, is_sequence
 from edgewise.errors import InputError
 from edgewise.formulas.curve_fits import EdgeFit, edge_fits
 from edgewise.interpret.attribution.removal import judging_data
@@ -166,7 +166,7 @@ def without_node(model: KAN, problem: Problem, node: Sequence[int]) -> Edited:
     """
     layers = edge_layers(model)
     widths = [layer.in_features for layer in layers]
-    if not isinstance(node, Sequence) or len(node) < 2 or not all(is_integer(value) for value in node):
+    if not is_integers(node, 2):
         raise InputError(f"node must be a layer and a number, as (1, 0), got {node!r}")
     number, *nodes = (int(value) for value in node)
     if number not in range(len(widths)) or not set(nodes) <= set(range(widths[number])):
@@ -376,7 +376,7 @@ def checked_edit(edit: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any, name: str) -> Any:
-    if isinstance(value, list | tuple):
+    if is_sequence(value):
         return [_plain(item, name) for item in value]
     if is_integer(value) and is_number(int(value)):
         return int(value)
@@ -392,7 +392,7 @@ def _plain(value: Any, name: str) -> Any:
 def checked_edge(model: KAN, edge: Sequence[int]) -> Edge:
     """Return the place of an edge as three integers; raise InputError if the network has no such edge."""
     layers = edge_layers(model)
-    if not isinstance(edge, Sequence) or len(edge) != 3 or not all(is_integer(value) for value in edge):
+    if not is_integers(edge) or len(edge) != 3:
         raise InputError(f"edge must be (layer, input, output), as (0, 1, 0), got {edge!r}")
     number, i, o = (int(value) for value in edge)
     if number not in range(len(layers)):

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edgewise.checks import is_integer, is_one_of
+from edgewise.checks import is_integer, is_one_of, is_sequence
 from edgewise.errors import InputError
 from edgewise.ops.activation import ACTIVATIONS, named_activation
 from edgewise.ops.splines.bspline import MAX_EDGE_DEGREE
@@ -109,7 +109,7 @@ class KANConfig:
         given: Any = degrees or degree
         each: tuple[Any, ...] = (given,) * layers
         wanted = f"an integer from 0 to {MAX_EDGE_DEGREE}"
-        if isinstance(given, list | tuple):
+        if is_sequence(given):
             each = tuple(given)
             wanted += f", or one for each of the {layers} layers"
         if len(each) != layers or not all(is_integer(one) and one in range(MAX_EDGE_DEGREE + 1) for one in each):
@@ -197,7 +197,7 @@ def holds_spline(name: str) -> bool:
 
 def check_width(width: object) -> tuple[int, ...]:
     """Return the numbers of nodes per layer as a tuple."""
-    if not isinstance(width, list | tuple) or len(width) < 2 or not all(is_integer(n) and n >= 1 for n in width):
+    if not is_sequence(width) or len(width) < 2 or not all(is_integer(n) and n >= 1 for n in width):
         raise InputError(f"width must list at least two positive integers, inputs first, got {width!r}")
     if _most_edges(width) > MOST_WEIGHTS:
         raise InputError(f"width must have fewer than 2**60 edges between two layers, got {width!r}")
@@ -223,11 +223,11 @@ def _without_pairs(
     width: Sequence[int | Sequence[int]], products: Sequence[Sequence[int]]
 ) -> tuple[tuple[int, ...], Sequence[Sequence[int]]]:
     """Return the nodes per layer, and `products` completed by the arities that pairs (sums, products) stand for."""
-    if not isinstance(width, list | tuple) or not any(isinstance(n, list | tuple) for n in width[1:]):
+    if not is_sequence(width) or not any(is_sequence(n) for n in width[1:]):
         return check_width(width), products
-    pairs = [n for n in width if isinstance(n, list | tuple)]
+    pairs = [n for n in width if is_sequence(n)]
     valid = all(len(pair) == 2 and all(is_integer(n) and n >= 0 for n in pair) and sum(pair) for pair in pairs)
-    if products or not valid or isinstance(width[0], list | tuple):
+    if products or not valid or is_sequence(width[0]):
         raise InputError(
             f"width must give pairs (sums, products) only after the inputs, without products, got {width!r}"
         )
@@ -235,7 +235,7 @@ def _without_pairs(
     nodes: list[Any] = [width[0]]
     arities: list[tuple[int, ...]] = []
     for entry in width[1:]:
-        if isinstance(entry, list | tuple):
+        if is_sequence(entry):
             nodes.append(sum(entry))
             arities.append((2,) * entry[1])
         else:
@@ -246,7 +246,7 @@ def _without_pairs(
 
 def _check_products(products: Sequence[Sequence[int]], width: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     """Return `products` as tuples of int, () without products. Raises InputError."""
-    if not isinstance(products, list | tuple) or not all(isinstance(arities, list | tuple) for arities in products):
+    if not is_sequence(products) or not all(is_sequence(arities) for arities in products):
         raise InputError(f"products must give the arities of each layer's product nodes, got {products!r}")
     if not any(products):
         return ()
@@ -266,7 +266,7 @@ def _check_functions(
     functions: Sequence[Sequence[Sequence[str]] | None], width: tuple[int, ...], products: Sequence[Sequence[int]]
 ) -> tuple[Names | None, ...]:
     """Return `functions` as tuples, () if no layer has any. Raises InputError."""
-    if not isinstance(functions, list | tuple) or len(functions) not in (0, len(width) - 1):
+    if not is_sequence(functions) or len(functions) not in (0, len(width) - 1):
         raise InputError(f"functions must be given for each of the {len(width) - 1} layers, got {functions!r}")
     if all(rows is None for rows in functions):
         return ()
@@ -280,9 +280,9 @@ def _check_functions(
         inputs = width[number]
         outputs = width[number + 1] - len(arities) + sum(arities)
         fits = (
-            isinstance(rows, list | tuple)
+            is_sequence(rows)
             and len(rows) == inputs
-            and all(isinstance(row, list | tuple) and len(row) == outputs for row in rows)
+            and all(is_sequence(row) and len(row) == outputs for row in rows)
             and all(isinstance(name, str) for row in rows for name in row)
         )
         if not fits:

@@ -14,22 +14,27 @@ from math import comb
 import torch
 from torch import Tensor
 
+from edgewise.checks import is_integer
 from edgewise.errors import InputError
 from edgewise.ops.contract import spline_sum
+
+
+def shape_or_type(value: object) -> str:
+    """Return the shape of a tensor, or the type of something else, for the end of a sentence about it."""
+    return str(tuple(value.shape)) if isinstance(value, Tensor) else type(value).__name__
 
 
 def seed_jet(x: Tensor, directions: Tensor | None, order: int) -> Tensor:
     """Return the jet of points (batch, in) themselves, (C, batch, in): x moves along each direction at speed 1."""
     # Directions are (D, in), in the dtype of x; with None, C is 1. The order is the highest along each direction.
     if not isinstance(x, Tensor) or x.ndim != 2:
-        came = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
-        raise InputError(f"x must be a tensor of shape (batch, in), got {came}")
-    if isinstance(order, bool) or not isinstance(order, int) or order < 0:
+        raise InputError(f"x must be a tensor of shape (batch, in), got {shape_or_type(x)}")
+    if not is_integer(order) or order < 0:
         raise InputError(f"order must be an integer of at least 0, got {order!r}")
     if directions is None or order == 0:
         return x[None]
     if not isinstance(directions, Tensor) or directions.ndim != 2 or directions.shape[1] != x.shape[1]:
-        came = tuple(directions.shape) if isinstance(directions, Tensor) else type(directions).__name__
+        came = shape_or_type(directions)
         raise InputError(f"directions must be a tensor of shape (D, {x.shape[1]}), got {came}")
     if directions.dtype != x.dtype:
         raise InputError(f"directions must have the dtype of x, {x.dtype}, got {directions.dtype}")
@@ -46,7 +51,7 @@ def along(jet: Tensor, order: int) -> Tensor:
 def check_jet(jet: Tensor, features: int, dtype: torch.dtype, order: int) -> None:
     """Raise InputError unless `jet` is a tensor (1 + D * order, batch, features) of this dtype."""
     if not isinstance(jet, Tensor) or jet.ndim != 3 or jet.shape[2] != features or (len(jet) - 1) % max(order, 1):
-        came = tuple(jet.shape) if isinstance(jet, Tensor) else type(jet).__name__
+        came = shape_or_type(jet)
         raise InputError(f"x must be a jet of shape (1 + D * {order}, batch, {features}), got {came}")
     if jet.dtype != dtype:
         raise InputError(f"x must have the model's dtype {dtype}, got {jet.dtype}")

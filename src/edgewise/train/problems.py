@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
-from edgewise.checks import KnownKeywords, check_count
+from edgewise.checks import KnownKeywords, check_count, is_sequence
 from edgewise.errors import InputError
 from edgewise.nn.layers.initial import seeded_generator
+from edgewise.ops.jet import shape_or_type
 from edgewise.train.blocks import (
     THRESHOLD_STEPS,
     Block,
@@ -83,6 +84,7 @@ class Problem(KnownKeywords):
     """
 
     by_blocks = False
+    classes = 0  # number of classes; 0 where targets are numbers
     metric_order: int | None = None  # `metric` is the root of this order of a mean over samples; None for neither
     unknowns: Unknowns = MappingProxyType({})
     validation: Data | None = None
@@ -113,7 +115,7 @@ class Problem(KnownKeywords):
             self.validation_loader = validation
         elif isinstance(validation, float):
             self._split(validation, seed)
-        elif isinstance(validation, list | tuple) and len(validation) in (2, 3):
+        elif is_sequence(validation) and len(validation) in (2, 3):
             self.validation = self._checked_data(*validation, *[None] * (3 - len(validation)), name="validation ")
             if self.train_tensors is not None:
                 _check_same_columns(self.train_tensors, self.validation)
@@ -193,7 +195,7 @@ class Problem(KnownKeywords):
         InputError
             The batch has another form, or its tensors don't fit the problem.
         """
-        if not isinstance(batch, list | tuple) or len(batch) not in (2, 3):
+        if not is_sequence(batch) or len(batch) not in (2, 3):
             raise InputError(f"the DataLoader must yield (x, y) or (x, y, weight), got {type(batch).__name__}")
         return self._checked_data(*batch, *[None] * (3 - len(batch)), normalise=False)
 
@@ -268,7 +270,7 @@ class Problem(KnownKeywords):
         if weight is None:
             return Data(x, y)
         if not isinstance(weight, Tensor) or weight.shape != x.shape[:1]:
-            came = tuple(weight.shape) if isinstance(weight, Tensor) else type(weight).__name__
+            came = shape_or_type(weight)
             raise InputError(f"{name}weight must be a tensor of shape ({len(x)},), got {came}")
         if weight.device != x.device:
             raise InputError(f"{name}weight must be on the device of x, {x.device}, got {weight.device}")
@@ -643,7 +645,7 @@ class CustomLoss(Problem):
         """Loss of every sample, (N,): the mean over what the function gives for its outputs."""
         losses = self._function(prediction, data.y)
         if not isinstance(losses, Tensor) or losses.ndim == 0 or len(losses) != len(prediction):
-            came = tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
+            came = shape_or_type(losses)
             raise InputError(
                 f"loss must give one number for each of {len(prediction)} rows, as with reduction='none', got {came}"
             )

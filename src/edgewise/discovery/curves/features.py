@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from edgewise.formulas.expression import Add, Expression, Multiply, Number, Power, Variable, walk
+from edgewise.formulas.expression import Add, Expression, Multiply, Power, Variable, walk
 from edgewise.formulas.rewriting import MINUS_ONE
 from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import extend
@@ -62,7 +62,7 @@ class Feature:
         for part in walk(self.expression):
             if isinstance(part, Power):
                 return False
-            if isinstance(part, Multiply) and sum(not isinstance(factor, Number) for factor in part.factors) > 1:
+            if isinstance(part, Multiply) and len(part.factors_without_numbers) > 1:
                 return False
         return True
 

@@ -19,7 +19,6 @@ from edgewise.nn.elementary import ELEMENTARY
 from edgewise.nn.layers.spline import KANLayer
 from edgewise.nn.model import KAN
 from edgewise.tables.columns import NumberInput
-from edgewise.train.problems import Classification
 
 
 def network_fields(network: KAN) -> list[dict[str, Any]]:
@@ -91,7 +90,7 @@ def subject_fields(subject: Subject) -> dict[str, Any]:
         "name": printable_line(names[0]) if len(names) == 1 else "",
         "inputs": [printable_line(name) for name in subject.names],
         "outputs": [printable_line(name) for name in subject.outputs],
-        "task": "classes" if isinstance(problem, Classification) else "numbers",
+        "task": "classes" if problem.classes else "numbers",
         "target": target,
         "shift": np.asarray(subject.shift, dtype=np.float64).tolist(),
         "scale": np.asarray(subject.scale, dtype=np.float64).tolist(),

@@ -11,7 +11,6 @@ import torch
 from edgewise.explore.subject import Subject
 from edgewise.metrics import score
 from edgewise.nn.model import KAN
-from edgewise.train.problems import Classification
 
 LEVEL = 0.9  # share of new rows within an interval, the default of `KANRegressor.predict_interval`
 
@@ -26,7 +25,7 @@ def scores(subject: Subject, network: KAN) -> dict[str, dict[str, float | None]]
             continue
         output = network(data.x).double()
         loss = float(problem.sample_losses(network, data).mean())
-        if isinstance(problem, Classification):
+        if problem.classes:
             accuracy = score("accuracy", data.y.numpy(), output.argmax(1).numpy())
             values = {accuracy.name: accuracy.value, "cross-entropy": loss}
         else:
@@ -62,7 +61,7 @@ def interval(subject: Subject, network: KAN) -> dict[str, Any] | None:
     without a target and for too few held-out rows.
     """
     held = subject.problem.validation
-    if held is None or subject.note or isinstance(subject.problem, Classification):
+    if held is None or subject.note or subject.problem.classes:
         return None
     place = math.ceil((len(held) + 1) * LEVEL)
     if place > len(held):

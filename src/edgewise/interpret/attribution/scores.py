@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from edgewise.checks import is_integer, typed
+from edgewise.checks import is_integers, typed
 from edgewise.errors import InputError
 from edgewise.nn.trace import Trace
 
@@ -96,7 +94,7 @@ def input_scores(trace: Trace, *, node: tuple[int, int] | None = None) -> Tensor
         return node_scores(trace)[0]
     # Layers of nodes are counted at the layers of edges that start from them, as everywhere in `interpret`.
     starts = [n for n, products in enumerate(trace.groups or (None,) * len(trace.edges)) if products is None]
-    fits = isinstance(node, Sequence) and len(node) == 2 and all(is_integer(value) for value in node)
+    fits = is_integers(node) and len(node) == 2
     if not fits or node[0] not in range(1, len(starts)) or node[1] not in range(trace.inputs[starts[node[0]]].shape[1]):
         raise InputError(f"node must be the layer and the number of a hidden node, as (1, 0), got {node!r}")
     place = starts[node[0]]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from edgewise.checks import check_names, typed
+from edgewise.checks import check_names, is_sequence, typed
 from edgewise.errors import InputError
 from edgewise.formulas.expression import (
     FUNCTIONS,
@@ -89,7 +89,7 @@ def from_formula(formula: Any, names: Sequence[str] | None = None) -> KAN:
     3.0
     """
     # The formulas as expressions of named inputs.
-    given = list(formula) if isinstance(formula, list | tuple) else [formula]
+    given = list(formula) if is_sequence(formula) else [formula]
     listed = [_text_of_sympy(one) if hasattr(one, "free_symbols") else one for one in given]
     if not listed or not all(isinstance(one, str | Expression) for one in listed):
         raise InputError(f"formula must be text or an expression, or several of them, got {formula!r:.80}")

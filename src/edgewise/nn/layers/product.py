@@ -8,7 +8,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from edgewise.checks import is_integer
+from edgewise.checks import is_integer, is_sequence
 from edgewise.errors import InputError
 from edgewise.nn.config import check_input
 from edgewise.nn.layers.base import Groups, Layer
@@ -52,7 +52,7 @@ class ProductLayer(Layer):
         super().__init__()
         if not is_integer(in_features) or in_features < 1:
             raise InputError(f"in_features must be a positive integer, got {in_features!r}")
-        if not isinstance(groups, list | tuple) or not groups or not all(isinstance(g, list | tuple) for g in groups):
+        if not is_sequence(groups) or not groups or not all(is_sequence(g) for g in groups):
             raise InputError(f"groups must list the inputs of each output, got {groups!r}")
         for group in groups:
             if not group or not all(is_integer(i) and 0 <= i < in_features for i in group):

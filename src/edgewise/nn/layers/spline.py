@@ -17,7 +17,7 @@ from edgewise.nn.layers.initial import float_dtype, initial_weights, sparse_mask
 from edgewise.nn.layers.segments import Segments, active_spline_segments, contracted, one_run
 from edgewise.ops.activation import activation_derivatives
 from edgewise.ops.contract import spline_sum
-from edgewise.ops.jet import check_jet, compose, spline_jet
+from edgewise.ops.jet import check_jet, compose, shape_or_type, spline_jet
 from edgewise.ops.splines import knots as knot_vectors
 from edgewise.ops.splines.bspline import basis, spline_domain
 from edgewise.ops.whole_layer import base_values, layer_sum
@@ -182,8 +182,7 @@ class KANLayer(Layer):
             if affine is None:
                 affine = plain_affine(in_features, out_features)
             elif not isinstance(affine, Tensor) or affine.shape != shape:
-                came = tuple(affine.shape) if isinstance(affine, Tensor) else type(affine).__name__
-                raise InputError(f"affine must have shape {shape}, got {came}")
+                raise InputError(f"affine must have shape {shape}, got {shape_or_type(affine)}")
             names = [[name.removeprefix(BESIDE_SPLINE) or NO_FUNCTION for name in row] for row in rows]
             self.set_functions_(names, affine.to(dtype=dtype, device=device), options.get("table", ELEMENTARY))
             if grid_size:

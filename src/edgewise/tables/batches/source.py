@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgewise.checks import check_count, numbered
+from edgewise.checks import check_count, is_sequence, numbered
 from edgewise.errors import FileError, InputError
 from edgewise.files.journal import Journal
 from edgewise.search.validation import in_share
@@ -406,7 +406,7 @@ def _names_of(columns: str | Sequence[str] | None) -> tuple[str, ...] | None:
 
 def _paths(source: Any) -> tuple[Path, ...] | None:
     """Return the Parquet files that a path, a pattern or several of them name; None for anything else."""
-    if isinstance(source, list | tuple) and source and all(isinstance(one, str | os.PathLike) for one in source):
+    if is_sequence(source) and source and all(isinstance(one, str | os.PathLike) for one in source):
         return tuple(path for one in source for path in _paths(one) or ())
     if not isinstance(source, str | os.PathLike):
         return None
@@ -500,7 +500,7 @@ def _array(part: Any) -> np.ndarray:
 
 def _of_arrays(raw: Any) -> tuple[Table, np.ndarray, np.ndarray | None]:
     """Return inputs, targets and weights of a batch (X, y) or (X, y, weight)."""
-    if not isinstance(raw, list | tuple) or len(raw) not in (2, 3):
+    if not is_sequence(raw) or len(raw) not in (2, 3):
         raise InputError(f"a batch must be a frame, (X, y) or (X, y, weight), got {type(raw).__name__}")
     # The shapes must agree, and the inputs be finite but for NaN.
     parts = [_array(part) for part in raw]

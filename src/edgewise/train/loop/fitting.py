@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import torch
 from torch import Tensor, nn
 
-from edgewise.checks import check_count, check_options, typed
+from edgewise.checks import check_count, check_options, is_sequence, typed
 from edgewise.errors import InputError
 from edgewise.nn.prediction import evaluation_mode
 from edgewise.outcomes import OnInterrupt, StopReason, check_on_interrupt
@@ -641,6 +641,6 @@ def _as_lists(value: object) -> object:
     """The value with tuples as lists, since a state that went through a file has no tuples."""
     if isinstance(value, dict):
         return {key: _as_lists(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if is_sequence(value):
         return [_as_lists(item) for item in value]
     return value

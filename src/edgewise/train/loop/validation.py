@@ -14,6 +14,7 @@ from edgewise.errors import InputError, warn_caller
 from edgewise.nn.layers.spline import spline_layers
 from edgewise.nn.model import KAN
 from edgewise.nn.prediction import evaluation_mode
+from edgewise.ops.jet import shape_or_type
 from edgewise.presentation import number_text
 from edgewise.train.grids import adapt_domain_, data_domain
 from edgewise.train.loop.batches import peek
@@ -125,8 +126,7 @@ def prepare(model: nn.Module, problem: Problem, adapt_domain: bool) -> None:
     with evaluation_mode(network), torch.no_grad():
         prediction = network(few.x)
     if not isinstance(prediction, Tensor) or prediction.ndim != 2:
-        received = tuple(prediction.shape) if isinstance(prediction, Tensor) else type(prediction).__name__
-        raise InputError(f"model must map (N, in) to a tensor (N, out), got {received}")
+        raise InputError(f"model must map (N, in) to a tensor (N, out), got {shape_or_type(prediction)}")
     problem.check_prediction(prediction, few)
 
 
