@@ -75,11 +75,13 @@ def held_out_comparison(
             train = table[fold.train]
             test = table[fold.held]
             start = time.perf_counter()
+            # The KAN, with its search repeated on the rows of the fold.
             kan = clone(model).fit(train, targets[fold.train], groups=None if blocks is None else blocks[fold.train])
             seconds["KAN"] += time.perf_counter() - start
             predictions["KAN"][fold.held] = kan.predict(test)
             if isinstance(kan, KANClassifier):
                 losses["KAN"][fold.held] = row_losses(targets[fold.held], kan.predict_proba(test), kan.classes_)
+            # The other models on the same inputs.
             rows = kan._inputs(train), targets[fold.train], kan._inputs(test), targets[fold.held]
             for one in iterate_baselines(*rows, task=task):
                 if one.prediction is None:

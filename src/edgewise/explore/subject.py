@@ -91,6 +91,7 @@ def subject_of(
     estimator: KANRegressor | KANClassifier | None = None
     match model:
         case KAN() as network:
+            # A network alone: its own units are those of the rows.
             if X is None:
                 x = made_up_rows(network)
             else:
@@ -101,6 +102,7 @@ def subject_of(
             shift = np.zeros(x.shape[1])
             scale = np.ones(x.shape[1])
         case (KANRegressor(model_=network) | KANClassifier(model_=network)) as estimator:
+            # An estimator: rows of its table, encoded and scaled as in its fit.
             if X is None:
                 rows = estimator.encoder_.inputs_of(estimator.background_)
             else:

@@ -240,6 +240,7 @@ def without_redundant_constants(
         places = free_places(node)
         if len(places) < 2:
             return node
+        # The Jacobian by relative changes of the free constants; a singular value of zero shows a dependent one.
         values = np.array(constant_values(node))
         jacobian = values_and_derivatives(node, x)[1][:, places] * values[places]
         if not np.isfinite(jacobian).all():
@@ -248,6 +249,7 @@ def without_redundant_constants(
         *_, strengths, directions = np.linalg.svd(jacobian / sizes, full_matrices=False)
         if strengths[-1] > SETTINGS.rounding_change * strengths[0]:
             return node
+        # The constants with the largest shares in that direction are tried first: one of them becomes 1 or -1.
         exact = [number.exact for number in numbers_of(node)]
         for k in np.argsort(-np.abs(directions[-1] / sizes)):
             place = places[k]
@@ -347,12 +349,14 @@ def recognise(
             return trial
         return None
 
+    # All constants that are near closed forms at once.
     values = constant_values(fitted.expression)
     nearest = {
         place: next(convincing_forms(values[place], fitted.errors[place]), None)
         for place in free_places(fitted.expression)
     }
     fitted = with_forms({place: form for place, form in nearest.items() if form is not None}) or fitted
+    # Then one after the other; a refused form is not tried again at the same value.
     refused: set[tuple[float, Exact]] = set()
     for _ in range(SETTINGS.most_trials):
         best = _nearest_closed_form(fitted, refused)

@@ -214,6 +214,7 @@ class _Curve:
         span = float(np.ptp(self.u))
         low = float(self.u.min())
         high = float(self.u.max())
+        # Functions whose shifts are factors or offsets need rates alone.
         if name == "x":
             return [(1.0, 0.0)]
         if name == "exp":
@@ -226,6 +227,7 @@ class _Curve:
         if name == "J0":
             rates = np.geomspace(0.3, 120, 130) / span
             return [(a, -a * c) for a in rates for c in (0.0, low, high)]
+        # Functions with a corner, a jump, a pole or an end: their place within or beyond the range.
         if name in ("abs", "sgn"):  # Outside the range of u they are straight lines.
             places = [0.0, *np.linspace(low, high, 27)[1:-1]]
             return [(1.0, -float(place)) for place in places if low < place < high]
@@ -236,6 +238,7 @@ class _Curve:
             if is_entire:
                 return [(1.0, -place) for place in (*places, *np.linspace(low, high, 25))]
             return [(sign, -sign * place) for place in places for sign in (1.0, -1.0)]
+        # Functions of a bounded domain, then all others: rates and centres.
         if math.isfinite(row.low):  # arcsin and the like: the range has to fit into the domain.
             rates = np.geomspace(0.02, 1.0, 12) * 2 / span
             centres = [low, high, (low + high) / 2]
@@ -251,11 +254,13 @@ class _Curve:
         total = float(target**2 @ self.share)
         starts = self.candidate_starts(row)
         spend(SETTINGS.start_work * len(self.u))
+        # Waves have a fast way of their own.
         if row.name == "sin":
             explained = self.explained_by_waves(np.array([a for a, _ in starts])) - float(self.s @ self.share) ** 2
             return [(float(value / total), a, 0.0) for value, (a, _) in zip(explained, starts, strict=True)][:2]
         if not starts:
             return []
+        # Squared correlation of the function with the curve, for all starts.
         a, b = np.array(starts).T
         with np.errstate(all="ignore"):
             values = row.function(torch.as_tensor(a[:, None] * self.u + b[:, None])).numpy()
@@ -265,6 +270,7 @@ class _Curve:
         variance = (centred**2) @ self.share
         covariance = centred @ (self.share * target)
         score = np.where(usable & (variance > 1e-20), covariance**2 / np.maximum(variance, ABOVE_ZERO), 0.0) / total
+        # The two best starts that differ, and the best one without a shift.
         chosen: list[int] = []
         for k in np.argsort(-score, kind="stable"):
             if score[k] <= 0 or len(chosen) == 2:
@@ -439,6 +445,7 @@ def _wrapped_shapes(curve: _Curve, table: Mapping[str, Elementary], tolerance: f
             return node
         return Multiply((MINUS_ONE, node))
 
+    # Curves of one sign: reciprocals, squares, roots and logarithms.
     if float(np.abs(s).min()) > 1e-4 * float(np.abs(s).max()) and (s.min() > 0 or s.max() < 0):
         size = np.abs(s)
         add(1 / s, 1 / s**2, lambda node: Power(node, -1.0))
@@ -446,6 +453,7 @@ def _wrapped_shapes(curve: _Curve, table: Mapping[str, Elementary], tolerance: f
         add(s**-2.0, 2 * size**-3.0, lambda node: signed(Power(node, -0.5)))
         add(np.sqrt(size), 0.5 / np.sqrt(size), lambda node: signed(Power(node, 2.0)))
         add(np.log(size), 1 / s, lambda node: signed(Call("exp", node)))
+    # Curves of arguments other than zero: times u and u^2.
     if float(np.abs(u).min()) > 1e-9:
         add(s * u, np.abs(u) + 1e-12, lambda node: Multiply((node, Power(Variable(0), -1.0))))
         add(s * u**2, np.abs(u) ** 2 + 1e-12, lambda node: Multiply((node, Power(Variable(0), -2.0))))

@@ -752,6 +752,7 @@ def _read(tree: ast.expr, names: Mapping[str, int], text: str) -> Expression:
         case ast.UnaryOp(op=ast.UAdd(), operand=part):
             return inner(part)
         # Chains of one precedence, flat as people write them
+        # Sums and differences, in one chain.
         case ast.BinOp(op=ast.Add() | ast.Sub()):
             terms: list[Expression] = []
             for operator, part in _chain(tree, (ast.Add, ast.Sub)):
@@ -761,6 +762,7 @@ def _read(tree: ast.expr, names: Mapping[str, int], text: str) -> Expression:
                     case _:
                         terms.append(inner(part))
             return Add(tuple(terms))
+        # Products and quotients, in one chain.
         case ast.BinOp(op=ast.Mult() | ast.Div()):
             factors: list[Expression] = []
             for operator, part in _chain(tree, (ast.Mult, ast.Div)):
@@ -773,6 +775,7 @@ def _read(tree: ast.expr, names: Mapping[str, int], text: str) -> Expression:
                     case _:
                         factors.append(factor)
             return Multiply(tuple(factors))
+        # Powers.
         case ast.BinOp(left=left, op=ast.Pow(), right=right):
             exponent = inner(right)
             if not used_variables(exponent):  # a number, or a fraction such as (3/2)
@@ -781,6 +784,7 @@ def _read(tree: ast.expr, names: Mapping[str, int], text: str) -> Expression:
                     return Power(inner(left), value)
             else:  # u**v is exp(v log u)
                 return Call("exp", Multiply((*exponent.multiplicands, Call("log", inner(left)))))
+        # Functions.
         case ast.Call(func=ast.Name(id=name), args=[part], keywords=[]):
             if name == "sqrt":
                 return Power(inner(part), 0.5)

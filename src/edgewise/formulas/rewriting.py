@@ -655,6 +655,7 @@ def without_noise(node: Expression, x: np.ndarray, rounding: float = float(np.fi
 
     def visit(part: Expression, rebuild: Callable[[Expression], Expression]) -> Expression:
         """Return a part without noise; `rebuild` puts a part into the whole formula as it is so far."""
+        # From below: parts first, then the sum or product that they make.
         for place in range(len(part.parts)):
 
             def rebuild_below(new: Expression, place: int = place, part: Expression = part) -> Expression:
@@ -665,6 +666,7 @@ def without_noise(node: Expression, x: np.ndarray, rounding: float = float(np.fi
             part = part.with_parts((*below[:place], visit(below[place], rebuild_below), *below[place + 1 :]))
         match part:
             case Add(terms):
+                # Terms are dropped one by one, those of the smallest free constant first.
                 free = [(abs(size), place) for place, one in enumerate(terms) if (size := _free(one)) is not None]
                 left = list(terms)
                 for term in [terms[place] for _, place in sorted(free)]:
@@ -673,6 +675,7 @@ def without_noise(node: Expression, x: np.ndarray, rounding: float = float(np.fi
                         left = rest
                 return sum_of(left)
             case Multiply(factors):
+                # A free factor near 1 or -1 is dropped, or leaves its sign.
                 for factor in factors:
                     match factor:
                         case Number(value, None):

@@ -224,6 +224,7 @@ def config_of(layers: Iterable[Layer], degree: int, base: str | Callable[[Tensor
     functions: list[Names | None] = []
     degrees: list[int | None] = []
     for layer in layers:
+        # Products follow a layer of edges, whose sums are their factors.
         if layer.groups is not None:
             arities = arities_of(layer.groups)
             if not products or products[-1] or arities is None:
@@ -233,6 +234,7 @@ def config_of(layers: Iterable[Layer], degree: int, base: str | Callable[[Tensor
             continue
         if not isinstance(layer, KANLayer):
             raise InputError(f"layers must be those of a KAN, got {type(layer).__name__}")
+        # A layer of edges.
         if not width:
             width.append(layer.in_features)
         width.append(layer.out_features)

@@ -151,6 +151,7 @@ def _parse_date(text: str, day_first: bool) -> datetime | None:
         month = int(match[2])
         day = int(match[3] or 1)
         clock = match[4]
+    # Day and month before the year, in the order of the column.
     elif match := _YEAR_LAST.fullmatch(text):
         first = int(match[1])
         second = int(match[3])
@@ -161,6 +162,7 @@ def _parse_date(text: str, day_first: bool) -> datetime | None:
         if day_first or match[2] == ".":
             day = first
             month = second
+    # Months by name, after or before the day.
     elif match := re.fullmatch(r"(\d{1,2})[- ]([A-Za-z]{3})[a-z]*\.?[- ,]+(\d{4})", text):
         day = int(match[1])
         month = number_of_month.get(match[2].lower(), 0)
@@ -193,6 +195,7 @@ def _parse_date(text: str, day_first: bool) -> datetime | None:
         return None
     if zone is None or zone.lower() in ("z", "utc"):
         return date
+    # Zones with an offset.
     offset = datetime.strptime(zone.replace(":", ""), "%z").tzinfo
     try:
         return date.replace(tzinfo=offset).astimezone(UTC).replace(tzinfo=None)

@@ -394,6 +394,7 @@ def known_numbers(table: Table, name: str, mark: str = "", *, advice: str = "") 
                 return marked_number(cell, mark)
             return number(cell, table.decimal)
 
+        # The first cell that is no number is an error; the others are read.
         for row, cell in zip(table.rows, column, strict=True):
             if cell is not None and read(cell) is None:
                 raise InputError(
@@ -405,6 +406,7 @@ def known_numbers(table: Table, name: str, mark: str = "", *, advice: str = "") 
             if cell is not None:
                 values[row] = read(cell)
         return values
+    # A column of numbers.
     infinite = np.isinf(column)
     if infinite.any():
         first = int(infinite.argmax())

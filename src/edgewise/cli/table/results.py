@@ -150,6 +150,7 @@ def metrics(results: FitResults) -> dict[str, object]:
     # The models of the comparison: the KAN, whose settings are those of its search, then the others.
     compared: list[tuple[TrainedModel | BaselineResult, dict[str, object]]] = [(trained, {})]
     compared += [(one, dict(one.settings)) for one in results.baselines]
+    # Where the result comes from, its scores beside those of the other models, the network and its training.
     facts = {
         "edgewise": edgewise.__version__,
         "data": job.data,

@@ -35,17 +35,20 @@ def guard(context: typer.Context) -> Iterator[None]:
             sys.stdout.flush()  # while errors of the stream still have a sentence
     except (typer.Exit, typer.BadParameter):
         raise
+    # Interrupts of the user and of the reader of a pipe.
     except KeyboardInterrupt as error:
         print_error(str(error) or "interrupted; nothing was kept")
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:  # the reader of a pipe (head, less) has ended
         _leave_standard_output()
         raise typer.Exit(0) from None
+    # Errors in what the user gave, which a sentence explains.
     except EdgewiseError as error:
         if debug:
             raise
         print_error(str(error))
         raise typer.Exit(FAILED) from None
+    # What remains is a full disk behind standard output, or a bug of ours.
     except Exception as error:
         if debug:
             raise

@@ -220,6 +220,7 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget
         best = np.empty(0)
         i = np.empty(0, dtype=np.int64)
         j = np.empty(0, dtype=np.int64)
+        # Blocks of rows of the matrix, so that memory stays bounded.
         for part in np.array_split(first, max(1, math.ceil(len(first) * len(second) / SETTINGS.pairs_at_once))):
             if budget.is_over or not len(part) or not len(second):
                 break

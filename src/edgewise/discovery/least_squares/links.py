@@ -179,6 +179,7 @@ def _links_of_one_sign(y: np.ndarray, sign: float) -> Iterator[Link]:
         return Multiply((MINUS_ONE, node))
 
     # The target times its sign is positive, and the link gives the sign back.
+    # y = exp u and y = sqrt u.
     yield Link(
         name="exp",
         inverse=lambda y: np.log(sign * y),
@@ -195,6 +196,7 @@ def _links_of_one_sign(y: np.ndarray, sign: float) -> Iterator[Link]:
         build=lambda node: signed(Power(node, 0.5)),
         inside=inside,
     )
+    # y = 1 / u and y = u^2.
     yield _reciprocal(inside)
     yield Link(
         name="square",

@@ -201,6 +201,7 @@ class _Plan:
             chosen = list(range(len(nodes)))
             if number < depth:  # sums first, products last
                 chosen = [n for n in chosen if len(nodes[n]) == 1] + [n for n in chosen if len(nodes[n]) > 1]
+            # The table of functions of the level: a row for each node before it, a column for each sum.
             sums = [edges for n in chosen for edges in nodes[n]]
             rows = [["0"] * len(sums) for _ in range(width[-1])]
             affine = torch.zeros(4, width[-1], len(sums), dtype=torch.float64)
@@ -214,6 +215,7 @@ class _Plan:
             products.append([len(nodes[n]) for n in chosen if len(nodes[n]) > 1])
             width.append(len(chosen))
             order = chosen
+        # The network, with the numbers of its edges.
         model = KAN(width, functions=functions, products=products, dtype=torch.float64)
         with torch.no_grad():
             for layer, affine in zip(edge_layers(model), numbers, strict=True):

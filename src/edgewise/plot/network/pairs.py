@@ -90,6 +90,7 @@ def pair_map(
     pair = (input_number(view, inputs[0]), input_number(view, inputs[1]))
     if pair[0] == pair[1]:
         raise InputError(f"inputs must be two different inputs, got {inputs[0]!r} twice")
+    # Partial dependence on both inputs, and the output with the largest interaction.
     effect = pair_dependence(view.function, view.X, pair, kinds=[view.kind(column) for column in pair])
     count = effect.mean.shape[-1]
     if output is None:
@@ -103,6 +104,7 @@ def pair_map(
         what = labels(view.outputs, count, "y", "outputs")[output]
     near = _near_rows(effect, view)
     with styled():
+        # The prediction on the left, what is beyond both single curves on the right, with zero in the middle.
         figure = Figure(figsize=(SIZES.page, SIZES.pair), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         beyond = np.where(near, effect.interaction[..., output], np.nan)

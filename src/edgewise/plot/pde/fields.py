@@ -142,6 +142,7 @@ def _curves(solution: Solution, slots: Sequence[int], units: Units) -> Figure:
     figure = Figure(figsize=(width, 2.3), layout="constrained")
     panels = figure.subplots(1, count)
     names = [with_unit(problem.fields[slot], units) for slot in slots]
+    # Fields, exact solutions and errors.
     for place, (slot, label) in enumerate(zip(slots, names, strict=True)):
         color = COLORS[place % len(COLORS)]
         panels[0].plot(*with_breaks(problem, shown, shown.values[slot]), color=color, label=label)
@@ -155,6 +156,7 @@ def _curves(solution: Solution, slots: Sequence[int], units: Units) -> Figure:
         else:
             color = INK
         panels[-1].plot(*with_breaks(problem, shown, values), color=color, linewidth=0.9)
+    # Titles, legend and axes.
     if shown.error is not None:
         panels[0].plot([], [], color=INK, linewidth=0.9, linestyle=_DASHES, label="exact")
         panels[1].set_title("error")
@@ -223,6 +225,7 @@ def _over_time(
     figure = Figure(figsize=(SIZES.page, sum(heights)), layout="constrained")
     parts = iter(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
     for row, slot in zip_longest(rows, slots):  # there may be more equations than fields
+        # A row of maps: the field, its error and its residual over time.
         panels = next(parts).subplots(1, len(row), squeeze=False)[0]
         for quantity, panel in zip(row, panels, strict=True):
             ends, extend = color_range(quantity.values, signed=quantity.signed)
@@ -232,6 +235,7 @@ def _over_time(
             panel.set_xlabel(with_unit(time, units))
             colour_bar(figure, image, panel, extend)
         panels[0].set_ylabel(with_unit(name, units))
+        # Below it the curves of the field at some moments, which white lines in its map mark.
         if slot is not None:
             for moment in times:
                 panels[0].axvline(moment, color="white", linewidth=0.9, linestyle=(0, (2, 2)))
@@ -272,11 +276,13 @@ def _moments(
     fixed = middle(problem)
     outline = outline_of(problem, names, middle(problem))
     points = [121, 121]  # along the sides of a map among many
+    # All quantities at all moments.
     slices = [slice_of(solution, names, {**fixed, time: t}, points) for t in times]
     rows = [
         [one for row in _rows(shown, slots, problem, units) for one in sorted(row, key=lambda q: q.signed)]
         for shown in slices
     ]
+    # A row of panels for each quantity, whose colours have one range.
     side = 0.82 * SIZES.page / len(times)
     figure = Figure(
         figsize=(SIZES.page, len(rows[0]) * (side * page_ratio(problem, names) + 0.15) + 0.6), layout="constrained"
@@ -292,6 +298,7 @@ def _moments(
             cut_out(panel, image, outline)
         colour_bar(figure, image, line[-1], extend, quantities[0].label)
         line[0].set_ylabel(with_unit(names[1], units))
+    # Moments above the first row, names of the coordinates below the last.
     for panel, moment in zip(panels[0], times, strict=True):
         panel.set_title(moment_text(moment, time, units))
     for panel in panels[-1]:

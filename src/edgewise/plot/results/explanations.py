@@ -135,6 +135,7 @@ def share_bars(
     if output is None:
         output = int(explanation.prediction[row].argmax())
     label = _output_label(explanation, output)
+    # The largest shares in their order, and one bar for the sum of the others.
     shares = explanation.shares[row, :, output]
     base = float(explanation.base[output])
     order = np.argsort(-np.abs(shares), kind="stable")[:max_inputs]
@@ -155,6 +156,7 @@ def share_bars(
             right = max(start, end) + 0.012 * extent
             axes.text(right, place, signed_text(step), va="center", fontsize=SIZES.remark, color=INK)
         axes.axvline(base, color=FAINT, linewidth=0.6, zorder=0)
+        # Room for the number beside the longest bar.
         number = (
             max(text_width(signed_text(step), SIZES.remark) + 0.05 for step in steps) / (SIZES.page - 2) * extent
         )  # a number beside the longest bar

@@ -114,6 +114,7 @@ def _draw_errors(
     axes.set_yscale("log")
     axes.step(complexity, shown, where="post", color=FAINT, linewidth=1.0, zorder=1)
     axes.scatter(complexity, shown, s=22, color=BLUE, zorder=3, linewidths=0, label="data of the search")
+    # Errors on held-out rows, the chosen formula, and the numbers of the listed ones.
     if np.isfinite(held).any():
         axes.scatter(
             complexity,
@@ -136,6 +137,7 @@ def _draw_errors(
             size=SIZES.remark,
             color=ORANGE if n == chosen else GREY,
         )
+    # Axes, with a line at the floor where exact formulas stand.
     axes.set_xlim(0, max(complexity) * 1.06 + 1)
     low = shown.min()
     high = max(1.0, np.nanmax(np.append(held, shown)))

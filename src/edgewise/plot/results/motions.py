@@ -96,6 +96,7 @@ def _draw_portrait(axes: Axes, motion: Any) -> None:
     choice = motion.choice
     states = choice.kind.states
     names = choice.variables[:states]
+    # The range of the fitted states, with a margin.
     fitted = [run.states for run in motion.evidence.runs]
     flat = np.concatenate(fitted)
     low = flat.min(axis=0)
@@ -104,6 +105,7 @@ def _draw_portrait(axes: Axes, motion: Any) -> None:
     low = low - margin
     high = high + margin
     draws_field = choice.is_autonomous and not choice.kind.is_map
+    # One state: its rate against itself, whose zeros are the fixed points.
     if states == 1:
         x = np.linspace(low[0], high[0], 200)
         if choice.is_autonomous:
@@ -113,6 +115,7 @@ def _draw_portrait(axes: Axes, motion: Any) -> None:
         axes.axline((low[0], rest[0]), slope=float(choice.kind.is_map), color=FAINT, linewidth=0.8, zorder=0)
         axes.set_ylabel(choice.left_sides[0])
     else:
+        # Two states: streamlines of the field, then the trajectories with their starts.
         if draws_field and states == 2:
             a = np.linspace(low[0], high[0], LOOK.points)
             b = np.linspace(low[1], high[1], LOOK.points)
@@ -131,6 +134,7 @@ def _draw_portrait(axes: Axes, motion: Any) -> None:
         axes.set_ylim(low[1], high[1])
     axes.set_xlabel(names[0], labelpad=2)
     axes.set_xlim(low[0], high[0])
+    # Fixed points within the range, and a legend that names each kind once.
     if choice.is_autonomous:
         inside = [each for each in motion.fixed_points() if (low <= each.state).all() and (each.state <= high).all()]
         for point in inside:
@@ -166,6 +170,7 @@ def _draw_portrait(axes: Axes, motion: Any) -> None:
 
 def _draw_front(axes: Axes, motion: Any) -> None:
     """Root mean squared residual in units of the noise, or of the samples' spread, against symbols."""
+    # Errors of all systems, relative to the spread of the samples.
     spread = np.nanstd(np.concatenate([run.y for run in motion.evidence.runs]), axis=0) + np.finfo(float).tiny
     # A system that no trajectory follows has no error
     systems = [system for system in motion.systems if np.isfinite(system.error).all()]
@@ -187,6 +192,7 @@ def _draw_front(axes: Axes, motion: Any) -> None:
             zorder=4,
         )
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), handletextpad=0.2, borderaxespad=0.1)
+    # A line at the noise, below which no system can be told from another.
     noise = float(np.sqrt(np.mean((motion.noise / spread) ** 2)))
     if noise > 1e-12:
         axes.axhline(noise, color=GREY, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
