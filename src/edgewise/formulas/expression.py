@@ -419,14 +419,12 @@ def _j0_of_array(u: np.ndarray, order: int = 0) -> np.ndarray:
     return bessel_j0(torch.as_tensor(u, dtype=torch.float64), order).numpy()
 
 
-def _row(
-    name: str, value: Callable, derivative: Callable, numpy_name: str = "", latex: str = "", elementary: str = ""
-) -> FormulaFunction:
+def _row(name: str, value: Callable, derivative: Callable, numpy_name: str = "", latex: str = "") -> FormulaFunction:
     """The row of a function that C and sympy call by its name, and LaTeX by that of numpy."""
     plain = numpy_name or name
     symbol = latex or rf"\{plain}"
     return FormulaFunction(
-        value, derivative, elementary or plain, rf"{symbol}\left(%s\right)", f"np.{plain}(%s)", f"{name}(%s)", name
+        value, derivative, plain, rf"{symbol}\left(%s\right)", f"np.{plain}(%s)", f"{name}(%s)", name
     )
 
 

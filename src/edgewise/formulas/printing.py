@@ -400,10 +400,10 @@ class _Text:
             shown = f"{exponent:.15g}"
         else:  # for people six digits, as in LaTeX: a fitted exponent is not known better
             shown = f"{exponent:.6g}"
-        return f"{self.bracketed(node.base, Precedence.ATOM)}**{shown}", Precedence.POWER
+        return f"{self.bracketed(node.base, Precedence.ATOM)}{self.power_sign}{shown}", Precedence.POWER
 
     def general_power(self, base: Expression, exponent: Expression) -> str:
-        return f"{self.bracketed(base, Precedence.ATOM)}**{self.bracketed(exponent, Precedence.ATOM)}"
+        return f"{self.bracketed(base, Precedence.ATOM)}{self.power_sign}{self.bracketed(exponent, Precedence.ATOM)}"
 
     def call(self, node: Call) -> tuple[str, int]:
         parts = base_and_exponent(node)
@@ -421,13 +421,6 @@ class _Written(_Text):
 
     times = " "
     power_sign = "^"
-
-    def power(self, node: Power) -> tuple[str, int]:
-        text, precedence = super().power(node)
-        return text.replace("**", "^"), precedence
-
-    def general_power(self, base: Expression, exponent: Expression) -> str:
-        return f"{self.bracketed(base, Precedence.ATOM)}^{self.bracketed(exponent, Precedence.ATOM)}"
 
 
 class _Latex(_Text):
