@@ -48,12 +48,14 @@ def _centre_pairs(first: object, products: object, last: object, x: Tensor) -> N
     if not first.has_splines or first.has_functions or last.has_functions or last.base is None or bool(last.coef.any()):
         return
     last.requires_grad_(False)  # what training could change there the curves can, and the model stays additive
+    # Slopes of the last layer, means of the factors, and the curves of single inputs by output.
     slopes = last.base * last.spline_mask  # (nodes, outputs)
     means = first.edges(x).mean(0)  # (inputs, sums)
     values = [first.coef]
     if first.base is not None:
         values.append(first.base)
     curves = [[n for n, group in enumerate(products.groups) if len(group) == 1 and column[n]] for column in slopes.T]
+    # Pairs of one output whose curves are sums of single inputs.
     for group, row in zip(products.groups, slopes, strict=True):
         outputs = row.nonzero()[:, 0].tolist()
         factors = [(i, s) for s in group for i in first.spline_mask[:, s].nonzero()[:, 0].tolist()]
@@ -63,6 +65,7 @@ def _centre_pairs(first: object, products: object, last: object, x: Tensor) -> N
         curve = products.groups[node][0]
         ratio = row[outputs[0]] / slopes[node, outputs[0]]
         (i, g), (j, h) = factors
+        # The margin of each factor goes to the curve of its input.
         for (k, factor), other in zip(factors, (means[j, h], means[i, g]), strict=True):
             for one in values:
                 one[k, ..., curve] *= first.spline_mask[k, curve]

@@ -237,6 +237,7 @@ def domain_report(formula: Formula, x: np.ndarray) -> tuple[str, ...]:
         sentences.append(
             f"{as_text(part, formula.names, 4)} needs {need}, {verdict}: {typed_text(low, 4)} to {typed_text(high, 4)}."
         )
+    # Near the data, but beyond them.
     share = undefined_share(formula, x)
     if share > 0:
         sentences.append(

@@ -458,6 +458,7 @@ def _factored_sums(terms: Sequence[Expression]) -> Iterator[Expression]:
             return Add((product, *outside))
         return product
 
+    # Powers that several terms have.
     counts = Counter(key for term in terms for key in dict.fromkeys(_symbolic_factors(term)))
     for key, count in counts.items():
         if count > 1:
@@ -469,6 +470,7 @@ def _factored_sums(terms: Sequence[Expression]) -> Iterator[Expression]:
                 if has
             ]
             yield with_factor(key, inside, [term for term, has in zip(terms, having, strict=True) if not has])
+    # Numbers that several terms have, up to their sign.
     sizes = [abs(split_number(term)[0].value) for term in terms]
     for size in dict.fromkeys(sizes):
         having = [abs(other - size) <= 1e-12 * size for other in sizes]  # Equal up to rounding.

@@ -33,6 +33,7 @@ def tensor_function(model: BlackBox) -> TensorFunction:
     Shapes: model (N, d); returns (N, d).
     """
     call: Callable[[Tensor], Any]
+    # A network in its dtype, an estimator by its method, or a function.
     if isinstance(model, nn.Module):
         parameter = next(model.parameters(), None)
         dtype = torch.float64 if parameter is None else parameter.dtype
@@ -46,6 +47,7 @@ def tensor_function(model: BlackBox) -> TensorFunction:
     else:
         call = _checked_callable(model)
 
+    # Whatever the model returns becomes a tensor (N, outputs).
     def checked(x: Tensor) -> Tensor:
         values = call(x)
         try:

@@ -53,6 +53,7 @@ def named_activation(function: Function) -> str | Function:
     else:
         own = getattr(function, "__name__", "")
     hash(function)
+    # The function is tried at 26 points in both dtypes: it must work element by element, and have a gradient.
     with torch.inference_mode(False), torch.no_grad(), torch.random.fork_rng(devices=[]):
         for dtype in (torch.float32, torch.float64):
             probe = torch.linspace(-6, 6, 26, dtype=dtype).reshape(2, 13)
@@ -71,6 +72,7 @@ def named_activation(function: Function) -> str | Function:
             if not total.requires_grad:
                 raise ValueError("torch finds no gradient of it")
             torch.autograd.grad(total, variable)  # raises where a part has none
+    # A function of torch whose values are the same is known by its name, which files can hold.
     name = known_name(own)
     same = name is not None and torch.allclose(ACTIVATIONS[name](probe), values, rtol=0, atol=0, equal_nan=True)
     return name if name is not None and same else function

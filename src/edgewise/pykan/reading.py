@@ -220,12 +220,14 @@ def _value(lines: Sequence[str], anchors: dict[str, Any], depth: int) -> Any:
         raise InputError(f"source must have lists nested {deepest} deep at most in its config, got more")
     if not lines:
         return []
+    # An anchor, whose value is kept for references.
     mark = re.match(r"\s*&(\S+)\s*(.*)$", lines[0])
     if mark:
         rest = [mark[2]] if mark[2] else []
         anchors[mark[1]] = value = _value([*rest, *lines[1:]], anchors, depth + 1)
         return value
     first = lines[0].strip()
+    # A reference, an empty list, an integer or a text.
     if not re.match(r"-( |$)", first):
         if first.startswith("*"):
             if first[1:] not in anchors:

@@ -111,6 +111,7 @@ class Comparison:
                 reached = f"its {self.score_name} is {self._gap(simplest)} {place} that of the {own.name}"
             difference = f"{reached}, and up to {chance} may be chance"
             return f"Verdict: use {simplest.name}, which is simpler and as good within chance: {difference}."
+        # The KAN, ahead of the others or level with them.
         parts = []
         if ahead:
             gaps = enumeration([f"{self._gap(one)} ahead of {one.name}" for one in ahead])

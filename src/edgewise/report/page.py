@@ -98,6 +98,7 @@ def page(content: ReportContent) -> str:
     shown = [*content.findings[:5], *content.joint[:2]]
     later = [*content.findings[5:], *content.joint[2:]]
     method = _wrapped("blockquote", html_text(method_sentence(content)))
+    # Open sections for every reader, folded ones for who wants the details.
     opening = [
         ("What was learned", [_list(shown), chosen]),
         ("How good it is", [_paragraph([*content.comparison.sentences, *content.errors]), table]),
@@ -123,6 +124,7 @@ def page(content: ReportContent) -> str:
     parts += [
         f"<details>\n<summary><h2>{title}</h2></summary>\n{inner}\n</details>" for title, inner in _filled(folded)
     ]
+    # The abstract, the figures of the headline and the background stand above all sections.
     lines = []
     if content.summary:
         lines.append(f'<p class="abstract">{html_text(" ".join(content.summary))}</p>')

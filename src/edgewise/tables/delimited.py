@@ -171,6 +171,7 @@ def _read_columns(
         # A cell as text, of some 100 bytes, takes the memory of 16 numbers.
         length = rows_at_once(16 * len(names))
         while chunk := _checked_rows(path, islice(records, length), len(names), delimiter):
+            # Each column is numeric as long as all of its cells are numbers.
             for i, cells in enumerate(zip(*chunk, strict=True)):
                 values = None
                 if i not in is_text and not are_codes(cells):

@@ -58,6 +58,7 @@ class RowCheck:
         order = np.argsort(-self.outside.sum(axis=0), kind="stable")
         strange = [int(i) for i in order if self.outside[:, i].any()]
         sentences = []
+        # Values beyond the training range, and levels that training did not have.
         for one, several, what, columns in (
             ("lies", "lie", "outside the training range of", [i for i in strange if self.ranges[i]]),
             ("has", "have", "a level that training did not have in", [i for i in strange if not self.ranges[i]]),
@@ -65,6 +66,7 @@ class RowCheck:
             if columns:
                 count = int(self.outside[:, columns].any(axis=1).sum())
                 sentences.append(f"{_rows_that(count, rows, one, several)} {what} {self._listed(columns)}")
+        # Missing values where training had none, and rows with hardly any values.
         new = self.missing & self.averaged & ~self.mostly_missing[:, None]
         if new.any():
             names = self._listed(np.flatnonzero(new.any(axis=0)), ranges=False)

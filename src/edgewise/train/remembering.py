@@ -90,6 +90,7 @@ def remember(model: nn.Module, problem: Problem, earlier: Remembered | None = No
         raise InputError(f"problem must be a sum of squares or a likelihood on tensors, got {type(problem).__name__}")
     if problem.unknowns:
         raise InputError(f"problem must have no unknown numbers, got {', '.join(problem.unknowns)}")
+    # Jacobian and residuals in float64, or the root of the normal matrix where there are no residuals.
     twin = copy.deepcopy(model).double()
     parameters = {name: p for name, p in twin.named_parameters() if p.requires_grad}
     size = sum(p.numel() for p in parameters.values())
@@ -108,6 +109,7 @@ def remember(model: nn.Module, problem: Problem, earlier: Remembered | None = No
         earlier.bind(twin)  # refuses a model with other parameters
         before = torch.cat([earlier.factor, earlier.moved(parameters)[:, None]], 1)
         stacked = torch.cat([before.double(), stacked])
+    # The rows of the earlier problems stand above; QR keeps the triangle of all of them.
     if len(stacked) < size + 1:
         stacked = torch.cat([stacked, stacked.new_zeros(size + 1 - len(stacked), size + 1)])
     triangle = torch.linalg.qr(stacked, mode="r").R

@@ -62,6 +62,7 @@ def unfinished_run(
         screen.notes([f"This run replaces an unfinished one in {out}, with which --resume would have gone on."])
         journal.remove()
     kept = f"The finished parts are kept in {out}, and the same command with --resume goes on there."
+    # The run; parts that are finished when it ends early are kept.
     try:
         yield journal
     except BaseException as error:

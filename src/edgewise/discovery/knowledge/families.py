@@ -402,6 +402,7 @@ def _best_family(shape: Expression, rows: Groups, count: int, budget: Budget) ->
             return None
         best = min(fits, key=lambda fit: fit.loss)
         values[group] = np.array(constant_values(best.expression))[free]
+    # The family: a shape whose free numbers are columns, one value for each group.
     new = map(Variable, range(inputs, inputs + len(free)))  # one in place of each free number
     law = exchanged(shape, lambda n: next(new) if isinstance(n, Number) and n.exact is None else None)
     fitted_family = _fitted(law, values, rows, budget)

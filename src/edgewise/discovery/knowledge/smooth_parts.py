@@ -263,6 +263,7 @@ def part_problem(fit: PartsFit, problem: LawProblem, function: int) -> LawProble
             (problem.held_x, problem.held_y, problem.held_weights),
         )
     ]
+    # Arguments, targets and weights of the training and of the held-out rows.
     (z, target, weights, _), (held_z, held_target, held_weights, slope) = rows
     if not (np.isfinite(target).all() and np.isfinite(held_target).all() and slope > 0):
         return None

@@ -29,6 +29,7 @@ def network_fields(network: KAN) -> list[dict[str, Any]]:
             fields.append({"kind": "products", "groups": [list(group) for group in layer.groups]})
             continue
         one: dict[str, Any] = {"kind": "edges", "inputs": layer.in_features, "outputs": layer.out_features}
+        # Splines by input, output and number, with their base functions.
         if layer.has_splines:
             if layer.base_function not in BASE_NAMES:
                 known = ", ".join(BASE_NAMES)
@@ -41,6 +42,7 @@ def network_fields(network: KAN) -> list[dict[str, Any]]:
                 "base": None if layer.base is None else layer.base.detach().double().tolist(),
                 "mask": layer.spline_mask.double().tolist(),
             }
+        # Functions of edges, with constants and formulas.
         if layer.function_names is not None:
             one["symbolic"] = {
                 "functions": [list(row) for row in layer.function_names],

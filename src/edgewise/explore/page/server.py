@@ -97,6 +97,7 @@ def application(requests: Answers, token: str, port: int, workers: ThreadPoolExe
     async def answer(request: Request) -> Response:
         if not allowed(request, request.headers.get("x-edgewise-token", "")):
             return forbidden
+        # The body, up to a limit, as a JSON object of finite numbers.
         body = b""
         async for part in request.stream():
             body += part
@@ -109,6 +110,7 @@ def application(requests: Answers, token: str, port: int, workers: ThreadPoolExe
             values = None
         if name not in requests.methods or not isinstance(values, dict):
             return refused(400, "The request must be a known one, with a JSON object of finite numbers.")
+        # The answer, computed in a thread so that the page stays alive.
         try:
             result = await asyncio.get_running_loop().run_in_executor(workers, requests.answer, name, values)
         except asyncio.CancelledError:  # by uvicorn, after `timeout_graceful_shutdown`

@@ -547,6 +547,7 @@ def _sentences(result: Structure, names: Sequence[str], used: list[int]) -> Iter
         yield f"A product of functions of ({'), ('.join(map(listed, multiplicative))}){shift}."
     if len(general) > max(len(additive), len(multiplicative)):
         yield f"One function of a sum of functions of ({'), ('.join(map(listed, general))})."
+    # Symmetries: inputs that act through one combination.
     for symmetry in result.symmetries:
         first = names[symmetry.inputs[0]]
         last = names[symmetry.inputs[-1]]

@@ -138,6 +138,7 @@ def spread_inputs(layer: KANLayer, columns: Tensor, like: KANLayer) -> KANLayer:
         filler[columns] = values
         return filler
 
+    # Splines: coefficients, base weights and masks move to their columns; knots of absent inputs are those of `like`.
     if layer.has_splines:
         assert like.has_splines, "a part of a network has no more splines than the network"
         coef = spread(layer.coef, layer.coef.new_zeros(count, *layer.coef.shape[1:]))
@@ -146,6 +147,7 @@ def spread_inputs(layer: KANLayer, columns: Tensor, like: KANLayer) -> KANLayer:
             layer.base = replaced_parameter(layer.base, spread(layer.base, layer.base.new_zeros(count, outputs)))
         layer.spline_mask = spread(layer.spline_mask, layer.spline_mask.new_zeros(count, outputs))
         layer.knots = spread(layer.knots, like.knots.clone())
+    # Functions of edges and their constants.
     if layer.function_names is not None:
         names = [[NO_FUNCTION] * outputs for _ in range(count)]
         for place, row in zip(columns.tolist(), layer.function_names, strict=True):

@@ -94,6 +94,7 @@ def levelled(spline: KANLayer, i: int, o: int, limits: Sequence[float], rows: np
     first = chosen[0]
     last = chosen[-1]
     ends = edges[[first, last + 1]]
+    # The line: flat, between the ends of the old curve, or of regression.
     own = rows[(rows >= ends[0]) & (rows <= ends[1])]
     if len(np.unique(own)) < 2:
         own = ends

@@ -109,10 +109,12 @@ def network_diagram(
         raise InputError(f"max_nodes and max_curves must be positive, got {max_nodes} and {max_curves}")
     if order not in ("number", "modules"):
         raise InputError(f'order must be "number" or "modules", got {order!r}')
+    # Labels of inputs and outputs.
     input_labels = labels(view.names, width[0], "x", "names")
     if view.columns is not None:  # a column with several inputs, such as a category, is one node
         input_labels = labels([column.name for column in view.columns], len(view.columns), "x", "names")
     output_labels = labels(view.outputs, width[-1], "y", "outputs")
+    # A graph where all fits beside each other, else a grid of the strongest parts.
     shown, notes = _shown_part(view, max_nodes, max_curves, by_score=False)
     fits = max(width[view.columns is not None :]) <= max_nodes and len(input_labels) <= max_nodes
     as_graph = fits and max(len(edges) for edges in shown.edges) <= GRAPH_EDGES

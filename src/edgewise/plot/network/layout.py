@@ -237,6 +237,7 @@ def in_modules(shown: Shown) -> Shown:
     # K. Sugiyama, S. Tagawa, M. Toda, "Methods for visual understanding of hierarchical system structures", IEEE
     # Transactions on Systems, Man, and Cybernetics 11 (1981) 109. pykan's `auto_swap` has the same aim.
     layers = len(shown.edges)
+    # Strengths of the edges as matrices.
     weights = []
     for n in range(layers):
         weight = np.zeros((len(shown.nodes[n]), len(shown.nodes[n + 1])))

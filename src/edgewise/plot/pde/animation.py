@@ -132,6 +132,7 @@ def _curves(
     """Make a figure of curves; return it with its title and a function that draws another slice."""
     figure = Figure(figsize=(4.6, 0.5 + 2.2 * len(slots)), layout="constrained")
     panels = figure.subplots(len(slots), 1, squeeze=False, sharex=True)[:, 0]
+    # A panel for each field, whose axes fit all moments.
     lines = []
     for panel, slot in zip(panels, slots, strict=True):
         low, high = color_range(np.stack([part.values[slot] for part in slices]), signed=False)[0]
@@ -166,6 +167,7 @@ def _maps(
     outline = outline_of(problem, names, middle(problem))
     figure = Figure(figsize=(0.4 + 3.4 * len(slots), 3.0), layout="constrained")
     panels = figure.subplots(1, len(slots), squeeze=False)[0]
+    # A map for each field, whose colours fit all moments.
     images = []
     for panel, slot in zip(panels, slots, strict=True):
         ends, extend = color_range(np.stack([part.values[slot] for part in slices]), signed=False)

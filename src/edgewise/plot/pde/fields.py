@@ -182,6 +182,7 @@ def _maps(solution: Solution, slots: Sequence[int], units: Units) -> Figure:
     fixed = middle(problem)
     shown = slice_of(solution, names, fixed, [_MAP, _MAP])
     rows = _rows(shown, slots, problem, units)
+    # The size of the figure: three maps fill a page.
     outline = outline_of(problem, names, fixed)
     columns = max(map(len, rows))
     width = SIZES.page * min(columns / 3, 1)
@@ -199,6 +200,7 @@ def _maps(solution: Solution, slots: Sequence[int], units: Units) -> Figure:
             cut_out(panel, image, outline)
             panel.set_title(quantity.label)
             colour_bar(figure, image, panel, extend)
+    # Names of the coordinates at the edges of the table of maps.
     for column in range(columns):  # below the lowest panel of each column
         lowest = max(number for number, row in enumerate(rows) if len(row) > column)
         panels[lowest, column].set_xlabel(with_unit(names[0], units))

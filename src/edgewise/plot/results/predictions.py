@@ -75,6 +75,7 @@ def parity(
     if not (np.isfinite(observed).all() and np.isfinite(predicted).all()):
         raise InputError("y and prediction must be finite, got infinite or undefined values")
     observed, predicted = observed.reshape(len(observed), -1), predicted.reshape(len(observed), -1)
+    # A title for each output, and the unit beside the axes.
     count = observed.shape[1]
     if names is not None or count > 1:
         titles = labels(names, count, "y", "names")
@@ -174,6 +175,7 @@ def confusion(y: ArrayLike, prediction: ArrayLike, *, classes: Sequence[Any] | N
         shown = np.asarray(classes)
         if shown.ndim != 1 or len(set(shown.tolist())) < len(shown):
             raise InputError(f"classes must be a sequence of different labels, got {classes!r:.80}")
+    # The table of counts: observed classes in rows, predicted ones in columns.
     place = {label: k for k, label in enumerate(shown.tolist())}
     counts = np.zeros((len(place), len(place)), dtype=int)
     for pair in zip(observed.tolist(), predicted.tolist(), strict=True):
@@ -183,6 +185,7 @@ def confusion(y: ArrayLike, prediction: ArrayLike, *, classes: Sequence[Any] | N
             raise InputError(f"classes must hold every label, got {error.args[0]!r} besides") from None
     total = len(observed)
     headline = f"{percent_text(np.trace(counts) / total, 3)} of {total:,} right"
+    # Classes at equal steps are ordered: being one off is worth saying.
     if shown.dtype.kind in "if" and len(shown) > 2:
         steps = np.diff(shown.astype(float))
     else:
