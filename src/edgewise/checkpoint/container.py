@@ -38,7 +38,6 @@ DTYPES = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
-_CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -78,9 +77,10 @@ def errors_of_file(kind: str, path: str | os.PathLike[str]) -> Iterator[None]:
 
 def pack(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
     """Return the bytes of a file."""
+    codes = {dtype: code for code, dtype in DTYPES.items()}
     for name, tensor in tensors.items():
-        if tensor.dtype not in _CODES:
-            known = ", ".join(str(dtype).removeprefix("torch.") for dtype in _CODES)
+        if tensor.dtype not in codes:
+            known = ", ".join(str(dtype).removeprefix("torch.") for dtype in codes)
             raise InputError(f"{name} must have one of the dtypes {known}, got {tensor.dtype}")
     table: dict[str, Any] = {}
     chunks = []
@@ -92,7 +92,7 @@ def pack(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
         flat = tensor.detach().cpu().contiguous().reshape(-1)
         chunks.append(flat.view(torch.uint8).numpy().tobytes() if len(flat) else b"")
         span = [position, position + len(chunks[-1])]
-        table[name] = {"dtype": _CODES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": span}
+        table[name] = {"dtype": codes[tensor.dtype], "shape": list(tensor.shape), "data_offsets": span}
         position = span[1]
     return assemble(table, metadata, b"".join(chunks))
 

@@ -11,9 +11,8 @@ from torch.autograd import Function
 
 from edgewise.ops.contract import must_be_plain
 
-# torch.special.bessel_j0 has errors of 3e-7 around 5, so J0 is computed here: up to |x| = _FAR by a quadrature with 26
+# torch.special.bessel_j0 has errors of 3e-7 around 5, so J0 is computed here: up to |x| = 32 by a quadrature with 26
 # nodes, beyond it by 18 terms of Hankel's expansion. Both are exact to rounding (tests/ops/test_bessel.py).
-_FAR = 32.0
 
 
 class _Bessel(Function):
@@ -23,8 +22,9 @@ class _Bessel(Function):
     def forward(x: Tensor, order: int) -> Tensor:
         near = _quadrature(x, order, 26)
         # Hankel's expansion of J0 and of its derivative, -J1.
-        is_far = x.abs() > _FAR
-        far = torch.where(is_far, x.abs(), torch.full_like(x, _FAR))
+        limit = 32.0
+        is_far = x.abs() > limit
+        far = torch.where(is_far, x.abs(), torch.full_like(x, limit))
         older = torch.zeros_like(far)
         below = _hankel(far, 0)
         last = -_hankel(far, 1)

@@ -6,6 +6,7 @@ texts hold apostrophes, commas and spaces, `csv.Sniffer` named a wrong delimiter
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +27,6 @@ _CANDIDATES = (",", ";", "\t", "|")  # in the order of preference
 _LONGEST_LINE = 64 << 20  # bytes: the widest table allowed has lines of a few hundred thousand
 _MOST_BLANK = 1_000_000  # more blank lines than others
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # the line ends of old Macintosh files too
-_BOM = b"\xef\xbb\xbf"
 
 
 def read_delimited(path: Path, open_binary: Callable[[], BinaryIO], delimiter: str | None) -> Table:
@@ -75,8 +75,8 @@ def _decoded(path: Path, raw: BinaryIO) -> Iterator[str]:
             )
         # Bytes to text, without the mark of the encoding at the beginning.
         skip = 0
-        if position == 0 and line.startswith(_BOM):
-            skip = len(_BOM)
+        if position == 0 and line.startswith(codecs.BOM_UTF8):
+            skip = len(codecs.BOM_UTF8)
         try:
             text = line[skip:].decode("utf-8")
         except UnicodeDecodeError as error:

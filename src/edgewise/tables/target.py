@@ -28,7 +28,6 @@ class TargetRules:
 
 
 RULES = TargetRules()
-_DATES_ADVICE = "choose another target, or convert it to a number such as the days since a date"
 
 
 @dataclass(frozen=True)
@@ -112,8 +111,9 @@ def learn_target(table: Table, name: str, task: str | None = None) -> tuple[Targ
 def _learn(table: Table, name: str, task: str | None) -> tuple[Target, list[str]]:
     """Return a target that is known in every row, and sentences, see `learn_target`."""
     column = table.columns[name]
+    advice = "choose another target, or convert it to a number such as the days since a date"
     if column.dtype.kind == "M":
-        raise InputError(f"target {quoted(name)} must hold numbers or categories, got dates: {_DATES_ADVICE}")
+        raise InputError(f"target {quoted(name)} must hold numbers or categories, got dates: {advice}")
     if table.n_rows < 2:
         raise InputError(f"at least two rows with a known target {quoted(name)} were expected, got {table.n_rows}")
     # Numbers with decimal commas.
@@ -128,7 +128,7 @@ def _learn(table: Table, name: str, task: str | None) -> tuple[Target, list[str]
     if column.dtype == object and task != "classification":
         if task == "regression":
             known_numbers(table, name)
-        check_text(table, name, advice=_DATES_ADVICE)
+        check_text(table, name, advice=advice)
     values = column
     if column.dtype != object:
         values = known_numbers(table, name)

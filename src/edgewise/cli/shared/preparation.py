@@ -25,8 +25,6 @@ from edgewise.tables.batches import Batches
 from edgewise.tables.cells import quoted
 from edgewise.tables.target import Target, learn_target
 
-MOST_TEST = 0.9  # share of test rows: a model of fewer than a tenth of the rows does not represent the table
-
 
 @dataclass(frozen=True)
 class TableJob:
@@ -43,9 +41,10 @@ class TableJob:
     id: str | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.test <= MOST_TEST:
+        most = 0.9  # a model of fewer than a tenth of the rows does not represent the table
+        if not 0 < self.test <= most:
             given = number_text(self.test, 6)
-            raise InputError(f"--test must be a share above 0 and at most {number_text(MOST_TEST)}, got {given}")
+            raise InputError(f"--test must be a share above 0 and at most {number_text(most)}, got {given}")
 
 
 @dataclass(frozen=True)

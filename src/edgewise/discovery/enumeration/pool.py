@@ -93,7 +93,6 @@ BINARY = (
         ("^", "exp", "log"),
     ),
 )
-COMMUTATIVE = 3  # The first shapes of BINARY that need each pair once; differences because signs are left out.
 # Codes of leaves and of shapes of two arguments in the recipes.
 LEAF = -1
 FIRST_BINARY = 1000
@@ -114,7 +113,8 @@ class Pool:
         self.most = most
         self.unary = permitted_shapes([*UNARY, *ON_REQUEST], options)
         self.binary = permitted_shapes(BINARY, options)
-        self.is_commutative = [shape in BINARY[:COMMUTATIVE] for shape in self.binary]
+        # Sums, products and differences need each pair once; differences because signs are left out.
+        self.is_commutative = [shape in BINARY[:3] for shape in self.binary]
         # For each shape the bit of its function, and the bits of the functions that its argument must not contain.
         names = list(dict.fromkeys(shape.name for shape in self.unary if shape.name))[: SETTINGS.most_functions]
         bit = {name: np.int64(1) << np.int64(k) for k, name in enumerate(names)}

@@ -40,9 +40,6 @@ DERIVED_UNITS = {
     "L": "m^3",
 }
 NO_UNIT = {"", "1", "rad", "sr", "deg", "%"}
-# Letters for multiples of a unit that may stand before its name; multiples have the same dimension.
-PREFIXES = ("da", *"YZEPTGMkhdcmunpfazy")
-WITH_PREFIX = {"m", "g", "s", "A", "K", "mol", "cd", "N", "J", "W", "Pa", "Hz", "C", "V", "F", "T", "eV", "L"}
 _FACTOR = re.compile(r"([*/· ]*)\s*(1|%|[A-Za-zΩ_]+)(?:(?:\^|\*\*)?\(?([-+]?\d+(?:/\d+|\.\d+)?)\)?)?\s*")
 
 Dimension = dict[str, Fraction]
@@ -76,9 +73,10 @@ def _base_units(symbol: str) -> Dimension:
     symbol = {"Ω": "ohm", "l": "L"}.get(symbol, symbol)
     known = {"kg", "m", "s", "A", "K", "mol", "cd", *DERIVED_UNITS}
     if symbol not in known:
-        for prefix in PREFIXES:
+        with_prefix = {"m", "g", "s", "A", "K", "mol", "cd", "N", "J", "W", "Pa", "Hz", "C", "V", "F", "T", "eV", "L"}
+        for prefix in ("da", *"YZEPTGMkhdcmunpfazy"):
             rest = symbol.removeprefix(prefix)
-            if rest != symbol and rest in WITH_PREFIX:
+            if rest != symbol and rest in with_prefix:
                 symbol = rest
                 break
     if symbol not in DERIVED_UNITS:

@@ -20,15 +20,6 @@ from torch import Tensor
 from edgewise.ops.kernels import dense
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 
-# Sizes of tiles, none measured on a GPU: a product of tensor cores has at least 16 rows and columns, and these leave
-# an accumulator of at most 64 x 64 numbers and a basis tile of 64 x 32 in the registers of four warps.
-LEAST_TILE = 16
-TILE_SAMPLES = 64
-TILE_COLUMNS = 32
-TILE_OUTPUTS = 64
-# Programs up to which the sum over samples is divided: two for each multiprocessor of an H100. Fixed instead of read
-# from the device, so that every device adds in the same order.
-PROGRAMS = 264
 # Least samples that a part of such a sum has, far above the rows of one tile.
 LEAST_PART_SAMPLES = 1024
 
@@ -286,7 +277,10 @@ def to_coef(u: Tensor, v: Tensor | None, x: Tensor, knots: Tensor, degree: int, 
     shape = _shape(batch, n, outputs, x.dtype)
     tiles = triton.cdiv(inputs, shape["group"]) * triton.cdiv(n, shape["width"])
     blocks = triton.cdiv(outputs, shape["block"])
-    count = max(1, min(PROGRAMS // (tiles * blocks), batch // LEAST_PART_SAMPLES))
+    # The sum over samples is divided up to two programs for each multiprocessor of an H100. The number is fixed instead
+    # of read from the device, so that every device adds in the same order.
+    programs = 264
+    count = max(1, min(programs // (tiles * blocks), batch // LEAST_PART_SAMPLES))
     part = triton.cdiv(triton.cdiv(batch, count), shape["samples"]) * shape["samples"]
     count = triton.cdiv(batch, part)
     # Each part has a result of its own; their sum is the gradient.
@@ -310,13 +304,17 @@ def _start(
 
 def _shape(batch: int, functions: int, outputs: int, dtype: torch.dtype) -> dict[str, int]:
     """Return the sizes of tiles: samples, inputs in a group, functions of each (width) and outputs (block)."""
-    most = TILE_OUTPUTS // 2 if dtype == torch.float64 else TILE_OUTPUTS
-    width = min(TILE_COLUMNS, triton.next_power_of_2(functions))
+    # None is measured on a GPU: a product of tensor cores has at least 16 rows and columns, and these leave an
+    # accumulator of at most 64 x 64 numbers and a basis tile of 64 x 32 in the registers of four warps.
+    least = 16
+    columns = 32
+    most = 32 if dtype == torch.float64 else 64
+    width = min(columns, triton.next_power_of_2(functions))
     return {
-        "samples": min(TILE_SAMPLES, max(LEAST_TILE, triton.next_power_of_2(batch))),
-        "group": TILE_COLUMNS // width,
+        "samples": min(64, max(least, triton.next_power_of_2(batch))),
+        "group": columns // width,
         "width": width,
-        "block": min(most, max(LEAST_TILE, triton.next_power_of_2(outputs))),
+        "block": min(most, max(least, triton.next_power_of_2(outputs))),
     }
 
 

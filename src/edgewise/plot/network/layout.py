@@ -11,7 +11,6 @@ from edgewise.plot.style import SIZES, text_width
 
 GRAPH_EDGES = 24  # more functions than this beside each other are too small to read on a page
 FRAME_SHARE = 0.86  # share of the width between two edges of a graph that a frame takes
-_CELL = (0.88, 0.86)  # shares of these that a frame takes
 
 Point = tuple[float, float]
 Edge = tuple[int, int, int]
@@ -148,7 +147,8 @@ def grid_layout(shown: Shown) -> Layout:
         # Some space from the end of a wire to the first crossing, and from the last crossing to the node.
         ends = _steps(shown.nodes[layer + 1], start + 0.2, pitch[axis])
         stop = max(over.values()) + pitch[1 - axis] / 2 + 0.22
-        layout.cell[layer] = (pitch[0] * _CELL[0], pitch[1] * _CELL[1])
+        # A frame takes these shares of the distances between frames.
+        layout.cell[layer] = (pitch[0] * 0.88, pitch[1] * 0.86)
         for i in over:
             reach = max((ends[o] for j, o in edges if j == i), default=start)
             wire = [_point(axis, start, over[i]), _point(axis, reach, over[i])]

@@ -24,7 +24,6 @@ from edgewise.plot.style import (
 COLUMNS = 3  # panels beside each other
 MOST_LEVELS = 12  # levels of a category with a bar of their own, those with the largest effects
 NAME = 16  # most characters of the name of an output in a legend
-_DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.5)), (0, (5, 1.2, 1.2, 1.2)), (0, (8, 2)), (0, (2.5, 1.2)))
 
 
 def level_ticks(panel: Axes, names: Sequence[str], count: int) -> None:
@@ -89,9 +88,10 @@ def _date_places(text: Callable[[float], str], low: float, high: float) -> tuple
 
 def curve_style(number: int) -> tuple[str, object]:
     """Return the colour and the dashes of the output with this number; those of the first 36 outputs differ."""
+    dashes = ("-", (0, (5, 1.5)), (0, (1.2, 1.5)), (0, (5, 1.2, 1.2, 1.2)), (0, (8, 2)), (0, (2.5, 1.2)))
     color = number % len(COLORS)
     turn = number // len(COLORS)
-    return COLORS[color], _DASHES[(color + turn) % len(_DASHES)]
+    return COLORS[color], dashes[(color + turn) % len(dashes)]
 
 
 def draw_function(
