@@ -31,6 +31,16 @@ def test_the_family_that_drew_the_targets_is_found(name):
     assert family.name == name and (not scores or min(scores, key=scores.get) == name)
 
 
+def test_a_pair_is_part_of_the_choice():
+    """Without it the counts look overdispersed, and the product like curves of the logarithm."""
+    rng = np.random.default_rng(11)
+    x = rng.uniform(-1, 1, (500, 2))
+    counts = rng.poisson(np.exp(1 + 1.5 * x[:, 0] * x[:, 1])).astype(float)
+    assert likeliest(x, counts, np.ones(500), AdditivePolicy())[0].name == "poisson"
+    positive = np.maximum(0.5 + 1.5 * ((1 + x).prod(1)) ** 2 + 0.8 * rng.standard_normal(500), 0.02)
+    assert likeliest(x, positive, np.ones(500), AdditivePolicy())[0].name == "squared"
+
+
 def test_the_estimator_names_the_loss_and_keeps_it(tmp_path):
     x, y = table("poisson")
     model = KANRegressor(loss="auto", effort="low").fit(x, y)

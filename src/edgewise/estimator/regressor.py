@@ -245,7 +245,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
         self.loss_ = settings.family.name
         if settings.is_fixed:
             return settings, "The loss is 'squared', which a network of a given shape has."
-        # Additive models of each family that the targets allow, compared by AIC.
+        # Additive models with pairs, of each family that the targets allow, compared by AIC.
         family, scores = likeliest(x, y, weight, settings.policy.additive, exposure)
         self.loss_ = family.name
         chosen = f"The loss is '{family.name}' ({family.distribution} distribution, {family.link_name} link)"
@@ -255,7 +255,7 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, KANEstimator):
             return settings, "The loss is 'squared': the targets are neither counts nor all of one sign."
         ranked = sorted(scores, key=scores.__getitem__)
         excess = [f"{number_text(scores[name] - scores[ranked[0]], 3)} more for '{name}'" for name in ranked[1:]]
-        sentence = f"{chosen}, which has the least AIC of additive models: {', '.join(excess)}."
+        sentence = f"{chosen}, which has the least AIC of additive models with pairs: {', '.join(excess)}."
         return replace(settings, family=family), sentence
 
     def _look_for_law(self, fit: RegressionFit, search_law: LawSearch) -> None:

@@ -1,4 +1,4 @@
-"""Choice of the family of a target by the likelihood of additive models (`likeliest`).
+"""Choice of the family of a target by the likelihood of additive models with pairs (`likeliest`).
 
 Wood, Generalized Additive Models (2nd ed.), section 6.11: Akaike's criterion with effective degrees of freedom.
 """
@@ -23,7 +23,8 @@ def likeliest(
 
     Counts are normal, Poisson or negative binomial; positive numbers normal, log-normal or gamma; those with zeros
     normal or Tweedie; all others normal. With an exposure (N,) none is normal or log-normal. Of many rows evenly picked
-    ones decide.
+    ones decide. Each family chooses its own pairs of inputs: a product of curves is a sum on the logarithmic scale, and
+    rates that lack a pair look overdispersed.
     """
     whole = bool((y == np.round(y)).all()) and len(np.unique(y)) > 2
     families: list[Family] = [Gaussian()]
@@ -49,7 +50,7 @@ def likeliest(
         loss = family
         if exposure is not None:
             loss = Exposed(family)
-        model = fit_additive(x[rows], response, weight, family=loss, pairs=(), policy=policy)
+        model = fit_additive(x[rows], response, weight, family=loss, policy=policy)
         eta = model.predict_link(x[rows])[:, 0]
         likelihood = float(weight @ model.family.log_likelihood(response, eta, float(model.dispersion[0])))
         # The dispersion, and a power or a shape that the family has estimated, are parameters too.
