@@ -1,5 +1,7 @@
 """The summary of an additive model: tests of terms, restricted likelihood and text, against dense algebra and draws."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import integrate, stats
@@ -147,3 +149,17 @@ def test_a_term_beside_the_penalised_fit_of_all_others_is_that_of_dense_algebra(
         np.testing.assert_allclose(gram, expected, atol=1e-9 * np.abs(expected).max())
         expected = normal.moment[own] - link @ np.linalg.solve(penalised, normal.moment[others])
         np.testing.assert_allclose(moment, expected, atol=1e-9 * np.abs(normal.moment).max())
+
+
+@pytest.mark.parametrize("family", [None, Bernoulli()], ids=["squared", "bernoulli"])
+def test_a_mean_of_models_has_the_tests_of_the_model_of_all_rows(family):
+    """The covariance and the normal matrix of a test are of one point, wherever the mean of the models lies."""
+    rng = np.random.default_rng(4)
+    shared = rng.standard_normal(150)
+    x = shared[:, None] + 0.3 * rng.standard_normal((150, 4))
+    y = (shared + 0.3 * rng.standard_normal(150) > 0).astype(float)
+    model = fit_additive(x, y, pairs=(), family=family)
+    mean = replace(model, fits=tuple(replace(fit, coef=4 * fit.coef) for fit in model.fits))
+    tests = summarise(model, x, y).terms[1:]
+    assert min(term.statistic for term in tests) > 0
+    assert summarise(mean, x, y).terms[1:] == tests

@@ -215,20 +215,19 @@ def summarise(
     noise_df = None  # of the estimate of the scale; None where it is known
     if family.scale is None:
         noise_df = residual_df
-    # Wald tests of the terms of each predictor, from its own normal matrix at the fit; that of squared errors is known,
-    # others are of the columns that the estimate or a test needs.
+    # Wald tests of the terms of each predictor. A single one has the normal matrix of its estimate: that of a mean of
+    # models is at other coefficients, where its covariance would not belong. Several ones share the estimate's, and
+    # have one of their own at the fit, of the columns that the estimate or a test needs.
     kept = np.any([np.diag(fit.covariance) > 0 for fit in fits], axis=0) | (design.groups < 0)
     kept |= np.isin(design.groups, [g for g, (kind, _) in enumerate(design.labels) if kind in UNPENALISED])
     needed = NeededColumns(design, x, None, design.policy.reml.steps, kept)
     terms: list[TermTest] = []
     determinants = 0.0
     for k, fit in enumerate(fits):
-        if family.is_least_squares:
-            normal = model.normal
-            centre = float(normal.moment[0, 0] / normal.gram[0, 0])
-        else:
+        normal = model.normal
+        if len(fits) > 1:
             normal = working_normal(needed, np.arange(len(x)), y, weight, family, eta, k).embedded(kept)
-            centre = float(np.average(eta[:, k], weights=weight))
+        centre = float(normal.moment[0, 0] / normal.gram[0, 0])
         constant = family.shared_information(y, shaped, weight) is None
         block = _Normal(design, fit, normal, centre, noise_df)
         terms += block.tests(k, labels, units, constant)
