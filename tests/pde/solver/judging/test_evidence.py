@@ -7,13 +7,16 @@ import torch
 
 from edgewise.outcomes import Budget
 from edgewise.pde.domains.domain import Box, Interval, Time
-from edgewise.pde.domains.shapes import LShape
+from edgewise.pde.domains.shapes import Disk, LShape
+from edgewise.pde.domains.solids import Ball
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Neumann, Observations
+from edgewise.pde.problem.fields import laplacian
 from edgewise.pde.solver.judging.evidence import Evidence, judge, place_of_jump
 from edgewise.pde.solver.judging.residuals import worst_case_points
 from edgewise.pde.solver.judging.uniqueness import (
     SumNetwork,
+    Weakest,
     coefficient_jump,
     undetermined_coefficients,
     unsolved_by_zero,
@@ -25,6 +28,7 @@ from edgewise_experiments.problems.named_equations import named_equation
 
 PI = math.pi
 LINE, SQUARE = Interval(0, 1), Box(x=(0, 1), y=(0, 1))
+CUBE = Box(x=(0, 1), y=(0, 1), z=(0, 1))
 
 
 def test_without_another_estimate_the_residual_gives_one():
@@ -139,6 +143,51 @@ def test_a_function_of_time_that_one_measured_value_leaves_free_is_named():
     assert weakest is not None and weakest.size < 1e-12
     assert weakest.words == "a function of time" and weakest.fields == ("p",)
     assert measured(60) is None
+
+
+@pytest.mark.parametrize(
+    ("conditions", "words", "least", "most"),
+    [([Dirichlet(0.0)], "another function", 0.1, 1.0), ([Neumann(0.0)], "a constant", 0.0, 1e-10)],
+)
+def test_functions_of_three_coordinates_are_judged(conditions, words, least, most):
+    """Splines of three coordinates that are small, and not dependent, ended the check without a word."""
+    problem = PDE(lambda u, x: u.xx + u.yy + u.zz + torch.cos(PI * x), CUBE, conditions)
+    weakest = weakest_direction(tensor_network(problem, 3, 5), problem)
+    assert weakest is not None and weakest.words == words and least <= weakest.size < most
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("moments", "is_free"), [(1, True), (40, False)])
+def test_a_pressure_in_the_plane_that_is_measured_once_is_free_at_other_moments(moments, is_free):
+    def flow(u, v, p):  # type: ignore[no-untyped-def]  # as a user writes it
+        return (
+            u.t + u * u.x + v * u.y + p.x - u.xx - u.yy,
+            v.t + u * v.x + v * v.y + p.y - v.xx - v.yy,
+            u.x + v.y,
+        )
+
+    times = torch.linspace(0, 1, moments, dtype=torch.float64)
+    x = torch.stack([torch.zeros_like(times), torch.zeros_like(times), times], 1)
+    walls = [Dirichlet({"u": 0.0, "v": 0.0}), Initial({"u": 0.0}), Initial({"v": 0.0})]
+    problem = PDE(flow, SQUARE * Time(0, 1), [*walls, Observations(x, times, "p")])
+    weakest = weakest_direction(tensor_network(problem, 3, 5), problem)
+    if is_free:
+        assert weakest is not None and weakest.size < 1e-10
+        assert weakest.words == "a function of time" and weakest.fields == ("p",)
+    else:
+        assert weakest is None
+
+
+@pytest.mark.parametrize("domain", [Disk(1.0) - Disk(0.99), Ball(1.0)])
+def test_constants_alone_are_tried_where_points_do_not_tell_functions_apart(domain):
+    """A thin ring has fewer points than there are functions, and the check ended with an error."""
+
+    def judged(condition):
+        problem = PDE(lambda u: laplacian(u) + 1, domain, [condition])
+        return weakest_direction(tensor_network(problem, 3, 5), problem)
+
+    assert judged(Dirichlet(0.0)) is None
+    assert judged(Neumann(0.0)) == Weakest(0.0, "a constant", ("u",))
 
 
 def test_a_field_that_no_initial_value_determines_is_still_named():

@@ -44,7 +44,7 @@ class UniquenessSettings:
     """Coarse space of smooth functions, and what counts as zero or as a jump there."""
 
     coarse_degree: int = 5  # of its splines; an equation of high order gets a higher one
-    # splines whose part apart from the others is below this share count as dependent: root of rounding
+    # splines whose part apart from those before is below this share of them count as dependent: root of rounding
     dependent: float = 1e-8
     constant_rounding: float = 1e-12  # change of a residual by a constant that is rounding
     # Smallest singular value above which measured values determine every smooth function: far above rounding.
@@ -224,10 +224,10 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
     """Smallest residual of a smooth function of mean square 1 in the linearised problem.
 
     Fields that are determined up to a function of time have mean 0, as the pressure of a flow without open boundary:
-    functions that change this mean do not count. In more than three dimensions only constants are tried, and the
-    result is None if none may be added; None for problems with unknown coefficients, with observations that leave no
-    function free, with integrals in more than one dimension, and where the domain leaves functions of the coarse space
-    without points.
+    functions that change this mean do not count. In more than three dimensions, and where points of the domain do not
+    tell the functions of the coarse space apart, only constants are tried, and the result is None if none may be
+    added; None for problems with unknown coefficients, with observations that leave no function free, and with
+    integrals in more than one dimension.
 
     Where it is small, rows that are small for all smooth functions count by their relative size: a coefficient that is
     tiny in a part of the domain, as beside a steep layer, makes the residuals there small, but leaves nothing free.
@@ -236,10 +236,7 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
     if problem.unknowns or (problem.form.has_integrals and dimension > 1):
         return None
     if dimension not in COARSE:
-        free = fields_with_free_constant(network, problem)
-        if free:
-            return Weakest(0.0, "a constant", free)
-        return None
+        return _free_constant(network, problem)
     # Jacobian on a coarse spline space.
     space = _coarse_space(problem)
     rows, _ = _coarse_rows(space, network, problem)
@@ -266,15 +263,17 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
         if float((shares @ found[:, number]).abs().max()) <= most:
             zero_means.append(problem.fields[number])
             rows = torch.cat([rows, shares @ values[:, number]])
-    # Mass matrix, by whose Cholesky factor functions have mean square 1.
+    # Mass matrix, by whose Cholesky factor functions have mean square 1, if no spline depends on those before it.
     if parts is not None:  # an output is nothing outside of its part
         own = torch.arange(parts.count).repeat_interleave(len(problem.fields))
         values = values * (parts.number(x)[:, None] == own)[..., None]
     mass = (values * roots).flatten(0, 1)
+    if mass.shape[0] < mass.shape[1]:  # a thin domain with few points
+        return _free_constant(network, problem)
     basis, upper = torch.linalg.qr(mass)
-    diagonal = upper.diagonal().abs()
-    if float(diagonal.min()) < UNIQUENESS.dependent * float(diagonal.max()):
-        return None
+    apart = upper.diagonal().abs() / upper.norm(dim=0).clamp(min=ABOVE_ZERO)
+    if float(apart.min()) < UNIQUENESS.dependent:
+        return _free_constant(network, problem)
     # Smallest singular value, perhaps with small rows made larger.
     scaled = torch.linalg.solve_triangular(upper, rows, upper=True, left=False)
     _, sizes, directions = torch.linalg.svd(scaled, full_matrices=False)
@@ -306,6 +305,14 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
     if bool((function - function.mean(0)).norm() < least):
         words = "a constant"
     return Weakest(size, words, moved, tuple(zero_means))
+
+
+def _free_constant(network: nn.Module, problem: Collocation) -> Weakest | None:
+    """A constant that may be added to a field, where no coarse space shows other functions; None if there is none."""
+    free = fields_with_free_constant(network, problem)
+    if free:
+        return Weakest(0.0, "a constant", free)
+    return None
 
 
 def _smooth_values(x: Tensor, problem: Collocation) -> Tensor:
