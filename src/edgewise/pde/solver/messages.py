@@ -90,28 +90,33 @@ def _last_moment(record: Record) -> tuple[str, float]:
 
 
 def sentence(record: Record, ending: Ending) -> str:
-    """Why a tier ended: where the solution ends before the last moment, why it does; and the largest residual."""
+    """Why a tier ended, and the largest residual; the residual alone where the solution ends early, which is a doubt."""
+    if not record.is_complete:
+        residual = _largest_residual(record)
+        return f"{residual[0].upper()}{residual[1:]}"
     usual = Clause.NOT_FINER
     if record.evidence().is_final:
         usual = Clause.NO_HELP
     clause = str(ending.clause) or OVER.get(ending.reason, usual)
-    # An integration that ended early names the moment, and a field that leaves the domain of the equation there.
-    if not record.is_complete:
-        name, reached = _last_moment(record)
-        clause = ENDED_EARLY[record.ended]
-        if record.ended is StopReason.NO_PROGRESS:
-            x = record.fresh_points.clone()
-            assert record.problem.form.time is not None
-            x[:, record.problem.form.time] = reached
-            beyond = undefined_beyond(record.level.network, record.problem, x)
-            if beyond:
-                clause = f"{beyond}: the solution ends"
-        clause = f"{clause} at {name} = {typed_text(reached)}"
     if clause.endswith("."):
         return clause
     if record.tier.judges_itself:
         return f"{clause}."
     return f"{clause}; {_largest_residual(record)}"
+
+
+def early_end(record: Record) -> str:
+    """Why a solution ends before the last moment, and where; a field that leaves the domain of the equation there."""
+    name, reached = _last_moment(record)
+    clause = ENDED_EARLY[record.ended]
+    if record.ended is StopReason.NO_PROGRESS:
+        x = record.fresh_points.clone()
+        assert record.problem.form.time is not None
+        x[:, record.problem.form.time] = reached
+        beyond = undefined_beyond(record.level.network, record.problem, x)
+        if beyond:
+            clause = f"{beyond}: the solution ends"
+    return f"{clause} at {name} = {typed_text(reached)}."
 
 
 def _largest_residual(record: Record) -> str:
@@ -132,17 +137,17 @@ def _largest_residual(record: Record) -> str:
 
 
 def solution_of(record: Record, ending: Ending) -> Solution:
-    """The best level as a `Solution`; where there are doubts it has not converged.
-
-    A solution that is not to be trusted, or that ends before the last moment, is announced by a warning.
-    """
+    """The best level as a `Solution`; where there are doubts it has not converged, and a warning announces them."""
     problem = record.problem
     evidence = record.evidence()
+    # A solution that ends before the last moment is not that of the problem as it is stated.
+    if not record.is_complete:
+        evidence = replace(evidence, doubts=(*evidence.doubts, early_end(record)))
     message = sentence(record, ending)
     stopped = ending.reason
     # A residual that noise in measured values keeps is no lack of progress.
     is_within_noise = evidence.is_sound and evidence.estimate < evidence.noise
-    if stopped is StopReason.NO_PROGRESS and is_within_noise and record.is_complete:
+    if stopped is StopReason.NO_PROGRESS and is_within_noise:
         stopped = StopReason.CONVERGED
         message = (
             f"The solution is as accurate as the data: their noise leaves a relative standard error of "
@@ -156,7 +161,6 @@ def solution_of(record: Record, ending: Ending) -> Solution:
         if stopped is StopReason.CONVERGED:
             stopped = StopReason.NO_PROGRESS
         message = " ".join([*evidence.doubts, message])
-    if evidence.doubts or not record.is_complete:
         warn_caller(message, SolutionWarning)
     # The public account of the solve.
     return Solution(

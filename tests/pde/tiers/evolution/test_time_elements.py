@@ -143,6 +143,7 @@ def test_a_time_limit_keeps_the_time_elements_and_says_up_to_which_moment(counte
     solution = solve(ring(), time_limit=1e-9)
     assert solution.stopped == "time_limit"
     assert "before the last moment: the solution ends at t = 0.0" in solution.message
+    assert solution.trust.startswith("Not to be trusted: The time was over before the last moment")
 
 
 def rod(domain, *start):
@@ -248,6 +249,7 @@ def test_an_integration_into_a_pole_says_where_it_ends(monkeypatch):
     solution = solve(blow_up(2.0))
     assert solution.stopped == "no_progress"
     assert "as where a solution blows up or jumps: it ends at t = " in solution.message
+    assert "as where a solution blows up or jumps: it ends at t = " in solution.trust
     assert solution.problem.domain.bounds.tolist()[0] == [0.0, pytest.approx(1.0, abs=1e-2)]
     assert float(solution(torch.tensor([[0.5]]))) == pytest.approx(2, abs=1e-3)
     with pytest.warns(UserWarning, match="1 of 1 points lie outside the domain, t in "):
