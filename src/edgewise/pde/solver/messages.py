@@ -90,7 +90,7 @@ def _last_moment(record: Record) -> tuple[str, float]:
 
 
 def sentence(record: Record, ending: Ending) -> str:
-    """Why a tier ended, and the largest residual; the residual alone where the solution ends early, which is a doubt."""
+    """Why a tier ended and the largest residual, which stands alone where the solution ends early: that is a doubt."""
     if not record.is_complete:
         residual = _largest_residual(record)
         return f"{residual[0].upper()}{residual[1:]}"
