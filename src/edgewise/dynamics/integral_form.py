@@ -2,8 +2,8 @@
 
 x(t) = x(0) + sum_j c_j times the integral of term j along the smoothed trajectory: least squares with the starts as
 further unknowns (Schaeffer and McCalla, Phys. Rev. E 96 (2017) 023302). A second order equation is integrated twice, a
-map not at all. Subsets of terms are priced by Schwarz's criterion with the prior of `terms`, and looked for in three
-ways: backward elimination by tiers of terms, a beam forward, and elimination of the best.
+map not at all. Subsets of terms are priced by Schwarz's criterion with the prior of `terms`, and looked for in four
+ways: backward elimination by tiers of terms, all pairs and triples, a beam forward, and elimination of the best.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ class SparseSettings:
     beam: int = 12  # subsets that are kept at each length
     branches: int = 8  # terms by which each of them grows
     forward: int = 5  # terms by which the beam grows
+    small_sets: int = 60  # pairs and triples that are fitted
+    dependent: float = 1e-8  # share of a column of length one below which it depends on those before
+    rounding: float = 1e-13  # share of a sum of squares that products of columns leave uncertain
     kept: int = 6  # equations by score; with the cheapest adequate ones and the best of each length about 15
 
 
@@ -150,8 +153,14 @@ class SparseSums:
 
     def candidates(self) -> list[Candidate]:
         """The equations that are worth a fit to whole trajectories, best first."""
+        library = len(self.terms)
         self._eliminate_tiers()
         self._refine_saturations()
+        # Pairs and triples of terms without inner constants, or with fitted ones.
+        places = [p for p, term in enumerate(self.terms) if term.kind != "saturation" or p >= library]
+        spend(20.0 * len(places) ** 3)
+        for chosen in small_sets(self.matrix[:, places], self.target, self.costs[places], self.rows, self.floor):
+            self._solve(frozenset(places[p] for p in chosen))
         self._grow()
         for chosen in sorted(self.squares, key=self.score)[:6]:
             self._eliminate(chosen)
@@ -330,3 +339,51 @@ def _functions_of(term: Term) -> set[str]:
             case Power(exponent=0.5):
                 names.add("sqrt")
     return names
+
+
+def small_sets(
+    columns: np.ndarray, target: np.ndarray, costs: np.ndarray, rows: int, floor: float
+) -> list[frozenset[int]]:
+    """The best pairs and triples of columns (N, k): all, by sweeps (Furnival and Wilson, Technometrics 16 (1974))."""
+    gram = columns.T @ columns
+    product = columns.T @ target
+    total = float(target @ target)
+    floor += SPARSE.rounding * total
+    found = _best_pairs(gram, product, total, costs, rows, floor)
+    for first in range(len(costs)):
+        if gram[first, first] <= 0:
+            continue
+        # Sweep one column out of the others and of the target.
+        pivot = gram[first] / math.sqrt(gram[first, first])
+        share = product[first] / math.sqrt(gram[first, first])
+        rest = gram - np.outer(pivot, pivot)
+        pairs = _best_pairs(rest, product - pivot * share, total - share**2, costs, rows, floor)
+        found += [(value + float(costs[first]), pair | {first}) for value, pair in pairs]
+    # The same triple comes from each of its members.
+    ranked = sorted(found, key=lambda one: (one[0], sorted(one[1])))
+    return list(dict.fromkeys(chosen for _, chosen in ranked))[: SPARSE.small_sets]
+
+
+def _best_pairs(
+    gram: np.ndarray, product: np.ndarray, square: float, costs: np.ndarray, rows: int, floor: float
+) -> list[tuple[float, frozenset[int]]]:
+    """Score and members of the best pairs of columns, from their products (k, k), (k,) and the target's square."""
+    # Columns that a sweep has removed, or nearly, explain nothing.
+    size = np.diagonal(gram).copy()
+    size[size < SPARSE.dependent] = np.inf
+    sizes = size[:, None] * size
+    # What two columns explain together, by the inverse of their two by two Gram matrix.
+    determinant = sizes - gram**2
+    both = np.outer(product, product)
+    with np.errstate(all="ignore"):
+        gain = product[:, None] ** 2 * size + product**2 * size[:, None] - 2 * both * gram
+        gain = gain / determinant
+    gain[~(determinant > SPARSE.dependent * sizes) | ~np.isfinite(gain)] = 0.0
+    # Schwarz's criterion with the prior of both terms; each pair once.
+    left = np.maximum(square - gain, 0.0) + floor
+    value = rows * np.log(left / rows + 1e-300) + costs[:, None] + costs
+    value[np.tril_indices(len(costs))] = np.inf
+    count = min(SPARSE.branches, value.size)
+    best = np.argpartition(value, count - 1, axis=None)[:count]
+    pairs = (np.unravel_index(place, value.shape) for place in best)
+    return [(float(value[pair]), frozenset(int(p) for p in pair)) for pair in pairs if np.isfinite(value[pair])]
