@@ -11,13 +11,20 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from edgewise.errors import SolutionWarning, warn_caller
 from edgewise.ops.splines.bspline import MAX_DEGREE
 from edgewise.outcomes import OutOfWork, StopReason, check_time
 from edgewise.pde.problem.strong_form import Feature
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.driver import Attempt, Levels, Task, Tier
 from edgewise.pde.solver.facts import Facts
-from edgewise.pde.solver.judging.evidence import EVIDENCE, Evidence, evidence_of_fields, place_of_jump
+from edgewise.pde.solver.judging.evidence import (
+    EVIDENCE,
+    Evidence,
+    evidence_of_fields,
+    place_of_jump,
+)
+from edgewise.pde.solver.judging.uniqueness import has_diffusion
 from edgewise.pde.solver.limits import Ending
 from edgewise.pde.solver.plan import MOST_TENSOR
 from edgewise.pde.solver.record import (
@@ -157,13 +164,17 @@ class WeakForm(EvenGridTier):
         if grid_problem.outflow_conditions:
             check_by_coarse_integration(task, record, grid_problem)
         why = f"the equation holds in its weak form, for its {task.facts.rough} rough, so that residuals say nothing"
-        jump = place_of_jump(task.problem.form)
-        if jump:
-            why = (
-                f"{why}; a leading coefficient of the equation jumps near {jump}, where fluxes of diffusion(u, k) are "
-                "taken as continuous, and slopes of k times second derivatives: give Interface(on=...) there for "
-                "anything else"
+        # A coefficient that jumps before second derivatives may be meant as one of fluxes.
+        form = task.problem.form
+        jump = place_of_jump(form)
+        if jump and has_diffusion(form):
+            why = f"{why}; a leading coefficient jumps near {jump}, where fluxes of diffusion(u, k) are continuous"
+        elif jump:
+            record.remark = (
+                f"a leading coefficient of the equation jumps near {jump}, where slopes of the solution are taken as "
+                "continuous: write diffusion(u, k) for continuous fluxes, or give Interface(on=...) there"
             )
+            warn_caller(f"{record.remark[0].upper()}{record.remark[1:]}.", SolutionWarning)
         return (yield from even_grids(task, record, grid_problem, WEAK_FORM, why))
 
     def conclude(self, task: Task, record: Record, ending: Ending) -> Ending:

@@ -1,11 +1,13 @@
 """Weak forms of evolution, of rough coefficients and starts: against layers, sums of sines and characteristics."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
 import torch
 
+from edgewise.errors import SolutionWarning
 from edgewise.pde import (
     PDE,
     Box,
@@ -56,7 +58,8 @@ def test_a_pulse_in_two_layers_is_that_of_the_formula():
     domain = Interval(0, 1.5) * Time(0, 0.5)
     start = Initial(lambda x: layered(x, torch.zeros_like(x)), rate=rate)
     problem = PDE(lambda u, x: u.tt - square(x) * u.xx, domain, [Dirichlet(0.0), start])
-    solution = solve(problem, budget=0.01)
+    with pytest.warns(SolutionWarning, match="where slopes of the solution are taken as continuous"):
+        solution = solve(problem, budget=0.01)
     x = torch.linspace(0, 1.5, 400).double()
     points = torch.stack([x, torch.full_like(x, 0.5)], 1)
     with torch.no_grad():
@@ -64,7 +67,7 @@ def test_a_pulse_in_two_layers_is_that_of_the_formula():
     error = float((found - true).norm() / true.norm())
     assert error < 1e-2 and error / 3 < solution.error_estimate < 100 * error
     assert "weak form" in solution.trust and not solution.trust.startswith("Not")
-    assert f"coefficient of the equation jumps near x = {PLACE:.4g}, where fluxes of diffusion" in solution.trust
+    assert f"coefficient of the equation jumps near x = {PLACE:.4g}, where slopes" in solution.trust
 
 
 @pytest.mark.slow
@@ -156,7 +159,6 @@ def test_what_is_rough():
     assert not is_rough(problem(lambda x, y, t: 1 + torch.sigmoid((x - 0.5) / 0.03)))
     assert not is_rough(problem(lambda x, y, t: 1.0 + (x > 0.3 + t)))
     assert not is_rough(problem(jump, is_linear=False))
-    assert not is_rough(problem(lambda x, y, t: jump(x, y, t) - 1.5))
 
 
 @pytest.mark.slow
@@ -177,3 +179,20 @@ def test_transport_whose_inflow_begins_at_another_rate(inflow, rough):
     found = solution(torch.stack([x, t / 2], 1).numpy())[:, 0]
     error = np.linalg.norm(found - true.numpy()) / np.linalg.norm(true.numpy())
     assert error < 1e-3 and error / 3 < solution.error_estimate
+
+
+@pytest.mark.slow
+def test_a_coefficient_of_second_derivatives_that_jumps_means_two_things_in_time_too():
+    def k(x):
+        return torch.where(x < 0.5, 1.0, 4.0)
+
+    domain = Interval(0, 1) * Time(0, 0.1)
+    conditions = [Dirichlet(0.0), Initial(lambda x: x * (1 - x))]
+    with pytest.warns(SolutionWarning, match=r"jumps near x = 0\.5, .*write diffusion\(u, k\)") as warned:
+        ambiguous = solve(PDE(lambda u, x: u.t - k(x) * u.xx, domain, conditions), budget=0.01)
+    assert len(warned) == 1 and "slopes of the solution are taken as continuous" in ambiguous.message
+    # Fluxes of `diffusion` are continuous, which the check tells, and nothing warns of.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SolutionWarning)
+        plain = solve(PDE(lambda u: u.t - diffusion(u, k), domain, conditions), budget=0.01)
+    assert "fluxes of diffusion(u, k) are continuous" in plain.trust

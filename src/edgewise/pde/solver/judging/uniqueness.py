@@ -23,6 +23,7 @@ from edgewise.pde.domains.mesh import Mesh, even_lines
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.features import narrow_features, with_features
+from edgewise.pde.problem.interfaces import noted_diffusion
 from edgewise.pde.problem.linearisation import linearise, smooth_jet
 from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.spaces.networks import TensorNetwork
@@ -430,6 +431,15 @@ def _jump_along(form: StrongForm, axis: int, start: Tensor) -> float | None:
         if form.parts is None or not form.parts.number(beside).diff().any():
             return place
     return None
+
+
+def has_diffusion(form: StrongForm) -> bool:
+    """Whether the equation has a coefficient within `diffusion`, of which fluxes are continuous where it jumps."""
+    term = form.equation_term
+    x = form.domain.interior(1, "sobol", 0)
+    with noted_diffusion() as noted:
+        linearise(form, term, x, None, smooth_jet(form, term, x))
+    return bool(noted)
 
 
 def leading_coefficients(form: StrongForm, x: Tensor, axis: int) -> Tensor:
