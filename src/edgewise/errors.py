@@ -156,7 +156,7 @@ class SolutionWarning(EdgewiseWarning):
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
     ...     solution = solve(PDE(lambda u: u.t - u**2, Time(0, 2), [Initial(1.0)]))  # u = 1 / (1 - t)
-    >>> print(str(caught[0].message).partition(";")[0])
+    >>> print(str(caught[0].message).partition(". ")[0])
     Time elements became too short, as where a solution blows up or jumps: it ends at t = 1
     """
 

@@ -19,6 +19,7 @@ def string(name="k"):
     return PDE(equation, Interval(0, math.pi), [Dirichlet(0.0)], coefficients={name: 1.0})
 
 
+@pytest.mark.slow
 def test_curves_are_the_modes_of_a_string_with_a_positive_first_half_wave():
     figure = modes_figure(eigenvalues(string(), count=4), count=3, units={"x": "m", "k": "1/m²"})
     assert titles(figure) == ["$k_{1}$ = 1 1/m²", "$k_{2}$ = 4 1/m²", "$k_{3}$ = 9 1/m²"]
