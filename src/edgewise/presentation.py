@@ -33,6 +33,11 @@ def enumeration(parts: Sequence[str], word: str = "and") -> str:
     return f" {word} ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
+def as_sentence(clause: str) -> str:
+    """Return a clause as a sentence, with a capital letter and a full stop."""
+    return f"{clause[:1].upper()}{clause[1:]}."
+
+
 def counted(count: int, one: str, several: str = "") -> str:
     """Return a number with its noun: 1 row, 1,200 rows, 1 class, 3 classes."""
     return f"{count:,} {one if count == 1 else several or one + 's'}"

@@ -22,7 +22,7 @@ from edgewise.explore.page.solution import SolutionRequests
 from edgewise.explore.page.static import write_static
 from edgewise.explore.record import read_record
 from edgewise.explore.session import Session
-from edgewise.presentation import counted
+from edgewise.presentation import as_sentence, counted
 
 
 def open_session(written: Written, source: Source | None, edits: str | None, screen: Screen) -> Session:
@@ -44,7 +44,7 @@ def open_session(written: Written, source: Source | None, edits: str | None, scr
                 held_out = np.flatnonzero(np.isin(X.rows, test)).tolist()
         session = Session.open(written.file, source.name, held_out=held_out)
         note = session.subject.note
-        screen.notes([f"{note[:1].upper()}{note[1:]}."] if note else [])
+        screen.notes([as_sentence(note)] if note else [])
     if edits is not None:
         session.replay(read_record(edits))
     return session

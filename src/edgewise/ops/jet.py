@@ -19,9 +19,9 @@ from edgewise.errors import InputError
 from edgewise.ops.contract import spline_sum
 
 
-def shape_or_type(value: object) -> str:
-    """Return the shape of a tensor, or the type of something else, for the end of a sentence about it."""
-    return str(tuple(value.shape)) if isinstance(value, Tensor) else type(value).__name__
+def shape_or_type(value: object) -> object:
+    """Return the shape of a tensor as a tuple, or the name of the type of anything else, for messages."""
+    return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
 
 
 def seed_jet(x: Tensor, directions: Tensor | None, order: int) -> Tensor:

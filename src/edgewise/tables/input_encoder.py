@@ -11,7 +11,7 @@ import numpy as np
 
 from edgewise.checks import Within
 from edgewise.errors import InputError
-from edgewise.presentation import counted
+from edgewise.presentation import as_sentence, counted
 from edgewise.tables.cells import quoted
 from edgewise.tables.columns import (
     Input,
@@ -92,7 +92,7 @@ class RowCheck:
     @property
     def notes(self) -> list[str]:
         """The same sentences, for lists of notes."""
-        return [f"{sentence[:1].upper()}{sentence[1:]}." for sentence in self.sentences]
+        return [as_sentence(clause) for clause in self.sentences]
 
     def _listed(self, columns: Sequence[int] | np.ndarray, *, ranges: bool = True) -> str:
         """Return the names of the first of some columns, with their ranges where these are at issue."""

@@ -60,11 +60,6 @@ def finite_number(value: object, name: str) -> float:
     return number
 
 
-def shape_or_type(value: object) -> object:
-    """The shape of a tensor as a tuple, or the name of the type of anything else, for messages."""
-    return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-
-
 def positive_number(value: object, name: str) -> float:
     """The value as a float; an InputError unless it is a finite number above zero."""
     number = finite_number(value, name)

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from edgewise.checks import check_kind
 from edgewise.errors import InputError
+from edgewise.ops.jet import shape_or_type
 from edgewise.pde.domains.combined import Intersection
-from edgewise.pde.domains.domain import Box, Domain, Piece, shape_or_type
+from edgewise.pde.domains.domain import Box, Domain, Piece
 from edgewise.pde.domains.sampling import unit_points
 
 

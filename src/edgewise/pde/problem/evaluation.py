@@ -15,7 +15,8 @@ from torch import Tensor
 
 from edgewise.checks import is_function
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import TIME, shape_or_type
+from edgewise.ops.jet import shape_or_type
+from edgewise.pde.domains.domain import TIME
 from edgewise.pde.problem.fields import Field, Past
 
 # argument names for all coordinates (b, n) and for outward normals (b, n)

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from edgewise.checks import check_count, check_kind
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import Domain, shape_or_type
+from edgewise.ops.jet import shape_or_type
+from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.sampling import gauss_legendre
 from edgewise.pde.problem.fields import Elsewhere, Field, values_of
 

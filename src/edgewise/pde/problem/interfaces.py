@@ -18,8 +18,9 @@ from torch import Tensor
 
 from edgewise.checks import check_kind, is_number
 from edgewise.errors import InputError
+from edgewise.ops.jet import shape_or_type
 from edgewise.pde.domains.combined import Intersection
-from edgewise.pde.domains.domain import DOMAINS, Box, Domain, finite_number, is_space, shape_or_type
+from edgewise.pde.domains.domain import DOMAINS, Box, Domain, finite_number, is_space
 from edgewise.pde.domains.implicit import LevelSet
 from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.conditions import FieldValues, by_field, check_weight, of_kind

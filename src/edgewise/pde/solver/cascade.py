@@ -18,12 +18,7 @@ from edgewise.pde.problem.strong_form import Feature
 from edgewise.pde.solver import messages
 from edgewise.pde.solver.driver import Attempt, Levels, Task, Tier
 from edgewise.pde.solver.facts import Facts
-from edgewise.pde.solver.judging.evidence import (
-    EVIDENCE,
-    Evidence,
-    evidence_of_fields,
-    place_of_jump,
-)
+from edgewise.pde.solver.judging.evidence import EVIDENCE, Evidence, evidence_of_fields, place_of_jump
 from edgewise.pde.solver.judging.uniqueness import has_diffusion
 from edgewise.pde.solver.limits import Ending
 from edgewise.pde.solver.plan import MOST_TENSOR
@@ -47,6 +42,7 @@ from edgewise.pde.solver.time_integration import (
 )
 from edgewise.pde.spaces.networks import TENSOR, grid_sizes
 from edgewise.pde.tiers.level import Begun
+from edgewise.presentation import as_sentence
 
 if TYPE_CHECKING:
     from edgewise.pde.spaces.axis import SplineAxis
@@ -174,7 +170,7 @@ class WeakForm(EvenGridTier):
                 f"a leading coefficient of the equation jumps near {jump}, where slopes of the solution are taken as "
                 "continuous: write diffusion(u, k) for continuous fluxes, or give Interface(on=...) there"
             )
-            warn_caller(f"{record.remark[0].upper()}{record.remark[1:]}.", SolutionWarning)
+            warn_caller(as_sentence(record.remark), SolutionWarning)
         return (yield from even_grids(task, record, grid_problem, WEAK_FORM, why))
 
     def conclude(self, task: Task, record: Record, ending: Ending) -> Ending:

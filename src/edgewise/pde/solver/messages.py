@@ -17,7 +17,7 @@ from edgewise.pde.problem.strong_form import StrongForm
 from edgewise.pde.solver.judging.uniqueness import undefined_beyond
 from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.solver.solution import Solution
-from edgewise.presentation import typed_text
+from edgewise.presentation import as_sentence, typed_text
 from edgewise.train.blocks import BlockRole
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def solution_of(record: Record, ending: Ending) -> Solution:
     # Remarks of the tier, and doubts, which take back that the levels agreed.
     if record.remark:
         evidence = replace(evidence, checks=(*evidence.checks, record.remark))
-        message = f"{message} {record.remark[0].upper()}{record.remark[1:]}."
+        message = f"{message} {as_sentence(record.remark)}"
     if evidence.doubts:
         if stopped is StopReason.CONVERGED:
             stopped = StopReason.NO_PROGRESS
