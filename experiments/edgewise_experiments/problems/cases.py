@@ -208,6 +208,15 @@ def schroedinger() -> PDE:
     )
 
 
+def eccentric_anomaly(t: Tensor) -> Tensor:
+    """Angle on the orbit of eccentricity 0.6 at the time t, by Newton's method for Kepler's equation."""
+    angle = t
+    for _ in range(50):
+        fault = angle - 0.6 * sin(angle) - t
+        angle = angle - fault / (1 - 0.6 * cos(angle))
+    return angle
+
+
 def bratu() -> PDE:
     """Bratu's equation at lambda = 1, the lower of its two solutions."""
     theta = brentq(lambda s: s - math.sqrt(2) * math.cosh(s / 4), 0.1, 3.0, xtol=1e-15)
@@ -522,6 +531,10 @@ CASES = (
             lambda x, y: (x.tt + x / (x**2 + y**2) ** 1.5, y.tt + y / (x**2 + y**2) ** 1.5),
             Time(0, 6),
             [Initial({"x": 0.4, "y": 0.0}, rate={"x": 0.0, "y": 2.0})],
+            solution={
+                "x": lambda t: cos(eccentric_anomaly(t)) - 0.6,
+                "y": lambda t: 0.8 * sin(eccentric_anomaly(t)),
+            },
         ),
     ),
     Equation("two layers", "-laplacian u / 20 + u_x + u_y = f on a square", heat_and_flow),

@@ -4,7 +4,7 @@
 thousand, drawn at random from those of the method. The programs that made them are those of commit 0ed5022c in this
 folder, in `git show 0ed5022c:experiments/edgewise_experiments/problems/reference_solutions.py` and the modules beside.
 
-- pendulum, Lotka-Volterra, Robertson, Lorenz: scipy's DOP853 and Radau to 1e-12; the orbit by Kepler's equation;
+- pendulum, Lotka-Volterra, Robertson, Lorenz: scipy's DOP853 and Radau to 1e-12;
 - Allen-Cahn, Kuramoto-Sivashinsky, Gray-Scott: Fourier series with exponential Runge-Kutta steps or DOP853, to 3e-9;
 - cavity and lid: Newton's method for the stream function on Chebyshev points;
 - four holes: polynomials, logarithms and Laurent terms fitted to the boundary; with a reaction: multipoles and charges
