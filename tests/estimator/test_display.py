@@ -1,10 +1,13 @@
 """An estimator draws, summarises and reports itself, in the units and names of the user."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from edgewise import KANClassifier, KANRegressor
 from edgewise.errors import InputError
+from edgewise.estimator import display, reporting
 from edgewise.estimator.reporting import alike_sentences
 from edgewise.plot import edge_curves, network_diagram
 from edgewise.plot.themes import COLORS
@@ -117,18 +120,37 @@ def test_a_report_of_a_regressor(regressor, tmp_path):
         regressor.report(X=X)
 
 
+def figures_of(content, kind):
+    return {one.group: one.figure for one in content.figures if one.kind == kind}
+
+
 @pytest.mark.slow
-def test_a_report_explains_every_class_each_in_its_colour(classifier):
+def test_a_report_explains_every_class_each_in_its_colour_and_repeats_no_curve(classifier, monkeypatch):
     model, X, kind = classifier
     content = model.report(X=X, y=kind).content
     assert list(content.class_findings) == ["ash", "elm", "oak"]
     assert all("the probability of oak" in sentence for sentence in content.class_findings["oak"])
-    drawn = {one.group: one.figure for one in content.figures if one.kind == "effects"}
+    assert list(figures_of(content, "effects")) == [""]
+    assert list(figures_of(content, "shares")) == ["ash", "elm", "oak"]
+    # A panel that cannot hold the curves of all classes leaves them to the figures of each.
+    monkeypatch.setattr(reporting, "SETTINGS", replace(reporting.SETTINGS, curves=2))
+    drawn = figures_of(model.report(X=X, y=kind).content, "effects")
     assert set(drawn) == {"", "ash", "elm", "oak"}
     lines = [line for line in drawn["oak"].axes[0].lines if line.get_color() == COLORS[2]]
     assert lines and titles(drawn["oak"])[0] == "long"
     legend = drawn[""].legends[0]
-    assert [text.get_text() for text in legend.get_texts()] == ["ash", "elm", "oak"]
+    assert len(legend.get_texts()) == 2
+
+
+def test_a_report_computes_the_contributions_once_and_draws_what_moves_the_prediction(regressor, monkeypatch):
+    calls = []
+    monkeypatch.setattr(display, "mean_contributions", lambda *given: calls.append(given))
+    X, _ = houses(60)
+    content = regressor.report(X=X.assign(idle=0.0), y=houses(60)[1]).content
+    assert not calls
+    assert titles(figures_of(content, "effects")[""]) == ["area", "city"]
+    # The curves of the network's edges are those effects.
+    assert not figures_of(content, "edges")
 
 
 def test_columns_that_are_nearly_the_same_are_named():

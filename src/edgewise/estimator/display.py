@@ -337,8 +337,11 @@ class EstimatorDisplay(RowExplainer):
         """
         return import_module(EXPLORER).open_explorer(self, X, y, held_out=held_out, seed=seed)
 
-    def _network_view(self, X: Any = None) -> NetworkView:
-        """Return what figures of the network need: a trace of rows X, names, units and error bars. Shapes: X (N, d)."""
+    def _network_view(self, X: Any = None, importance: np.ndarray | None = None) -> NetworkView:
+        """Return what figures of the network need: a trace of rows X, names, units and error bars. Shapes: X (N, d).
+
+        `importance` (columns,) has the mean contributions of the columns; None computes them.
+        """
         from edgewise.plot.network.views import NetworkView
 
         codes = self._rows(X)
@@ -361,14 +364,10 @@ class EstimatorDisplay(RowExplainer):
 
         # Columns that give several inputs are shown as one.
         columns = None
-        column_importance = None
         if not self.encoder_.is_plain:
             columns = self._network_columns(codes)
-            if len(codes) > 1:
-                column_importance = mean_contributions(self._predicted, codes)
-        importance = None
-        if len(inputs) > 1:
-            importance = mean_contributions(self._outputs, inputs)
+        if importance is None and len(codes) > 1:
+            importance = mean_contributions(self._predicted, codes)
         return NetworkView(
             self.model_,
             trace,
@@ -379,9 +378,8 @@ class EstimatorDisplay(RowExplainer):
             output_kind=task.output_kind,
             std=std,
             group_std=group_std,
-            importance=importance,
             columns=columns,
-            column_importance=column_importance,
+            importance=importance,
         )
 
     def _network_columns(self, codes: np.ndarray) -> tuple[NetworkColumn, ...]:

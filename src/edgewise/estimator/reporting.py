@@ -58,7 +58,7 @@ WITHOUT_ROWS = {
     "dependence). No rows were given, and a model keeps none of its training rows: in the combinations each input has "
     "its distribution in the training data, independently of the others. A category has one bar for each level, with "
     "its number of {counted}. The grey histograms show how the training data are distributed: trust a curve only "
-    "there.",
+    "there. Up to nine inputs have a panel, those with at least 1 % of all contributions.",
     "pair": "Average prediction against the two inputs that act together most, over combinations of values of the "
     "others; at the right, the part that no sum of one curve of each input has. Each input has its distribution in the "
     "training data, independently of the others.",
@@ -75,7 +75,8 @@ class ReportSettings:
 
     shown_inputs: int = 20  # inputs in the table
     effects: int = 9  # panels of the figure of effects (three rows)
-    class_folds: int = 12  # classes with a fold of their own (each has two figures)
+    curves: int = 6  # classes with a curve in each of these panels (more cannot be told apart)
+    class_folds: int = 12  # classes with a fold of their own
     table_classes: int = 40  # classes in tables (larger ones are not readable)
     interval_level: float = 0.9  # of the intervals whose coverage is stated, as `edgewise fit` does
     fewest_steps: int = 3  # of a training that is drawn (fewer are no curve)
@@ -241,7 +242,7 @@ def model_figures(
     compared = []
     if judged is not None and model._task.predicts_targets:
         compared = compared_figures(judged, model._task)
-    return [*compared, *explanation_figures(model, codes, explanation), *network_figures(model, X)]
+    return [*compared, *explanation_figures(model, codes, explanation), *network_figures(model, X, explanation)]
 
 
 def with_formulas(figures: Sequence[ReportFigure], formulas: Sequence[ReportFigure]) -> list[ReportFigure]:
@@ -366,10 +367,13 @@ def explanation_figures(
     def drawn(kind: str, figure: Any, group: str = "") -> ReportFigure:
         return ReportFigure(kind, figure, caption=captions[kind], group=group)
 
-    scores = None if explanation is None else explanation.importance.tolist()  # of many inputs they cost minutes
-    figures = [drawn("effects", effect_curves(view, scores=scores, max_inputs=SETTINGS.effects))]
     if explanation is None:
-        return figures
+        return [drawn("effects", effect_curves(view, max_inputs=SETTINGS.effects))]
+    # A panel for each input with a sentence of its own: a flat line says less than the table of the inputs.
+    importance = explanation.importance
+    order = np.argsort(-importance, kind="stable")[: SETTINGS.effects]
+    moving = order[importance[order] >= MENTIONED_SHARE * importance.sum()]
+    figures = [drawn("effects", effect_curves(view, inputs=moving.tolist(), max_outputs=SETTINGS.curves))]
     # The pair with the largest interaction, where it is notable.
     joint = np.triu(explanation.interactions, 1)
     if joint.max(initial=0.0) >= NOTABLE_SHARE:
@@ -382,27 +386,30 @@ def explanation_figures(
     def probability_of(output: int, codes: np.ndarray) -> np.ndarray:
         return model._predicted(codes)[:, [output]]
 
-    # Of several classes each has its own figures, as far as they stay readable.
+    # Of several classes each has the shares of its inputs, and curves of its own if one figure cannot hold all.
     for k, name in enumerate(explanation.outputs[: SETTINGS.class_folds]):
-        one = replace(
-            view,
-            function=partial(probability_of, k),
-            outputs=[name],
-            target=f"{_output_word(explanation)} of {name}",
-            color=k,
-        )
-        # A row of panels for the inputs that move this class most: figures of many classes cost more than the fit.
-        order = np.argsort(-np.abs(explanation.local.shares[..., k]).mean(0), kind="stable")[:3].tolist()
-        figures.append(drawn("effects", effect_curves(one, inputs=order), name))
+        if len(explanation.outputs) > SETTINGS.curves:
+            one = replace(
+                view,
+                function=partial(probability_of, k),
+                outputs=[name],
+                target=f"{_output_word(explanation)} of {name}",
+                color=k,
+            )
+            # A row of panels for the inputs that move this class most: figures of many classes cost more than the fit.
+            order = np.argsort(-np.abs(explanation.local.shares[..., k]).mean(0), kind="stable")[:3].tolist()
+            figures.append(drawn("effects", effect_curves(one, inputs=order), name))
         figures.append(drawn("shares", share_dots(explanation.local, output=k), name))
     return figures
 
 
-def network_figures(model: EstimatorDisplay, X: Any = None) -> list[ReportFigure]:
-    """Draw the network, the functions of its first layer, and its training."""
-    figures = [ReportFigure("network", network_diagram(model, X))]
-    if not is_sum_of_curves(model):  # its curves are the effects of the first page
-        figures.append(ReportFigure("edges", edge_curves(model, X)))
+def network_figures(model: EstimatorDisplay, X: Any, explanation: GlobalExplanation | None) -> list[ReportFigure]:
+    """Draw the network, the curves whose sum is the log odds or the logarithm of the prediction, and its training."""
+    view = model._network_view(X, None if explanation is None else explanation.importance)
+    figures = [ReportFigure("network", network_diagram(view))]
+    # The curves of a prediction that is their sum are the effects of the first page.
+    if len(model.model_.layers) == 1 and not is_sum_of_curves(model):
+        figures.append(ReportFigure("edges", edge_curves(view)))
     if model._record is None:
         return figures
     report = model._record[1]

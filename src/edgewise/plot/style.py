@@ -114,6 +114,7 @@ _STYLE: dict[RcKeyType, Any] = {
     "xtick.minor.visible": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "axes.titley": 1.0,  # above the axes; without a place matplotlib measures all ticks once more for each title
     "axes.grid": False,
     "grid.color": FAINT,
     "grid.linewidth": 0.4,

@@ -33,7 +33,8 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
         "learned",
         "Average prediction over the rows against one input, while all other inputs keep their values in the data "
         "(partial dependence). A category has one bar for each level, with its number of rows. The grey histograms "
-        "show how the data are distributed: trust a curve only there.",
+        "show how the data are distributed: trust a curve only there. Up to nine inputs have a panel, those with at "
+        "least 1 % of all contributions.",
         "The average prediction against each of the strongest inputs, with the distribution of the data.",
     ),
     "pair": (

@@ -44,7 +44,7 @@ class EdgeCurveLimits(TypedDict, total=False):
 
 @typed
 def edge_curves(
-    model: Chain | Viewable,
+    model: Chain | Viewable | NetworkView,
     trace: Trace | ArrayLike | None = None,
     *,
     layer: int = 0,
@@ -57,7 +57,8 @@ def edge_curves(
     Parameters
     ----------
     model : KAN, MLP, or fitted estimator
-        An estimator brings names, units and error bars.
+        An estimator brings names, units and error bars; what it gives to all figures of its network, its view, is
+        taken too.
     trace : Trace or array-like, optional
         `model.trace(x)`, or rows of data, which decide the order and the ranges. An estimator that was fitted in this
         session has rows of its own.
@@ -126,14 +127,14 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
     # Strength of edges and inputs, those of one column together; the strongest inputs get a panel.
     score = as_numpy(edge_scores(trace)[layer], "scores")
     rank = as_numpy(node_scores(trace)[layer], "scores")
-    if layer == 0:
-        rank = view.ranking()
     mask = mask_of(network)
     mean = as_numpy(trace.edges[layer], "trace").mean(0)
     if columns is not None:
         score, rank, mask = by_column(view, score, mask)
         titles = labels([column.name for column in columns], len(columns), "x", "names")
         mean = np.array([mean[list(column.inputs)].sum(0) for column in columns])
+    elif layer == 0:
+        rank = view.ranking()
     order = [i for i in np.argsort(-rank, kind="stable") if mask[i].any()][:max_inputs]
     if not order:
         raise InputError(f"layer must have an edge that is not masked, got layer {layer} with none")

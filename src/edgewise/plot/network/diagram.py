@@ -41,7 +41,7 @@ _FEW_LEVELS = 4  # inputs with at most so many different values are drawn as ste
 
 @typed
 def network_diagram(
-    model: Chain | Viewable,
+    model: Chain | Viewable | NetworkView,
     trace: Trace | ArrayLike | None = None,
     *,
     names: Sequence[str] | None = None,
@@ -55,7 +55,8 @@ def network_diagram(
     Parameters
     ----------
     model : KAN, MLP, or fitted estimator
-        An estimator brings the names of its inputs and outputs.
+        An estimator brings the names of its inputs and outputs; what it gives to all figures of its network, its view,
+        is taken too.
     trace : Trace or array-like, optional
         `model.trace(x)`, or rows of data, by which the edges are scored. An estimator that was fitted in this session
         has rows of its own.
@@ -151,12 +152,13 @@ def _shown_part(view: NetworkView, max_nodes: int, max_curves: int, *, by_score:
     # Scores of edges and nodes; those of inputs are their contributions to the prediction.
     scores = [score.cpu().double().numpy() for score in edge_scores(view.trace)]
     ranks = [score.cpu().double().numpy() for score in node_scores(view.trace)]
-    contributions = view.ranking()
-    scores[0] = scores[0] * (contributions / np.maximum(ranks[0], _TINY))[:, None]
-    ranks[0] = contributions
     masks = [mask_of(layer) for layer in model.layers]
     if view.columns is not None:
         scores[0], ranks[0], masks[0] = by_column(view, scores[0], masks[0])
+    else:
+        contributions = view.ranking()
+        scores[0] = scores[0] * (contributions / np.maximum(ranks[0], _TINY))[:, None]
+        ranks[0] = contributions
     products = {}
     for number, layer in enumerate(model.layers):
         if layer.groups is not None:
@@ -237,11 +239,11 @@ def by_column(view: NetworkView, score: np.ndarray, mask: np.ndarray) -> tuple[n
     """
     assert view.columns is not None
     edges = view.trace.edges[0].detach().double().cpu().numpy()
-    alone = score / np.maximum(edges.std(0), _TINY)  # the same for all edges that end in one node, up to the ranking
+    alone = score / np.maximum(edges.std(0), _TINY)  # the same for all edges that end in one node
     groups = [list(column.inputs) for column in view.columns]
     merged = np.array([edges[:, group].sum(1).std(0) * alone[group].max(0, initial=0) for group in groups])
     own = merged.sum(1)
-    rank = own if view.column_importance is None else view.column_importance
+    rank = own if view.importance is None else view.importance
     return merged * (rank / np.maximum(own, _TINY))[:, None], rank, np.array([mask[group].any(0) for group in groups])
 
 

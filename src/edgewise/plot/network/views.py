@@ -85,14 +85,13 @@ class NetworkView:
     std: Callable[[np.ndarray], ArrayLike] | None = None
     # from points (p, in) and numbers of inputs to the standard deviation (p, out) of the sum of their functions
     group_std: Callable[[np.ndarray, Sequence[int]], np.ndarray] | None = None
-    importance: np.ndarray | None = None  # (d,), mean absolute contribution of each input to the prediction
     # the columns of the table behind the inputs, where each is drawn as one input; None where inputs are columns
     columns: tuple[NetworkColumn, ...] | None = None
-    # (columns,), mean absolute contribution of each column to the prediction
-    column_importance: np.ndarray | None = None
+    # (columns,) or, without columns, (d,), mean absolute contribution of each to the prediction
+    importance: np.ndarray | None = None
 
     def ranking(self) -> np.ndarray:
-        """Return a score for each input, (d,), by what the prediction does; see `mean_contributions`.
+        """Return a score for each input without columns, (d,), by what the prediction does; see `mean_contributions`.
 
         Networks with more than 100 inputs are ranked by the scores of `input_scores`, which one trace gives.
         """
@@ -152,6 +151,8 @@ def as_network_view(
 ) -> NetworkView:
     """Return a view of a network or an estimator with a trace or rows of data; given names replace its own."""
     match model, data:
+        case NetworkView(), _:
+            view = model
         case Viewable(), Trace():
             view = replace(model._network_view(None), trace=data, importance=None, columns=None)
         case Viewable(), _:
@@ -164,7 +165,9 @@ def as_network_view(
             raise InputError(f"model must be a KAN, an MLP or a fitted estimator, got {type(model).__name__}")
     check_trace(view.model, view.trace)
     if names is not None:  # of the inputs, which are drawn one by one
-        view = replace(view, columns=None, names=names)
+        if view.columns is not None:
+            view = replace(view, columns=None, importance=None)
+        view = replace(view, names=names)
     if outputs is not None:
         view = replace(view, outputs=outputs)
     return view
