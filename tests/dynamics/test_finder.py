@@ -69,6 +69,19 @@ def test_known_laws_are_found_with_noise_of_5_percent(name):
     assert np.abs(errors).max() < 4
 
 
+@pytest.mark.slow
+def test_a_motion_that_is_fast_for_its_samples_is_not_taken_for_noise():
+    """Chen and Lee's attractor: splines take the second coordinate for noise, so no first law follows their curves."""
+
+    def rates(t, x):
+        return [5 * x[0] - x[1] * x[2], x[0] * x[2] - 10 * x[1], x[0] * x[1] / 3 - 3.8 * x[2]]
+
+    path = solve_ivp(rates, (0, 10), [15, -15, -15], "LSODA", t_eval=T, rtol=1e-9, atol=1e-11).y.T
+    lines = find_dynamics(T, path).choice.lines(4)
+    assert lines[0] == "x1' = 5 x1 - x2 x3"
+    assert lines[2] == "x3' = -3.8 x3 + 0.3333 x1 x2"
+
+
 def test_a_term_that_outgrows_all_numbers_is_of_no_use_without_a_warning():
     assert lengths_of(np.array([[3.0, 1e300], [4.0, 0.0]])).tolist() == [5.0, np.inf]
 

@@ -18,7 +18,7 @@ from edgewise.dynamics.missed import formula_equations
 from edgewise.dynamics.result import Motion, System
 from edgewise.dynamics.settings import DynamicsSettings
 from edgewise.dynamics.shooting import Fit
-from edgewise.dynamics.smoothing import Smooth, smooth
+from edgewise.dynamics.smoothing import DEGREE, Smooth, smooth
 from edgewise.dynamics.terms import Law, Term, library
 from edgewise.dynamics.trajectories import Known, Observations, Trajectory, interpolated, no_known
 from edgewise.errors import InputError
@@ -56,8 +56,8 @@ def find_dynamics(
     ----------
     t : array_like, shape (n,), or list of them, or str
         Times of a trajectory, or of each of several, increasing and as irregular as they are; or the column of a frame.
-    x : array_like, shape (n,) or (n, d), or list of them, or frame
-        Coordinates; NaN where a sample is missing. Or a frame of pandas, polars or pyarrow.
+    x : array_like, shape (n,) or (n, d), or frame, or list of them
+        Coordinates; NaN where a sample is missing. Or a frame of pandas, polars or pyarrow, or one for each trajectory.
     names : sequence of str, optional
         Names of the coordinates; of a frame the columns that they are.
     run : str, optional
@@ -144,7 +144,7 @@ class _Search:
         stopped = self.budget.ended_by or StopReason.CONVERGED
         if self.choice is None or self.best is None:
             if stopped is StopReason.INTERRUPTED:
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt(f"interrupted during {self.budget.stage}, before there was a first system")
             raise InputError(f"time_limit must allow a first system, got a {self.budget.limit_words}")
         return self._judged(stopped)
 
@@ -158,23 +158,17 @@ class _Search:
         if self.kind.is_map:
             self._measure_noise(form, terms, integrals)
             choice.noise = self.noise / self.spread
-        self.budget.report("sparse sums", 0.1)
-        sums = [
-            SparseSums(form, terms, integrals, k, float(curve_error[k]), self.settings)
-            for k in range(self.kind.measured)
-        ]
         self.choice = choice
-        self.best = Fit(Law(tuple(one.linear() for one in sums)))  # what there is if a limit ends the work here
-        candidates: list[list[Candidate]] = []
-        for one in sums:
-            self.budget.check()
-            candidates.append(one.candidates())
-        first = Law(tuple(options[0].equation for options in candidates))
-
-        self.budget.report("whole trajectories", 0.4)
-        self.best = Fit(first)
-        choice.set_substeps(first)
-        current = choice.calibrated(choice.fitted(first))
+        current, first, candidates = self._first(choice, form, integrals, curve_error)
+        if not current.is_continuous and not self.kind.is_map:
+            # A motion that is fast for its samples may be taken for noise: curves through the samples themselves
+            form = IntegralForm(data, _through_samples(data))
+            other = self._first(choice, form, [form.integrated(term) for term in terms], curve_error)
+            if other[0].is_continuous and choice.is_adequate(other[0]).all():
+                current, first, candidates = other
+            else:
+                for run in data.runs:
+                    run.states = run.curve
         self.best = current
         current = choice.exchanged(current, first, [[one.equation for one in options] for options in candidates])
         self.best = current
@@ -193,6 +187,27 @@ class _Search:
             # What the data do not tell apart from the choice: laws of its length with another term
             for law in choice.neighbours(self.best, self.settings.rival_gap)[: self.settings.exchanges]:
                 choice.fitted(law, self.best.states, beside=self.best)
+
+    def _first(
+        self, choice: Choice, form: IntegralForm, integrals: Sequence[list[np.ndarray]], curve_error: np.ndarray
+    ) -> tuple[Fit, Law, list[list[Candidate]]]:
+        """The best sums of all equations fitted to whole trajectories, with all sums that are worth a fit."""
+        self.budget.report("sparse sums", 0.1)
+        sums = [
+            SparseSums(form, choice.terms, integrals, k, float(curve_error[k]), self.settings)
+            for k in range(self.kind.measured)
+        ]
+        # What there is if a limit ends the work here
+        self.best = self.best or Fit(Law(tuple(one.linear() for one in sums)))
+        candidates: list[list[Candidate]] = []
+        for one in sums:
+            self.budget.check()
+            candidates.append(one.candidates())
+        first = Law(tuple(options[0].equation for options in candidates))
+
+        self.budget.report("whole trajectories", 0.4)
+        choice.set_substeps(first)
+        return choice.calibrated(choice.fitted(first)), first, candidates
 
     def _smoothed(self) -> tuple[list[Callable[[np.ndarray], np.ndarray]], Observations, np.ndarray, np.ndarray]:
         """Curves of the states, the trajectories, the relative noise, and errors of the curves."""
@@ -363,6 +378,19 @@ def _curve(splines: Sequence[BSpline]) -> Callable[[np.ndarray], np.ndarray]:
         return np.column_stack([spline(times) for spline in splines])
 
     return curve
+
+
+def _through_samples(data: Observations) -> list[Callable[[np.ndarray], np.ndarray]]:
+    """Curves of the states of each trajectory through its samples, where they become its states."""
+    curves = []
+    for run in data.runs:
+        splines = [
+            make_interp_spline(run.t[seen], y[seen], DEGREE) for seen, y in zip(run.present.T, run.y.T, strict=True)
+        ]
+        slopes = [spline.derivative() for spline in splines] if data.kind.order == 2 else []
+        curves.append(_curve([*splines, *slopes]))
+        run.states = curves[-1](run.t)
+    return curves
 
 
 def _front(fits: Sequence[Fit], systems: Mapping[int, System], best: Fit) -> tuple[System, ...]:
