@@ -90,6 +90,21 @@ def test_dates_are_days_after_the_first_of_all_trajectories():
     np.testing.assert_array_equal(samples.t, [np.arange(40.0), np.arange(20.0, 60.0)])
 
 
+def test_frames_in_a_list_are_a_trajectory_each():
+    parts = [part.drop(columns="run") for _, part in FRAME.groupby("run")]
+    listed = read_samples("time", parts, None, ["x"], None)
+    joined = read_samples("time", FRAME, None, ["x"], "run")
+    np.testing.assert_array_equal(listed.x, joined.x)
+    np.testing.assert_array_equal(listed.t, [T, T])
+
+
+def test_dates_of_frames_are_days_after_the_first_of_all():
+    dates = np.datetime64("2026-03-01") + np.arange(40)
+    parts = [pandas.DataFrame({"day": dates + shift, "x": X}) for shift in (0, 20)]
+    samples = read_samples("day", parts, None, None, None)
+    np.testing.assert_array_equal(samples.t, [np.arange(40.0), np.arange(20.0, 60.0)])
+
+
 def test_a_fast_start_is_no_jump():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -184,6 +184,14 @@ def test_ctrl_c_keeps_the_best_so_far():
         find_dynamics(T, x, progress=stop, on_interrupt="raise")
 
 
+def test_ctrl_c_before_the_first_system_says_so():
+    def stop(at):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="interrupted during smoothing, before there was a first system"):
+        find_dynamics(T, 4 / (1 + 12 * np.exp(-0.9 * T)), progress=stop)
+
+
 @pytest.mark.nightly
 def test_standard_errors_are_the_spread_over_draws_of_the_noise():
     truth = 4 / (1 + 12 * np.exp(-0.9 * T))

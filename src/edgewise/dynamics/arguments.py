@@ -44,8 +44,9 @@ class Samples:
 
 def read_samples(t: Any, x: Any, inputs: Any, names: Sequence[str] | None, run: str | None) -> Samples:
     """Trajectories as arrays, with the names of coordinates and inputs."""
-    if is_frame(x):
-        return _of_frame(t, x, inputs, names, run)
+    frames = [x] if is_frame(x) else list(x) if is_list(x) else []
+    if frames and all(map(is_frame, frames)):
+        return _of_frames(t, frames, inputs, names, run)
     if run is not None:
         raise InputError("run must be None where x is no frame: give lists of arrays for several trajectories")
     # One trajectory, or lists of several
@@ -115,36 +116,39 @@ def _input_columns(inputs: Any, ts: list[np.ndarray], *, is_single: bool) -> tup
     return [np.column_stack(part) for part in columns], tuple(map(str, inputs))
 
 
-def _of_frame(t: Any, frame: Any, inputs: Any, names: Sequence[str] | None, run: str | None) -> Samples:
-    """Trajectories of a frame with a column of times and, for several, one of identities."""
-    table = frame_table(frame, "x")
+def _of_frames(t: Any, frames: Sequence[Any], inputs: Any, names: Sequence[str] | None, run: str | None) -> Samples:
+    """Trajectories of frames, each with a column of times and, where it holds several, one of identities."""
     asked = [] if inputs is None else [str(name) for name in inputs]
-    named = [("t", t), *([("run", run)] if run is not None else []), *(("inputs", name) for name in asked)]
-    for argument, name in (*named, *(("names", name) for name in names or ())):
-        if not is_one_of(name, table.columns):
-            raise InputError(
-                f"{argument} must be a column of x, got {name!r}; {unknown_name(str(name), table.columns)}"
-            )
-    others = [name for name in table.names if name not in {t, run, *asked}]
-    chosen = [str(name) for name in (names or others)]
-    for name in (*chosen, *asked):
-        if name not in table.columns or table.columns[name].dtype.kind != "f":
-            raise InputError(f"column {name!r} of x must hold numbers; choose the coordinates by names=")
-    if not chosen:
-        raise InputError("x must have a column beside those of times, runs and inputs, got none")
-    times = table.columns[t]
-    if times.dtype.kind == "M":  # dates become days
-        times = (times - times.min()) / np.timedelta64(1, "D")
-    if times.dtype.kind != "f":
+    chosen = [str(name) for name in names or ()]
+    ts: list[np.ndarray] = []
+    xs: list[np.ndarray] = []
+    us: list[np.ndarray] = []
+    for frame in frames:
+        table = frame_table(frame, "x")
+        named = [("t", t), *([("run", run)] if run is not None else []), *(("inputs", name) for name in asked)]
+        for argument, name in (*named, *(("names", name) for name in chosen)):
+            if not is_one_of(name, table.columns):
+                raise InputError(
+                    f"{argument} must be a column of x, got {name!r}; {unknown_name(str(name), table.columns)}"
+                )
+        chosen = chosen or [name for name in table.names if name not in {t, run, *asked}]
+        for name in (*chosen, *asked):
+            if table.columns[name].dtype.kind != "f":
+                raise InputError(f"column {name!r} of x must hold numbers; choose the coordinates by names=")
+        if not chosen:
+            raise InputError("x must have a column beside those of times, runs and inputs, got none")
+        labels = np.zeros(len(table.columns[t])) if run is None else table.columns[run]
+        coordinates = np.column_stack([table.columns[name] for name in chosen])
+        known = np.column_stack([np.zeros((len(labels), 0)), *(table.columns[name] for name in asked)])
+        for key in dict.fromkeys(labels.tolist()):
+            rows = np.flatnonzero(labels == key)
+            ts.append(table.columns[t][rows])
+            xs.append(coordinates[rows])
+            us.append(known[rows])
+    ts = _days(ts)
+    if any(one.dtype.kind != "f" for one in ts):
         raise InputError(f"t must be a column of numbers or dates, got {t!r}")
-    labels = np.zeros(len(times)) if run is None else table.columns[run]
-    keys = list(dict.fromkeys(labels.tolist()))
-    rows = [np.flatnonzero(labels == key) for key in keys]
-    coordinates = np.column_stack([table.columns[name] for name in chosen])
-    known = np.column_stack([np.zeros((len(times), 0)), *(table.columns[name] for name in asked)])
-    ts = [times[part] for part in rows]
-    xs = [coordinates[part] for part in rows]
-    return _checked(ts, xs, [known[part] for part in rows], tuple(chosen), tuple(asked))
+    return _checked(ts, xs, us, tuple(chosen), tuple(asked))
 
 
 def _checked(
