@@ -79,7 +79,7 @@ def run(*, quick: bool, store: Store, seeds: tuple[int, ...] | None, progress: R
 
 
 def _without_picture(job: Job) -> Job:
-    """Return the job without the picture in its row, which is larger than the rest; figures show the first seed."""
+    """Return the job without the picture in its row, which is larger than the rest; the figure shows the first seed."""
 
     def work(report: ProgressCallback) -> dict:
         return {name: value for name, value in job.work(report).items() if name != "picture"}

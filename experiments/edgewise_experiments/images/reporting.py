@@ -16,11 +16,12 @@ KEY = ("task", "field", "kind", "setting", "size", "given", "seed")
 RIVAL = "SIREN"
 KANS = (PRODUCT_KAN, "KAN")
 QUALITY = ("PSNR", "SSIM")
+SHOWN = "camera"  # picture of the figure
 NOTES = (
     "Pictures have 128 x 128 pixels with values from 0 to 1: scikit-image's camera, reduced by means of blocks, and a "
     "random field with energy k^-5/3 for wavenumbers 2 to 48. Parameters are all trainable numbers; every kind of "
     "network is as wide as a common limit allows. Seconds are CPU seconds of training, the same for all kinds of a "
-    "size. PSNR is in dB, the mean of the seeds with the standard deviation; figures show the first seed.",
+    "size. PSNR is in dB, the mean of the seeds with the standard deviation; the figure shows the first seed.",
     "The KAN and the other networks are trained by steps. The product KAN is a sum of products of a function of x and "
     "one of y, solved for by `sparse_on_grid` of the experiments: it keeps the largest products of cosines, or of "
     "piecewise linear functions at several resolutions, whichever leaves the smaller error. Its numbers are the "
@@ -147,18 +148,11 @@ def main_numbers(rows: Sequence[dict], leads: Sequence[tuple[dict, float, float]
 
 
 def picture_figures(fits: Sequence[dict]) -> dict[str, Callable[[], Figure]]:
-    """Return the figures: the pictures of each model, and the PSNR against the time."""
-    # The first seed's row of every model, if it has its picture.
+    """Return the figure of the smallest networks: the photograph by each model, from the row of its first seed."""
     fits = [seeds[0] for seeds in _repeats(fits) if "picture" in seeds[0]]
     first_size = min((row["size"] for row in fits), default=0)
-    shown = [row for row in fits if (row["task"], row["size"]) == ("fit", first_size)]
-    figures: dict[str, Callable[[], Figure]] = {}
-    for field in FIELDS:
-        if rows := [row for row in shown if row["field"] == field]:
-            figures[field] = partial(draw_pictures, field, rows)
-    if shown:
-        figures["time"] = partial(draw_time, shown)
-    return figures
+    shown = [row for row in fits if (row["task"], row["size"], row["field"]) == ("fit", first_size, SHOWN)]
+    return {SHOWN: partial(draw_pictures, SHOWN, shown)} if shown else {}
 
 
 def draw_pictures(field: str, rows: Sequence[dict]) -> Figure:
@@ -169,16 +163,3 @@ def draw_pictures(field: str, rows: Sequence[dict]) -> Figure:
     pictures = {name: unpacked(row["picture"]) for name, row in named.items()}
     notes = {name: f"{_decibels(row['psnr'])} dB" for name, row in named.items()}
     return side_by_side(FIELDS[field](), pictures, notes=notes)
-
-
-def draw_time(rows: Sequence[dict]) -> Figure:
-    """Draw the PSNR of every kind against the CPU seconds, a panel for each picture."""
-    from edgewise_experiments.plots.pictures import quality_curves
-
-    panels: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    for row in rows:
-        points = [(seconds, quality) for seconds, quality in row["looks"] if quality is not None]
-        if row["kind"] == PRODUCT_KAN:  # solved for at once, and no better later
-            points += [(float(row["given"]), quality) for _, quality in points[-1:]]
-        panels.setdefault(row["field"], {})[row["kind"]] = points
-    return quality_curves({field: panels[field] for field in FIELDS if field in panels}, ylabel="PSNR (dB)")

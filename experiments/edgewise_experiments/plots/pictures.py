@@ -1,4 +1,4 @@
-"""Images side by side with the errors of each model, and their quality against the training time."""
+"""Images side by side with the errors of each model, and curves of quality against what was spent."""
 
 from __future__ import annotations
 
@@ -62,15 +62,14 @@ def side_by_side(
 
 
 def quality_curves(
-    groups: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], *, ylabel: str, xlabels: Sequence[str] = ()
+    groups: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], *, ylabel: str, xlabels: Sequence[str]
 ) -> Figure:
-    """Draw the quality against the training time: a panel for each picture, a curve for each model."""
+    """Draw the quality against what was spent: a panel for each title, a curve for each model."""
     if not groups:
         raise InputError("groups must hold at least one panel, got none")
     names = list(dict.fromkeys(name for models in groups.values() for name in models))
     with styled():
         figure, axes = panels(len(groups), 2, 2.5)
-        xlabels = xlabels or ("CPU seconds of training",) * len(axes)
         for panel, (title, models), xlabel in zip(axes, groups.items(), xlabels, strict=True):
             for name, points in models.items():
                 kind = names.index(name)

@@ -222,10 +222,8 @@ def summary(rows: list[dict]) -> Outcome:
         if kan and mlp:
             figures[f"{case}: error of the MLP over that of the KAN, all groups{words}"] = times(mlp / kan)
     figures["seeds"] = str(len({row["seed"] for row in rows}))
-    shown = {name: row["curves"] for (case, name), row in chosen.items() if case == "1-D" and "curves" in row}
-    drawings: dict[str, Callable[[], Figure]] = {"peaks": partial(draw_peaks, shown)} if shown else {}
     table = ResultTable((*columns, "spread", "times", "overlap"), tuple(lines))
-    return Outcome((table, key_figures(figures)), NOTES, {**drawings, "forgetting": partial(draw_forgetting, chosen)})
+    return Outcome((table, key_figures(figures)), NOTES, {"forgetting": partial(draw_forgetting, chosen)})
 
 
 def latest_rows(rows: Sequence[dict]) -> list[dict]:
@@ -335,14 +333,6 @@ def _overlap(model: nn.Module, problems: Sequence[Regression]) -> float:
 def _rmse(model: nn.Module, x: Tensor, case: Case) -> float:
     with torch.no_grad():
         return float(np.sqrt(np.mean((model(x)[:, 0].numpy() - case(x.numpy())) ** 2)))
-
-
-def draw_peaks(shown: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
-    """Draw the curves of the chosen models after each group, in one dimension."""
-    from edgewise_experiments.plots.phases import phase_curves
-
-    x, case = np.linspace(-1, 1, POINTS), CASES["1-D"]
-    return phase_curves(x, case(x[:, None]), shown, centres=[centre[0] for centre in case.centres])
 
 
 def draw_forgetting(chosen: Mapping[tuple[str, str], dict]) -> Figure:
