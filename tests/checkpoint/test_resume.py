@@ -31,8 +31,8 @@ def same(a, b):
     ids=["minibatches", "levenberg-marquardt"],
 )
 def test_resumed_equals_uninterrupted(tmp_path, method, settings):
-    def fresh(seed=0):
-        return KAN([2, 3, 1], 4, seed=seed, dtype=torch.float64)
+    def fresh():
+        return KAN([2, 3, 1], 4, seed=0, dtype=torch.float64)
 
     settings = settings | {"method": method, "steps": 20, "tolerance": 0.0}
     whole = fresh()
@@ -54,11 +54,6 @@ def test_resumed_equals_uninterrupted(tmp_path, method, settings):
     assert same(resumed, whole)
     assert second.steps == 20
     assert [record.loss for record in second.history] == [record.loss for record in report.history]
-
-    # The state alone is enough: it replaces whatever the model was.
-    other = fresh(seed=9)
-    fit(other, problem(), resume=read(path).state, **settings)
-    assert same(other, whole)
 
 
 def test_an_unwritable_path_ends_the_fit_with_a_sentence(tmp_path):

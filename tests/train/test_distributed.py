@@ -4,11 +4,8 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
-import time
 from unittest import mock
 
-import numpy as np
 import pytest
 import torch
 from torch import distributed
@@ -19,7 +16,6 @@ from edgewise.checkpoint import Checkpointer, read
 from edgewise.errors import EdgewiseError, InputError
 from edgewise.nn.model import KAN
 from edgewise.processes import joined_processes
-from edgewise.processes.team import Team
 from edgewise.train.blocks import Data, ResidualBlock
 from edgewise.train.jacobian import matrix_free
 from edgewise.train.loop.fitting import fit
@@ -109,7 +105,7 @@ def work(number, count, port, task, folder):
         try:
             if hasattr(task, "backend"):
                 distributed.init_process_group(task.backend)
-            with joined_processes(timeout=getattr(task, "timeout", 60)):
+            with joined_processes(timeout=60):
                 task(number, slice(*bounds(count)[number : number + 2]), folder)
         except (EdgewiseError, KeyboardInterrupt) as error:
             print(f"{type(error).__name__}: {error}")
@@ -229,27 +225,6 @@ def test_failures_are_the_same_sentence_everywhere(tmp_path):
     assert f"InputError: {reason}" in said[0]
     for number in (1, 2):
         assert f"ProcessError: process {number} of 3 ends since process 0 has failed: {reason}" in said[number], said
-
-
-def follow_one_that_is_stopped(number, part, folder):
-    """Process 1 stops the leading one while that thinks."""
-    team = Team(lambda request: (np.full(2, float(os.getpid() if distributed.get_rank() == 0 else 0)),))
-    if number == 0:
-        with team.leading(dict):
-            (folder / "leading").write_text(str(int(team.summed(None)[0][0])))
-            time.sleep(30)
-    if number == 1:
-        timer = threading.Timer(3, lambda: os.kill(int((folder / "leading").read_text()), signal.SIGSTOP))
-        timer.start()
-    try:
-        team.serve()
-    finally:
-        if number == 1:
-            time.sleep(1)  # the connection tells of an end, and process 2 is to hear of none
-            os.kill(int((folder / "leading").read_text()), signal.SIGKILL)
-
-
-follow_one_that_is_stopped.timeout = 4
 
 
 def test_one_process_of_several_is_a_plain_fit(one_process):

@@ -76,35 +76,6 @@ def test_one_update_of_the_strengths_is_that_of_fellner_and_schall():
         assert float(found[0]) == pytest.approx(noise / 40 * degrees / (theta @ part @ theta), rel=1e-6)
 
 
-@pytest.mark.slow
-def test_strengths_settle_where_the_marginal_likelihood_is_flat():
-    """y = B c + noise with c ~ N(0, (s^2 / N) / (l R + m I / n)): its density by numpy, its slope by differences."""
-    rng = np.random.default_rng(0)
-    x = np.sort(rng.uniform(-1, 1, 60))
-    y = np.sin(4 * x) + 0.3 * rng.normal(size=60)
-    model = KAN([1, 1], 6, base="zero", domain=(-1, 1), **F64)
-    problem = Regression(tensor(x[:, None]), tensor(y))
-    penalty = EdgePenalty.uniform(model)
-    for _ in range(60):
-        fit(model, problem, LevenbergMarquardt(damping=1e-9), steps=3, penalty=penalty)
-        penalty, there = fellner_schall(model, problem.train, penalty)
-    noise = float(there.losses) / (1 - there.effective / 60)
-    rows = basis(problem.train.x, model.layers[0].knots, 3)[:, 0].numpy()
-    gram = penalty.gram(model.layers[0])[0].numpy()
-
-    def likelihood(bend: float, size: float) -> float:
-        precision = (bend * gram + size * np.eye(9) / 9) * 60 / noise
-        covariance = noise * np.eye(60) + rows @ np.linalg.inv(precision) @ rows.T
-        return -0.5 * (np.linalg.slogdet(covariance)[1] + y @ np.linalg.solve(covariance, y))
-
-    bend, size = float(penalty.roughness[0]), float(penalty.ridge[0])
-    for up, down in (((1.2, 1), (1 / 1.2, 1)), ((1, 1.2), (1, 1 / 1.2))):
-        slope = likelihood(bend * up[0], size * up[1]) - likelihood(bend * down[0], size * down[1])
-        assert abs(slope) < 0.02
-    assert likelihood(bend, size) > likelihood(bend * 30, size) + 0.2
-    assert likelihood(bend, size) > likelihood(bend / 30, size) + 0.2
-
-
 def test_settings_are_the_strengths_of_each_edge():
     penalty = EdgePenalty.uniform(KAN([2, 1], 3, **F64), 0.1, 0.3).scaled(2)
     assert penalty.settings() == {"name": "EdgePenalty", "roughness": [[[0.2], [0.2]]], "ridge": [[[0.6], [0.6]]]}

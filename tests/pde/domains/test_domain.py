@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from edgewise.pde.domains.combined import Difference, Intersection, Union
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.implicit import LevelSet
-from edgewise.pde.domains.mesh import Mesh
 from edgewise.pde.domains.products import OverTime
 from edgewise.pde.domains.sampling import HOW
 from edgewise.pde.domains.shapes import Annulus, Disk, LShape, Polygon
@@ -242,30 +241,3 @@ def test_time():
 )
 def test_boundaries_of_holes_are_named_as_those_of_an_annulus(domain, names):
     assert domain.boundary_names == names
-
-
-CENTERS = [(0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5), (0.5, -0.5)]
-HOLES = Box(x=(-1, 1), y=(-1, 1)) - Disk(0.1) - Disk(0.2, CENTERS[0]) - Disk(0.2, CENTERS[1]) - Disk(0.2, CENTERS[2])
-
-
-def on_circles(x):
-    """Number of points on each of the four circles."""
-    circles = [(0.1, (0.0, 0.0)), *((0.2, center) for center in CENTERS[:3])]
-    distances = [(x[:, :2] - torch.tensor(c, dtype=x.dtype)).norm(dim=1) - r for r, c in circles]
-    return [int((each.abs() < 1e-9).sum()) for each in distances]
-
-
-@pytest.mark.parametrize("domain", [HOLES, HOLES * Time(0, 1)])
-def test_every_piece_is_sampled_by_its_length(domain):
-    x, _ = domain.boundary(2000)
-    lengths = torch.tensor([8, *(2 * math.pi * r for r in (0.1, 0.2, 0.2, 0.2))], dtype=torch.float64)
-    expected = (2000 * lengths / lengths.sum()).tolist()[1:]
-    assert on_circles(x) == pytest.approx(expected, rel=0.02, abs=2)
-    grid = [torch.linspace(*ends, 9, dtype=torch.float64) for ends in domain.bounds.tolist()]
-    x, _, weights = Mesh(domain, grid).boundary(domain.boundary_names, 0)
-    counts = on_circles(x)
-    assert min(counts) >= 8
-    assert sum(counts) < len(x)
-    on_second = (x[:, :2] - torch.tensor(CENTERS[0], dtype=x.dtype)).norm(dim=1) < 0.2 + 1e-9
-    share = float(weights[on_second].sum() / weights.sum())
-    assert share == pytest.approx(float(lengths[2] / lengths.sum()), rel=1e-6)

@@ -13,11 +13,9 @@ from edgewise.pde import (
     Box,
     Dirichlet,
     Disk,
-    Initial,
     Interface,
     Interval,
     Neumann,
-    Time,
     diffusion,
     integral,
     solve,
@@ -153,20 +151,11 @@ def test_a_jump_without_an_interface_is_said():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("is_in_time", [False, True])
-def test_a_jump_in_front_of_second_derivatives_is_said_in_time_as_without(is_in_time):
-    """It means two things: a slope that is continuous, or a flux."""
-    domain = LINE
-    conditions = [Dirichlet(0.0)]
-    if is_in_time:
-        domain = LINE * Time(0, 0.01)
-        conditions.append(Initial(lambda x: torch.sin(torch.pi * x)))
-
-    def equation(u, x):
-        rate = u.t if is_in_time else -torch.sin(torch.pi * x)
-        return rate - torch.where(x < 0.5, 1.0, 3.0) * u.xx
-
-    trust = solve(PDE(equation, domain, conditions), budget=1e-3).trust
+def test_a_jump_in_front_of_second_derivatives_is_said():
+    """It means two things: a slope that is continuous, or a flux; tiers/galerkin/test_weak.py has it in time."""
+    trust = solve(
+        PDE(lambda u, x: layers(x) * u.xx + torch.sin(torch.pi * x), LINE, [Dirichlet(0.0)]), budget=1e-3
+    ).trust
     assert "leading coefficient of the equation jumps near x = 0.5" in trust and "Interface(on=...)" in trust
 
 

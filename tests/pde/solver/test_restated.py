@@ -15,7 +15,6 @@ from edgewise.pde import (
     Dirichlet,
     Initial,
     Interval,
-    Observations,
     Time,
     laplacian,
     solve,
@@ -77,28 +76,6 @@ def semiconductor(density, voltage, length, mobility):
     return problem, exact
 
 
-def slow_flow(speed, length, viscosity):
-    """Stokes flow in a box with a given force, and one value of the pressure."""
-    k, most = PI / length, viscosity * speed / length
-    u, v, p = (
-        lambda x, y: speed * torch.sin(k * x) * torch.cos(k * y),
-        lambda x, y: -speed * torch.cos(k * x) * torch.sin(k * y),
-        lambda x, y: most * torch.cos(k * x) * torch.cos(2 * k * y),
-    )
-
-    def equation(u_, v_, p_, x, y):
-        force = 2 * k**2 * viscosity
-        return [
-            p_.x - viscosity * laplacian(u_) - force * u(x, y) + most * k * torch.sin(k * x) * torch.cos(2 * k * y),
-            p_.y - viscosity * laplacian(v_) - force * v(x, y) + 2 * most * k * torch.cos(k * x) * torch.sin(2 * k * y),
-            u_.x + v_.y,
-        ]
-
-    given = Observations([[0.0, 0.0]], [most], field="p_")
-    box = Box(x=(0, length), y=(0, length))
-    return PDE(equation, box, [Dirichlet({"u_": u, "v_": v}), given]), (u, v, p)
-
-
 def solid(stiffness, most):
     """Plane elasticity with displacements that are given on the boundary, and the force that they need."""
     lame, shear = 0.6 * stiffness, 0.4 * stiffness
@@ -123,7 +100,6 @@ def solid(stiffness, most):
 STATEMENTS = {
     "reactions": (reactions, (1.0, 1.0), (1e-9, 1e3)),
     "semiconductor": (semiconductor, (1.0, 1.0, 1.0, 1.0), (1e21, 0.02585, 1e-6, 3.6e-3)),
-    "slow flow": (slow_flow, (1.0, 1.0, 1.0), (0.01, 0.1, 1e-3)),
     "solid": (solid, (1.0, 1.0), (210e9, 1e-6)),
 }
 

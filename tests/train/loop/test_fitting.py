@@ -190,6 +190,7 @@ RESUMABLE = {
     "loader": (Adam(lr=0.05), {}, 16),
     "lbfgs": (LBFGS(history=5), {"penalty": Sparsity(1e-3)}, None),
     "lm": (LevenbergMarquardt(), {"penalty": Sparsity(1e-3) + Roughness(1e-6)}, None),
+    "lm without a matrix": (LevenbergMarquardt(factorised=10), {}, None),
     "lm float32": (LevenbergMarquardt(), {"dtype": torch.float32}, None),
 }
 

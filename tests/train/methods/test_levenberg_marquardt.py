@@ -95,16 +95,6 @@ def test_the_reported_loss_is_that_of_the_rounded_parameters():
     assert report.loss == pytest.approx(exact, rel=1e-12)
 
 
-def test_conjugate_gradients_resume_with_the_same_bits():
-    x, states = samples(300), []
-    problem = Regression(x, target(x))
-    first, second = (KAN([2, 3, 1], 5, dtype=torch.float64) for _ in range(2))
-    method = LevenbergMarquardt(factorised=10)
-    fit(first, problem, method, steps=6, callbacks=[lambda event: states.append(event.state())])
-    fit(second, problem, method, steps=6, resume=states[2])
-    assert torch.equal(flattened(first.parameters()), flattened(second.parameters()))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("method", [LevenbergMarquardt(), LevenbergMarquardt(factorised=10)], ids=["direct", "free"])
 def test_cross_entropy(method):

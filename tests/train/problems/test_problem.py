@@ -44,17 +44,6 @@ def test_huge_weights_do_not_overflow():
     assert torch.equal(problem.train.weight, torch.ones(6, dtype=torch.float64))
 
 
-def test_chunks_add_up():
-    weight = torch.arange(1.0, 7, dtype=torch.float64)
-    problem = Regression(X, Y, weight=weight)
-    prediction = X[:, :1].cos()
-    parts = prediction.split(4)
-    total = sum(
-        share * problem.loss(p, part) for p, (part, share) in zip(parts, problem.train.chunks(1, 4), strict=True)
-    )
-    assert torch.allclose(total, problem.loss(prediction, problem.train), rtol=1e-14)
-
-
 def test_split_is_seeded_disjoint_and_complete():
     first, second = (Regression(X, Y, validation=0.34, seed=3) for _ in range(2))
     other = Regression(X, Y, validation=0.34, seed=4)

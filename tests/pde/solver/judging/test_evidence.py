@@ -156,28 +156,6 @@ def test_functions_of_three_coordinates_are_judged(conditions, words, least, mos
     assert weakest is not None and weakest.words == words and least <= weakest.size < most
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("moments", "is_free"), [(1, True), (40, False)])
-def test_a_pressure_in_the_plane_that_is_measured_once_is_free_at_other_moments(moments, is_free):
-    def flow(u, v, p):  # type: ignore[no-untyped-def]  # as a user writes it
-        return (
-            u.t + u * u.x + v * u.y + p.x - u.xx - u.yy,
-            v.t + u * v.x + v * v.y + p.y - v.xx - v.yy,
-            u.x + v.y,
-        )
-
-    times = torch.linspace(0, 1, moments, dtype=torch.float64)
-    x = torch.stack([torch.zeros_like(times), torch.zeros_like(times), times], 1)
-    walls = [Dirichlet({"u": 0.0, "v": 0.0}), Initial({"u": 0.0}), Initial({"v": 0.0})]
-    problem = PDE(flow, SQUARE * Time(0, 1), [*walls, Observations(x, times, "p")])
-    weakest = weakest_direction(tensor_network(problem, 3, 5), problem)
-    if is_free:
-        assert weakest is not None and weakest.size < 1e-10
-        assert weakest.words == "a function of time" and weakest.fields == ("p",)
-    else:
-        assert weakest is None
-
-
 @pytest.mark.parametrize("domain", [Disk(1.0) - Disk(0.99), Ball(1.0)])
 def test_constants_alone_are_tried_where_points_do_not_tell_functions_apart(domain):
     """A thin ring has fewer points than there are functions, and the check ended with an error."""
