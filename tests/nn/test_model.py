@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.func import vmap
 
 from edgewise.errors import InputError
 from edgewise.nn.config import KANConfig
@@ -113,26 +112,6 @@ def test_only_the_first_layer_takes_the_domain():
     assert first.domain.tolist() == [[0.0, 5.0]] * 2
     assert second.domain.tolist() == [[-1.0, 1.0]] * 3
     assert first.domain_is_set and not second.domain_is_set
-
-
-@pytest.mark.slow
-def test_gradients_to_second_order():
-    model = KAN([2, 3, 1], degree=4, dtype=torch.float64, init="paper")
-    x = (0.37 * points(3, 2, dtype=torch.float64)).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x, *_: model(x), (x, *model.parameters()))
-    assert torch.autograd.gradcheck(model, (x,), check_forward_ad=True)
-    assert torch.autograd.gradgradcheck(model, (x,))
-
-
-def test_functional_transforms():
-    model = KAN([2, 3, 1], dtype=torch.float64, init="paper")
-    x = points(5, 2, dtype=torch.float64)
-    hessian = vmap(torch.func.hessian(lambda p: model(p)[0]))(x)
-    assert torch.allclose(hessian, hessian.mT, rtol=1e-10)
-    step = 1e-4
-    shift = step * torch.eye(2, dtype=torch.float64)
-    second = (model(x + shift[0]) - 2 * model(x) + model(x - shift[0]))[:, 0] / step**2
-    assert torch.allclose(hessian[:, 0, 0], second, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow
