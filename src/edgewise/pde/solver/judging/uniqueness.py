@@ -275,16 +275,16 @@ def weakest_direction(network: nn.Module, problem: Collocation) -> Weakest | Non
     apart = upper.diagonal().abs() / upper.norm(dim=0).clamp(min=ABOVE_ZERO)
     if float(apart.min()) < UNIQUENESS.dependent:
         return _free_constant(network, problem)
-    # Smallest singular value, perhaps with small rows made larger.
+    # Smallest singular value, perhaps with small rows made larger. Those of R are those of the rows, at half the work.
     scaled = torch.linalg.solve_triangular(upper, rows, upper=True, left=False)
-    _, sizes, directions = torch.linalg.svd(scaled, full_matrices=False)
+    _, sizes, directions = torch.linalg.svd(torch.linalg.qr(scaled, mode="r").R, full_matrices=False)
     if float(sizes[-1]) < UNIQUENESS.small_singular:
         of_each = torch.eye(problem.form.outputs, dtype=x.dtype)
         smooth = torch.einsum("nk,fg->nfgk", _smooth_values(x, problem), of_each).flatten(2)
         local = (scaled @ (basis.mT @ (smooth * roots).flatten(0, 1))).norm(dim=1)
         largest = local.max().clamp(min=ABOVE_ZERO)
         evened = scaled / (local / (UNIQUENESS.small_row * largest)).clamp(UNIQUENESS.smallest_row, 1)[:, None]
-        _, sizes, directions = torch.linalg.svd(evened, full_matrices=False)
+        _, sizes, directions = torch.linalg.svd(torch.linalg.qr(evened, mode="r").R, full_matrices=False)
     # Rows are those of the loss's second derivative, 2 J'J. Measured values determine smooth functions more or less
     # well, which their noise shows; here they count where they leave one free.
     size = float(sizes[-1]) / math.sqrt(2)
