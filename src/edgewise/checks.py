@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-ITEMS_LOOKED_AT = 100  # of a sequence, for the type of its items
 SHOWN = 80  # characters of a value in a message
 
 
@@ -158,6 +157,7 @@ def _wrong_type(function: Callable[..., object], arguments: Sequence[object], ke
 
 def _is_of_type(value: Any, kind: Any) -> bool:
     """Return whether a value is of a type as signatures name them; True for types that say nothing of it."""
+    looked_at = 100  # of a sequence, for the type of its items
     origin, arguments = get_origin(kind) or kind, get_args(kind)
     if kind is None or kind is types.NoneType:
         return value is None
@@ -176,7 +176,7 @@ def _is_of_type(value: Any, kind: Any) -> bool:
     if origin in (Mapping, dict) and arguments:
         if not isinstance(value, Mapping):
             return False
-        return all(all(map(_is_of_type, pair, arguments)) for pair in islice(value.items(), ITEMS_LOOKED_AT))
+        return all(all(map(_is_of_type, pair, arguments)) for pair in islice(value.items(), looked_at))
     if origin in (Sequence, list, tuple, Iterable):
         is_sequence: bool = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
         rank = getattr(value, "ndim", 1)
@@ -184,7 +184,7 @@ def _is_of_type(value: Any, kind: Any) -> bool:
         if not is_sequence or not isinstance(value, Sized) or not arguments or arguments[-1:] != arguments[:1]:
             return is_sequence
         items: Any = value
-        return all(_is_of_type(item, arguments[0]) for item in islice(items, ITEMS_LOOKED_AT))
+        return all(_is_of_type(item, arguments[0]) for item in islice(items, looked_at))
     is_silent = getattr(origin, "_is_protocol", False) and not getattr(origin, "_is_runtime_protocol", False)
     if origin is Any or is_silent or not isinstance(origin, type):
         return True

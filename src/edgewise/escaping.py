@@ -12,7 +12,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # Characters that begin a formula in spreadsheets: OWASP, "CSV Injection",
 # https://owasp.org/www-community/attacks/CSV_Injection.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -25,13 +24,13 @@ _LATEX = {letter: "\\" + letter for letter in "#$%&_{}"} | {
     "~": r"{\sim}",
     " ": r"\ ",
 }
-_RESERVED_FILES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names of devices on Windows
 
 
 def printable_text(value: object, kept: str = "") -> str:
     r"""Return a text, or that of an object, in which every character that cannot be printed is the replacement mark."""
+    replacement = "\N{REPLACEMENT CHARACTER}"
     # Such are most control characters, surrogates, and marks that change the direction of writing.
-    return "".join(c if c.isprintable() or c in kept else REPLACEMENT for c in str(value))
+    return "".join(c if c.isprintable() or c in kept else replacement for c in str(value))
 
 
 def printable_line(value: object) -> str:
@@ -101,10 +100,11 @@ def python_comment(value: object) -> str:
 
 def file_name(value: object, taken: Sequence[str] = ()) -> str:
     """Return a name that every file system takes, without folders, other than the names that are taken."""
+    reserved = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names of devices on Windows
     # At most 100 characters: file systems allow 255 bytes, and a number may follow.
     plain = unicodedata.normalize("NFC", str(value))
     name = re.sub(r"[^\w.\-]+", "_", plain).strip(".")[:100] or "_"
-    if _RESERVED_FILES.fullmatch(name):
+    if reserved.fullmatch(name):
         name = f"_{name}"
     others = {each.casefold() for each in taken}
     number = 1

@@ -52,7 +52,13 @@ class StopReason(StrEnum):
     @classmethod
     def of(cls, error: BaseException) -> StopReason:
         """The limit or the request that an exception stands for, which has ended long work."""
-        return next(reason for kind, reason in _ENDS if isinstance(error, kind))
+        ends = (
+            (OutOfWork, StopReason.BUDGET),
+            (OutOfTime, StopReason.TIME_LIMIT),
+            (MemoryError, StopReason.MEMORY_LIMIT),
+            (KeyboardInterrupt, StopReason.INTERRUPTED),
+        )
+        return next(reason for kind, reason in ends if isinstance(error, kind))
 
     @property
     def is_user_request(self) -> bool:
@@ -136,14 +142,6 @@ class OutOfTime(Exception):
 
 class OutOfWork(OutOfTime):
     """Raised where the budget of work is spent."""
-
-
-_ENDS = (
-    (OutOfWork, StopReason.BUDGET),
-    (OutOfTime, StopReason.TIME_LIMIT),
-    (MemoryError, StopReason.MEMORY_LIMIT),
-    (KeyboardInterrupt, StopReason.INTERRUPTED),
-)
 
 
 class Budget:

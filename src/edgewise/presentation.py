@@ -17,15 +17,7 @@ SEPARATED_FROM = 10_000
 # Outside these sizes a number is written with a power of ten (nobody counts the zeros).
 LARGEST_PLAIN = 1e13
 SMALLEST_PLAIN = 1e-4
-WHOLE = 1e7  # whole numbers below this are written in full, not rounded (counts and years are exact)
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-
-# Colours are inherited and lines translucent, so that one table reads on light and on dark pages.
-_TABLE = "border-collapse:collapse;font-variant-numeric:tabular-nums;color:inherit;margin:.4em 0"
-_HEAD = "padding:.15em .7em;border-bottom:1px solid rgba(128,128,128,.7);font-weight:600;background:transparent"
-_CELL = "padding:.15em .7em;border:0;background:transparent;vertical-align:baseline"
-_MARKED = "background:rgba(0,114,178,.16);font-weight:600"
-_NOTE = "margin:.2em 0;color:inherit;opacity:.8"
 
 
 def enumeration(parts: Sequence[str], word: str = "and") -> str:
@@ -45,6 +37,7 @@ def counted(count: int, one: str, several: str = "") -> str:
 
 def number_text(value: float, digits: int = 4, *, separated_from: float = SEPARATED_FROM) -> str:
     """Write a number as people write it, rounded to significant digits."""
+    largest_whole = 1e7  # whole numbers below this are written in full, not rounded (counts and years are exact)
     # Whole numbers below ten million are written in full, thousands are separated from 10,000 on by default (see
     # `column_texts`), minus is a true minus sign, and only very large and very small numbers have a power of ten.
     value = float(value)
@@ -54,7 +47,7 @@ def number_text(value: float, digits: int = 4, *, separated_from: float = SEPARA
         return "∞" if value > 0 else f"{MINUS}∞"
     if value == 0:
         return "0"
-    if abs(value) < WHOLE and value == round(value):
+    if abs(value) < largest_whole and value == round(value):
         return _plain(value, 0, separated_from=separated_from)
     place = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
     if not SMALLEST_PLAIN <= abs(value) < LARGEST_PLAIN:
@@ -223,7 +216,13 @@ def html_table(
 ) -> str:
     """Return a short HTML table that takes its colours from the page around it."""
     # Everything is escaped. Columns of text are aligned at the left, others at the right; a row may be marked, by
-    # number, and notes are lines below the table.
+    # number, and notes are lines below the table. Colours are inherited and lines translucent, so that one table reads
+    # on light and on dark pages.
+    of_table = "border-collapse:collapse;font-variant-numeric:tabular-nums;color:inherit;margin:.4em 0"
+    of_head = "padding:.15em .7em;border-bottom:1px solid rgba(128,128,128,.7);font-weight:600;background:transparent"
+    of_cell = "padding:.15em .7em;border:0;background:transparent;vertical-align:baseline"
+    of_marked = "background:rgba(0,114,178,.16);font-weight:600"
+    of_note = "margin:.2em 0;color:inherit;opacity:.8"
 
     def cell(tag: str, column: int, text: object, style: str) -> str:
         side = "left" if column in text_columns else "right;white-space:nowrap"
@@ -232,14 +231,14 @@ def html_table(
 
     lines = []
     for number, row in enumerate(rows):
-        style = f"{_CELL};{_MARKED}" if number == marked else _CELL
+        style = f"{of_cell};{of_marked}" if number == marked else of_cell
         lines.append(f"<tr>{''.join(cell('td', k, text, style) for k, text in enumerate(row))}</tr>")
-    titles = "".join(cell("th", k, text, _HEAD) for k, text in enumerate(head))
+    titles = "".join(cell("th", k, text, of_head) for k, text in enumerate(head))
     top = ""
     if caption:
-        top = f'<p style="{_NOTE}"><b>{html_text(caption)}</b></p>'
-    table = f'<table style="{_TABLE}"><thead><tr>{titles}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
-    foot = "".join(f'<p style="{_NOTE}">{html_text(note)}</p>' for note in notes)
+        top = f'<p style="{of_note}"><b>{html_text(caption)}</b></p>'
+    table = f'<table style="{of_table}"><thead><tr>{titles}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+    foot = "".join(f'<p style="{of_note}">{html_text(note)}</p>' for note in notes)
     return f'<div style="overflow-x:auto;max-width:60em">{top}{table if lines else ""}{foot}</div>'
 
 

@@ -12,13 +12,6 @@ from numpy.typing import ArrayLike
 from edgewise.checks import Shape, Within
 from edgewise.errors import InputError
 
-# The middle nine tenths of the data define the width of a column; up to one row in twenty may lie anywhere on each
-# side.
-TAIL_SHARE = 0.05
-# The range then grows to the true end of the data, by no more than this share of its width. Uniform data end at exactly
-# -1 and 1 (they need 0.056), normal data reach -1 and 1 at 2.5 standard deviations.
-REACH = 0.25
-
 
 @dataclass(frozen=True, eq=False)
 class AffineScaling:
@@ -124,6 +117,12 @@ def _weights(sample_weight: ArrayLike | None, rows: int) -> np.ndarray:
 
 def _typical_range(column: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     """Return the range of one column, shape (N,), that maps to [-1, 1]."""
+    # The middle nine tenths of the data define the width of a column; up to one row in twenty may lie anywhere on each
+    # side.
+    tail_share = 0.05
+    # The range then grows to the true end of the data, by no more than this share of its width. Uniform data end at
+    # exactly -1 and 1 (they need 0.056), normal data reach -1 and 1 at 2.5 standard deviations.
+    reach = 0.25
     # Equal values in the order of their weights: sums then round the same way in any order of the rows.
     order = np.lexsort((weight, column))
     column = column[order]
@@ -132,16 +131,16 @@ def _typical_range(column: np.ndarray, weight: np.ndarray) -> tuple[float, float
     # + 0.0 turns -0.0 into 0.0
     values = column[starts] + 0.0
     mass = np.add.reduceat(weight, starts)
-    low = weighted_quantile(values, mass, TAIL_SHARE)
-    high = weighted_quantile(values, mass, 1 - TAIL_SHARE)
+    low = weighted_quantile(values, mass, tail_share)
+    high = weighted_quantile(values, mass, 1 - tail_share)
     common = int(mass.argmax())
     if mass[common] > mass.sum() / 2 and len(values) > 1:
         # One value fills most rows (a rare event, a zero-inflated count): the other rows define the width.
         others = np.arange(len(values)) != common
         rest = values[others], mass[others]
-        low = min(weighted_quantile(*rest, TAIL_SHARE), values[common])
-        high = max(weighted_quantile(*rest, 1 - TAIL_SHARE), values[common])
-    width = REACH * high - REACH * low
+        low = min(weighted_quantile(*rest, tail_share), values[common])
+        high = max(weighted_quantile(*rest, 1 - tail_share), values[common])
+    width = reach * high - reach * low
     return max(values[0], low - width), min(values[-1], high + width)
 
 

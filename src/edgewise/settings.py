@@ -38,19 +38,6 @@ def chunks(rows: int, numbers: int = ROW_NUMBERS, most: int = FORWARD_CHUNK_NUMB
 # and the inverse Hessian of self-scaled Broyden; at 5,000 such a matrix takes 200 MB, and its Cholesky factorisation
 # 0.8 s of one core (torch.linalg.cholesky_ex, float64).
 MOST_FACTORISED = 5000
-# The same for cross-entropies, where every class is one more residual of each sample, so that forming the matrix costs
-# as much as for a sum of squares with that many times more samples: 500 parameters with 10 classes cost about what
-# 1,600 do with one output.
-MOST_FACTORISED_CROSS_ENTROPY = 500
-# The same in searches over many models of one table, where time counts more than the last digits. Measured on
-# fifteen real tables: up to here Levenberg-Marquardt gives better scores than L-BFGS at equal work.
-MOST_FACTORISED_IN_SEARCH = 1200
-# The same for differential equations. Splines of one tensor product meet few parameters per point, so that forming the
-# matrix is cheap, and one factorisation solves a linear equation: 800 MB and about 6 s of one core.
-MOST_FACTORISED_IN_EQUATIONS = 10_000
-# The same for equations with integrals, whose rows hold all parameters: forming a matrix of 10,000 would cost hundreds
-# of times what factorising it does.
-MOST_FACTORISED_WITH_INTEGRALS = 2000
 # Parameters up to which a model gets error bars: their covariance matrix is stored with the model, 9 MB at this many.
 MOST_FACTORISED_FOR_UNCERTAINTY = 1500
 

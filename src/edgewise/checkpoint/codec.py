@@ -29,7 +29,6 @@ from edgewise.errors import CheckpointError, InputError
 T = TypeVar("T")
 
 LARGEST_WHOLE = 1 << 63  # whole numbers of files fit numpy's and torch's
-SHOWN = 40  # characters of a wrong value in a message, and of a name: a file may have any
 
 WORDS = {
     bool: "true or false",
@@ -233,5 +232,6 @@ def _unexpected(expected: str, place: str, value: Any) -> CheckpointError:
     return CheckpointError(f"must have {expected} as {place}, got {shown}")
 
 
-def _shown(value: Any, most: int = SHOWN) -> str:
+def _shown(value: Any, most: int = 40) -> str:
+    """The first characters of a wrong value in a message, and of a name: a file may have any."""
     return ascii(value[:most]) if isinstance(value, str) else ascii(value)[:most]

@@ -18,8 +18,10 @@ from edgewise.outcomes import Budget, OnInterrupt, check_on_interrupt
 
 # The functions that a search uses unless the user names others: what textbooks of the sciences print. Special functions
 # such as besselj0 are used only on request.
-USUAL_FUNCTIONS = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "asin", "acos", "atan", "sinh", "cosh", "abs")
-USUAL_OPERATORS = ("+", "-", "*", "/", "^", *USUAL_FUNCTIONS)
+USUAL_OPERATORS = (
+    *("+", "-", "*", "/", "^"),
+    *("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "asin", "acos", "atan", "sinh", "cosh", "abs"),
+)
 ALL_OPERATORS = ("+", "-", "*", "/", "^", "sqrt", *FUNCTIONS)
 
 

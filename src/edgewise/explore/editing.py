@@ -21,8 +21,6 @@ from edgewise.train.loop.threads import one_thread
 from edgewise.train.methods.choice import method_for
 from edgewise.train.problems import Problem
 
-TRAINED = ("functions", "all")  # what a refit trains: the constants of the elementary functions, or everything
-
 
 @dataclass(frozen=True, eq=False)
 class Applied:
@@ -46,9 +44,10 @@ def apply_edit(
         changed, text = made(model, problem, edit)
         steps = edit.get("refit", REFIT if edit["kind"] == "fix" else 0)
         check_count(steps, "refit", 0)
-        trained = edit.get("train", TRAINED[0])
-        if trained not in TRAINED:
-            raise InputError(f"train must be one of {', '.join(TRAINED)}, got {trained!r}")
+        kinds = ("functions", "all")  # what a refit trains: the constants of the elementary functions, or everything
+        trained = edit.get("train", kinds[0])
+        if trained not in kinds:
+            raise InputError(f"train must be one of {', '.join(kinds)}, got {trained!r}")
         changed = _refitted(changed, problem, steps, trained, progress)
         return Applied(changed, edit, text, costs_of(model, changed, problem))
 

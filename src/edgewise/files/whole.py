@@ -23,23 +23,22 @@ SUFFIX = ".tmp"
 LOCK = ".lock"  # in a temporary folder: its lock
 LOCKED_AFTER = 60.0  # seconds after which a folder without a lock gets none: making one takes milliseconds
 
-_REASONS = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EACCES: "permission denied",
-    errno.EPERM: "permission denied",
-    errno.EROFS: "the file system is read-only",
-    errno.ENOENT: "no such file",
-    errno.ENOTDIR: "a part of its path is not a folder",
-    errno.ENAMETOOLONG: "the name is too long",
-    errno.ELOOP: "its symbolic links go in a circle",
-    errno.EFBIG: "the file would be too large",
-}
-
 
 def reason(error: OSError) -> str:
     """Return the meaning of an operating-system error, for a sentence such as "cannot write x: the disk is full"."""
-    return _REASONS.get(error.errno or 0, error.strerror or type(error).__name__)
+    reasons = {
+        errno.ENOSPC: "the disk is full",
+        errno.EDQUOT: "the disk quota is used up",
+        errno.EACCES: "permission denied",
+        errno.EPERM: "permission denied",
+        errno.EROFS: "the file system is read-only",
+        errno.ENOENT: "no such file",
+        errno.ENOTDIR: "a part of its path is not a folder",
+        errno.ENAMETOOLONG: "the name is too long",
+        errno.ELOOP: "its symbolic links go in a circle",
+        errno.EFBIG: "the file would be too large",
+    }
+    return reasons.get(error.errno or 0, error.strerror or type(error).__name__)
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:

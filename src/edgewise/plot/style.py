@@ -133,13 +133,6 @@ _STYLE: dict[RcKeyType, Any] = {
     "path.simplify": False,
     "text.usetex": False,
 }
-# No date, so that equal figures are equal files; the name of the writer lets a later command replace its own file.
-_WRITER = "Edgewise with Matplotlib, https://matplotlib.org"
-_METADATA: dict[str, dict[str, str | None]] = {
-    ".svg": {"Date": None, "Creator": _WRITER},
-    ".pdf": {"CreationDate": None, "Creator": _WRITER},
-    ".png": {"Software": _WRITER},
-}
 
 
 @contextmanager
@@ -254,6 +247,13 @@ def render(
     dpi: float | None = None,
 ) -> bytes:
     """Return the file of a figure as bytes, without a date."""
+    # No date, so that equal figures are equal files; the name of the writer lets a later command replace its own file.
+    writer = "Edgewise with Matplotlib, https://matplotlib.org"
+    metadata: dict[str, dict[str, str | None]] = {
+        ".svg": {"Date": None, "Creator": writer},
+        ".pdf": {"CreationDate": None, "Creator": writer},
+        ".png": {"Software": writer},
+    }
     buffer = io.BytesIO()
     color = PAGES[theme] if page or suffix == ".png" else "none"
     with styled(), recoloured(figure, theme):
@@ -263,7 +263,7 @@ def render(
             figure,
             buffer,
             format=suffix[1:],
-            metadata=_METADATA[suffix],
+            metadata=metadata[suffix],
             facecolor=color,
             dpi=dpi or mpl.rcParams["savefig.dpi"],
         )

@@ -123,14 +123,6 @@ class PlannedFigure:
     inputs: Sequence[str] = ()  # the inputs whose effects are drawn; empty for the strongest ones
 
 
-# Kinds of figures of each kind of file, the default first.
-FIGURE_KINDS = {
-    Kind.model: ("network", "edges", "effects", "pair"),
-    Kind.solution: ("solution", "history"),
-    Kind.formulas: ("formulas", "effects", "pair"),
-}
-
-
 def plan_figure(
     written: Written,
     kind: str | None,
@@ -141,8 +133,14 @@ def plan_figure(
     inputs: Sequence[str] = (),
 ) -> PlannedFigure:
     """Return the figure to draw, checked; `reads` are the other files that the command reads."""
+    # Kinds of figures of each kind of file, the default first.
+    kinds_of = {
+        Kind.model: ("network", "edges", "effects", "pair"),
+        Kind.solution: ("solution", "history"),
+        Kind.formulas: ("formulas", "effects", "pair"),
+    }
     # The kind of figure: the given one, or the default of the file.
-    known = FIGURE_KINDS[written.kind]
+    known = kinds_of[written.kind]
     if kind is not None and kind not in known:
         raise InputError(f"--kind must be {' or '.join(known)} for {written.file}, a {written.kind}, got {str(kind)!r}")
     chosen = known[0] if kind is None else str(kind)

@@ -40,13 +40,13 @@ DERIVED_UNITS = {
     "L": "m^3",
 }
 NO_UNIT = {"", "1", "rad", "sr", "deg", "%"}
-_FACTOR = re.compile(r"([*/· ]*)\s*(1|%|[A-Za-zΩ_]+)(?:(?:\^|\*\*)?\(?([-+]?\d+(?:/\d+|\.\d+)?)\)?)?\s*")
 
 Dimension = dict[str, Fraction]
 
 
 def dimension(unit: str, name: str = "unit") -> Dimension:
     """Exponents of the base units of a unit, without zeros; empty for a number without a unit."""
+    factor = re.compile(r"([*/· ]*)\s*(1|%|[A-Za-zΩ_]+)(?:(?:\^|\*\*)?\(?([-+]?\d+(?:/\d+|\.\d+)?)\)?)?\s*")
     # A unit has products and quotients with exponents, as "kg m/s^2"; only the factor after a slash divides. Errors
     # name the unit by `name`.
     if not isinstance(unit, str):
@@ -56,7 +56,7 @@ def dimension(unit: str, name: str = "unit") -> Dimension:
     result: Dimension = {}
     while text not in NO_UNIT and place < len(text):
         # One factor after the other: its base units to its power, negative after a slash.
-        found = _FACTOR.match(text, place)
+        found = factor.match(text, place)
         if found is None or found[1].count("/") > 1:
             raise InputError(f"units must be texts such as 'kg m/s^2', got {unit!r} for {name}")
         power = Fraction(found[3] or 1) * (-1 if "/" in found[1] else 1)

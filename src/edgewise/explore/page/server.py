@@ -20,16 +20,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 HOST = "127.0.0.1"  # no other machine can connect
-# The page runs its own script and style alone, and talks to its own server alone.
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "font-src data:; img-src data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 BUNDLE = {"explore.js": "text/javascript", "explore.css": "text/css"}
 
 
@@ -62,6 +52,16 @@ def application(requests: Answers, token: str, port: int, workers: ThreadPoolExe
     Who does not send the token gets 403; the header Host must name the port. A wrong request gets one sentence with a
     status of 4xx. MissingExtraError where the extra `explore` is not installed.
     """
+    # The page runs its own script and style alone, and talks to its own server alone.
+    headers = {
+        "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+        "font-src data:; img-src data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
     try:
         from starlette.applications import Starlette
         from starlette.responses import Response
@@ -77,7 +77,7 @@ def application(requests: Answers, token: str, port: int, workers: ThreadPoolExe
         return request.headers.get("host") in hosts and same and secrets.compare_digest(sent.encode(), token.encode())
 
     def refused(status: int, sentence: str) -> Response:
-        return Response(sentence, status, HEADERS, "text/plain")
+        return Response(sentence, status, headers, "text/plain")
 
     forbidden = refused(403, "Forbidden: open the address that `edgewise explore` printed, with its token.")
 
@@ -88,10 +88,10 @@ def application(requests: Answers, token: str, port: int, workers: ThreadPoolExe
         name = request.path_params.get("name", "index.html")
         if name == "index.html":
             text = bundled(name).replace('"explore.js"', f'"explore.js?token={token}"')
-            return Response(text.replace('"explore.css"', f'"explore.css?token={token}"'), 200, HEADERS, "text/html")
+            return Response(text.replace('"explore.css"', f'"explore.css?token={token}"'), 200, headers, "text/html")
         if name not in BUNDLE:
             return refused(404, "There is no such file.")
-        return Response(bundled(name), 200, HEADERS, BUNDLE[name])
+        return Response(bundled(name), 200, headers, BUNDLE[name])
 
     # Answers to its requests, each with its status.
     async def answer(request: Request) -> Response:
@@ -121,7 +121,7 @@ def application(requests: Answers, token: str, port: int, workers: ThreadPoolExe
             text = json.dumps(result, allow_nan=False)
         except ValueError:
             return refused(400, "The request must hold smaller numbers: with these the answer is not finite.")
-        return Response(text, 200, HEADERS, "application/json")
+        return Response(text, 200, headers, "application/json")
 
     return Starlette(
         routes=[

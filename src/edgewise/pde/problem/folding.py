@@ -22,10 +22,6 @@ from edgewise.pde.problem.fields import Field
 from edgewise.pde.problem.interfaces import OTHER_SIDE, Interface
 from edgewise.pde.problem.strong_form import Feature, ResidualTerm, StrongForm
 
-# Distance from an interface, relative to the domain, at which functions that jump there are taken: above the rounding
-# of what a user writes for the place of the jump.
-BESIDE_PLANE = 1e-13
-
 
 @dataclass(frozen=True, eq=False)
 class Folding:
@@ -58,7 +54,9 @@ class Folding:
     def unfolded(self, x: Tensor, place: int) -> Tensor:
         """Points of a part, not on its interfaces, from points x (b, n) of the folded box."""
         low, high = self.cuts[place : place + 2]
-        beside = BESIDE_PLANE * (self.cuts[-1] - self.cuts[0])
+        # Distance from an interface at which functions that jump there are taken: above the rounding of what a user
+        # writes for the place of the jump.
+        beside = 1e-13 * (self.cuts[-1] - self.cuts[0])
         x = x.clone()
         share = 1 - x[:, self.axis] if self.is_reversed[place] else x[:, self.axis]
         x[:, self.axis] = (low + (high - low) * share).clamp(

@@ -32,7 +32,6 @@ from edgewise.presentation import typed_text
 # Distance from an interface, relative to the domain, within which a point is moved off it, and of the first of two
 # points from which coefficients of each side are extrapolated: far above rounding, and its square below it.
 BESIDE = 1e-9
-POINTS_BETWEEN = 32  # at which a part between two planes is looked for
 OTHER_SIDE = " beyond"  # after the name of a field: the one outside of the interface
 
 
@@ -159,6 +158,7 @@ class Parts:
     @cached_property
     def _patterns(self) -> Tensor:
         """Patterns of the parts, in order; a bit of each is 1 inside an interface."""
+        points_between = 32  # at which a part between two planes is looked for
         # Points of the domain, among which parts of a thousandth of it are seen.
         bounds = self.domain.bounds
         unit = unit_points(DOMAINS.quadrature_points, len(bounds), "sobol", 1)
@@ -167,7 +167,7 @@ class Parts:
         for axis in range(len(bounds)):
             ends = torch.cat([bounds[axis], *(each.bounds[axis] for each in self.inner)]).unique()
             for middle in ((ends[1:] + ends[:-1]) / 2).tolist():
-                between = samples[0][:POINTS_BETWEEN].clone()
+                between = samples[0][:points_between].clone()
                 between[:, axis] = middle
                 samples.append(between)
         x = torch.cat(samples)

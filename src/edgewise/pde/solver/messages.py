@@ -44,22 +44,9 @@ class Clause(StrEnum):
     ANOTHER_SOLUTION = "another solution exists, which other_solutions gives"
 
 
-# The same for the limits, and for an integration in time that ends before the last moment.
-OVER = {
-    StopReason.BUDGET: "The budget is spent",
-    StopReason.TIME_LIMIT: "The time is over",
-    StopReason.INTERRUPTED: "Interrupted; the solution is that of the last complete grid or pass.",
-}
 INTEGRATION_OUT_OF_REACH = {
     StopReason.BUDGET: "A sharper integration is out of reach of the budget",
     StopReason.TIME_LIMIT: "A sharper integration is out of reach of the time limit",
-}
-
-ENDED_EARLY = {
-    StopReason.NO_PROGRESS: "Time elements became too short, as where a solution blows up or jumps: it ends",
-    StopReason.BUDGET: "The budget was spent before the last moment, which needs a larger one: the solution ends",
-    StopReason.TIME_LIMIT: "The time was over before the last moment: the solution ends",
-    StopReason.INTERRUPTED: "Interrupted before the last moment: the solution ends",
 }
 
 
@@ -91,13 +78,18 @@ def _last_moment(record: Record) -> tuple[str, float]:
 
 def sentence(record: Record, ending: Ending) -> str:
     """Why a tier ended and the largest residual, which stands alone where the solution ends early: that is a doubt."""
+    over = {
+        StopReason.BUDGET: "The budget is spent",
+        StopReason.TIME_LIMIT: "The time is over",
+        StopReason.INTERRUPTED: "Interrupted; the solution is that of the last complete grid or pass.",
+    }
     if not record.is_complete:
         residual = _largest_residual(record)
         return f"{residual[0].upper()}{residual[1:]}"
     usual = Clause.NOT_FINER
     if record.evidence().is_final:
         usual = Clause.NO_HELP
-    clause = str(ending.clause) or OVER.get(ending.reason, usual)
+    clause = str(ending.clause) or over.get(ending.reason, usual)
     if clause.endswith("."):
         return clause
     if record.tier.judges_itself:
@@ -107,8 +99,14 @@ def sentence(record: Record, ending: Ending) -> str:
 
 def early_end(record: Record) -> str:
     """Why a solution ends before the last moment, and where; a field that leaves the domain of the equation there."""
+    reasons = {
+        StopReason.NO_PROGRESS: "Time elements became too short, as where a solution blows up or jumps: it ends",
+        StopReason.BUDGET: "The budget was spent before the last moment, which needs a larger one: the solution ends",
+        StopReason.TIME_LIMIT: "The time was over before the last moment: the solution ends",
+        StopReason.INTERRUPTED: "Interrupted before the last moment: the solution ends",
+    }
     name, reached = _last_moment(record)
-    clause = ENDED_EARLY[record.ended]
+    clause = reasons[record.ended]
     if record.ended is StopReason.NO_PROGRESS:
         x = record.fresh_points.clone()
         assert record.problem.form.time is not None

@@ -16,16 +16,12 @@ from edgewise.pde.solver.network import check_as_start
 from edgewise.pde.solver.solution import Solution
 from edgewise.pde.solver.training import linear_method
 from edgewise.pde.spaces.networks import SEPARABLE, TENSOR, TensorNetwork, as_chain, grid_of, shape_of
-from edgewise.settings import MOST_FACTORISED_IN_EQUATIONS, MOST_FACTORISED_WITH_INTEGRALS
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 if TYPE_CHECKING:
     from edgewise.pde.solver.solving import SolveOptions
 
-# Degree of splines on parts between interfaces: on each part the solution is smooth up to the interface and beyond, so
-# that a higher degree needs fewer coefficients; from 9 on the matrices lose digits.
-DEGREE_OF_PARTS = 7
 # Dimensions up to which products of B-splines of all coordinates are used: their number grows like that of the
 # intervals to the power of the dimension.
 MOST_TENSOR = 2
@@ -76,19 +72,22 @@ def check_start(problem: Collocation, start: Solution | None) -> None:
 
 def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
     """The choices of a solve, checked, with defaults for the omitted ones."""
+    # Degree of splines on parts between interfaces: on each part the solution is smooth up to the interface and beyond,
+    # so that a higher degree needs fewer coefficients; from 9 on the matrices lose digits.
+    degree_of_parts = 7
     # Degree of the splines.
     degree = options.get("degree")
     if degree is None:
         if problem.form.parts is None:
             degree = MAX_DEGREE
         else:
-            degree = max(DEGREE_OF_PARTS, problem.form.order + 1)
+            degree = max(degree_of_parts, problem.form.order + 1)
     starts = options.get("starts", 2)
     check_count(degree, "degree")
     check_count(starts, "starts")
     check_count(seed, "seed", 0)
     is_high = problem.form.order > MAX_DEGREE - 1  # only grids solve it, which choose a degree of their own
-    if degree > max(MAX_DEGREE, DEGREE_OF_PARTS) or (problem.form.order > degree - 1 and not is_high):
+    if degree > max(MAX_DEGREE, degree_of_parts) or (problem.form.order > degree - 1 and not is_high):
         raise InputError(
             f"degree must be {problem.form.order + 1} to {MAX_DEGREE} for an equation of order {problem.form.order}, "
             f"got {degree}"
@@ -121,11 +120,13 @@ def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
         grid = grid_of(begin)
         if grid is not None:  # without the covariance of measured fields, which is of that problem
             begin = TensorNetwork(grid)
-    # Largest number of parameters, and the method of training.
+    # Largest number of parameters, whose square matrix is formed and factorised, and the method of training. Splines of
+    # one tensor product meet few parameters per point, so that forming the matrix is cheap, and one factorisation
+    # solves a linear equation: 800 MB and about 6 s of one core. Rows of integrals hold all parameters: forming a
+    # matrix of 10,000 would cost hundreds of times what factorising it does.
+    most = 10_000
     if problem.form.has_integrals:
-        most = MOST_FACTORISED_WITH_INTEGRALS
-    else:
-        most = MOST_FACTORISED_IN_EQUATIONS
+        most = 2000
     method = options.get("method")
     if method is None:
         is_cut = not problem.domain.is_box

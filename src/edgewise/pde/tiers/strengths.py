@@ -10,9 +10,6 @@ from torch import Tensor
 # neighbours no solution changes by more than a part of its standard error.
 LOG_FACTORS = torch.linspace(-15.0, 15.0, 31, dtype=torch.float64)
 EVERY = 5
-# Share of the roughness in the whole matrix: what is below is rounding, as in directions that only the equation holds,
-# and would not count before the last of the factors.
-LEAST_ROUGH = 1e-9
 
 
 def averaged_over_strengths(parameters: Tensor, half: Tensor, smooth: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
@@ -20,6 +17,9 @@ def averaged_over_strengths(parameters: Tensor, half: Tensor, smooth: Tensor, he
 
     Shapes: parameters (P,), half (P, P), smooth (P, P), held (7,); returns (Tensor, Tensor).
     """
+    # Share of the roughness in the whole matrix: what is below is rounding, as in directions that only the equation
+    # holds, and would not count before the last of the factors.
+    least_rough = 1e-9
     # The largest likelihood alone takes fields that few data decide to be straight again and again, with error bars
     # that know nothing of it. Here all factors count with their restricted likelihood, and all standard deviations of a
     # field's roughness have the same prior probability [1].
@@ -28,9 +28,9 @@ def averaged_over_strengths(parameters: Tensor, half: Tensor, smooth: Tensor, he
     scaled = torch.linalg.solve_triangular(half, smooth, upper=False)
     rough, turn = torch.linalg.eigh(torch.linalg.solve_triangular(half, scaled.mT, upper=False))
     basis = torch.linalg.solve_triangular(half.mT, turn, upper=True)  # in it both matrices are diagonal
-    is_rough = rough > LEAST_ROUGH
+    is_rough = rough > least_rough
     rough = torch.where(is_rough, rough.clamp(max=1.0), 0.0)
-    solution = torch.where(is_rough, basis.mT @ (smooth @ parameters) / rough.clamp(min=LEAST_ROUGH), 0.0)
+    solution = torch.where(is_rough, basis.mT @ (smooth @ parameters) / rough.clamp(min=least_rough), 0.0)
     growth = torch.expm1(LOG_FACTORS)[:, None] * rough
     shares = 1 / (1 + growth)  # (factors, P): of what solutions and covariance are without a factor
     places = torch.arange(len(LOG_FACTORS)) / EVERY

@@ -14,8 +14,6 @@ from edgewise.plot.style import SIZES, text_width
 if TYPE_CHECKING:
     from edgewise.formulas.expression import Expression
 
-ROUNDING = 1e-12  # relative difference up to which a number counts as a closed form such as pi
-
 
 def formula_texts(model: Chain, layout: Layout, names: Sequence[str] | None) -> dict[Edge, tuple[str, float]]:
     """Return the formula of each elementary edge of a layout and the size in points at which that fits, if any does."""
@@ -59,8 +57,9 @@ def _with_closed_forms(node: Expression) -> Expression:
     from edgewise.formulas.constants import closed_forms
     from edgewise.formulas.expression import Number
 
+    rounding = 1e-12  # relative difference up to which a number counts as a closed form such as pi
     if isinstance(node, Number) and node.exact is None:
         if float(f"{node.value:.3g}") == node.value:
             return node
-        return Number(node.value, next(closed_forms(node.value, ROUNDING * abs(node.value)), None))
+        return Number(node.value, next(closed_forms(node.value, rounding * abs(node.value)), None))
     return node.with_parts([_with_closed_forms(part) for part in node.parts])

@@ -200,18 +200,16 @@ def _point(axis: int, along: float, over: float) -> Point:
     return over, along
 
 
-_NODE_LABELS: dict[str, Label] = {  # offset and alignment of a node's label, by the side on which it stands
-    "left": Label((-0.11, 0.0), "", "right", "center"),
-    "right": Label((0.11, 0.0), "", "left", "center"),
-    "below": Label((0.0, 0.1), "", "center", "top"),
-    "tilted": Label((0.0, 0.1), "", "center", "top", 90.0),
-    "column": Label((0.08, 0.0), "", "left", "center"),
-    "row": Label((0.0, -0.06), "", "center", "bottom"),
-}
-
-
 def _add_node(layout: Layout, point: Point, strength: float, text: str, side: str) -> None:
-    label = _NODE_LABELS[side]
+    places: dict[str, Label] = {  # offset and alignment of a node's label, by the side on which it stands
+        "left": Label((-0.11, 0.0), "", "right", "center"),
+        "right": Label((0.11, 0.0), "", "left", "center"),
+        "below": Label((0.0, 0.1), "", "center", "top"),
+        "tilted": Label((0.0, 0.1), "", "center", "top", 90.0),
+        "column": Label((0.08, 0.0), "", "left", "center"),
+        "row": Label((0.0, -0.06), "", "center", "bottom"),
+    }
+    label = places[side]
     layout.dots.append((point, strength))
     place = (point[0] + label.point[0], point[1] + label.point[1])
     layout.texts.append(label._replace(point=place, text=text))

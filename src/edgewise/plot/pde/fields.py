@@ -31,7 +31,6 @@ from edgewise.plot.pde.maps import (
 from edgewise.plot.pde.slices import Slice, chosen_fields, chosen_times, middle, slice_of, time_of
 from edgewise.plot.style import BLUE, COLORS, FAINT, INK, ORANGE, SIZES, Figure, fix_layout, styled
 
-MOMENTS = (0.0, 1 / 3, 2 / 3, 1.0)  # shares of the time at which a solution over two coordinates of space is shown
 # points along a side of a map, and along a curve
 _MAP = 201
 _LINE = 601
@@ -104,7 +103,8 @@ def solution_figure(
             # Three moments of a solution over one coordinate of space are shown as curves.
             figure = _over_time(solution, time, slots, units, chosen_times(problem, times, (0.25, 0.5, 0.75)))
         else:
-            figure = _moments(solution, time, slots, units, chosen_times(problem, times, MOMENTS))
+            # One over two coordinates of space is shown at four moments, as maps.
+            figure = _moments(solution, time, slots, units, chosen_times(problem, times, (0.0, 1 / 3, 2 / 3, 1.0)))
         return fix_layout(figure)
 
 

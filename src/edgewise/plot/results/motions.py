@@ -32,14 +32,6 @@ class MotionLook:
 
 
 LOOK = MotionLook()
-# Fixed points as textbooks draw them: filled where they attract.
-POINTS = {
-    "stable": (INK, "o"),
-    "unstable": ("none", "o"),
-    "saddle": ("none", "D"),
-    "centre": ("none", "s"),
-    "degenerate": ("none", "^"),
-}
 
 
 def motion_figure(motion: Any) -> Figure:
@@ -93,6 +85,14 @@ def _draw_trajectories(axes: Axes, motion: Any, k: int) -> None:
 
 def _draw_portrait(axes: Axes, motion: Any) -> None:
     """The field with trajectories and fixed points: x' against x of one state, streamlines of two."""
+    # Fixed points as textbooks draw them: filled where they attract.
+    marks = {
+        "stable": (INK, "o"),
+        "unstable": ("none", "o"),
+        "saddle": ("none", "D"),
+        "centre": ("none", "s"),
+        "degenerate": ("none", "^"),
+    }
     choice = motion.choice
     states = choice.kind.states
     names = choice.variables[:states]
@@ -138,7 +138,7 @@ def _draw_portrait(axes: Axes, motion: Any) -> None:
     if choice.is_autonomous:
         inside = [each for each in motion.fixed_points() if (low <= each.state).all() and (each.state <= high).all()]
         for point in inside:
-            fill, marker = POINTS[point.stability]
+            fill, marker = marks[point.stability]
             height = 0.0
             if states > 1:
                 height = point.state[1]
