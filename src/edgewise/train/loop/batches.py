@@ -23,6 +23,7 @@ class FullBatch:
     """Batches that are the whole training set."""
 
     per_epoch = 1
+    is_full = True
 
     def __init__(self, data: Data):
         self._data = data
@@ -41,6 +42,8 @@ class FullBatch:
 
 class TensorBatches:
     """Minibatches of tensors in an order drawn anew for each epoch; the last batch of an epoch may be smaller."""
+
+    is_full = False
 
     def __init__(self, data: Data, size: int, seed: int):
         self._data = data
@@ -84,6 +87,8 @@ class LoaderBatches:
     generator. Here that generator is exchanged for one seeded by `seed` while the loader works, and put back
     afterwards; so the order is reproducible and no other random numbers change.
     """
+
+    is_full = False
 
     def __init__(self, problem: Problem, loader: DataLoader[Any], seed: int):
         self._problem = problem

@@ -20,7 +20,7 @@ from edgewise.outcomes import OnInterrupt, StopReason, check_on_interrupt
 from edgewise.presentation import number_text
 from edgewise.train.blocks import Data
 from edgewise.train.grids import adapt_domain_
-from edgewise.train.loop.batches import Batches, FullBatch, LoaderBatches, batches_of, of_whole_loader, peek
+from edgewise.train.loop.batches import Batches, LoaderBatches, batches_of, of_whole_loader, peek
 from edgewise.train.loop.diagnosis import advice_if_stuck
 from edgewise.train.loop.reports import Callback, FitReport, StepEvent, StepRecord, TrainingState
 from edgewise.train.loop.threads import threads_for
@@ -288,7 +288,7 @@ class _Training:
         self.model, self.network, self.problem = objective.model, objective.network, objective.problem
         self.steps = settings["steps"]
         self.method_run = method.start(objective, steps=self.steps)
-        self.is_full_batch = isinstance(batches, FullBatch)
+        self.is_full_batch = batches.is_full
         self.has_validation = self.problem.validation is not None or self.problem.validation_loader is not None
         # Steps between evaluations: by default an epoch, and 100 where a DataLoader does not know its length.
         self.every = settings["evaluate_every"] or batches.per_epoch or 100

@@ -16,6 +16,7 @@ from edgewise.native import interruptible
 from edgewise.pde.algebra.dense import CholeskyFactor
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.solution import field_values
+from edgewise.pde.spaces.networks import as_chain
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.blocks import BlockRole
 from edgewise.train.jacobian import RowSource
@@ -96,7 +97,7 @@ def scatter_of(network: nn.Module, problem: Collocation, x: Tensor) -> Scatter:
     # Symposium on Mathematical Statistics and Probability, 1967.
     blocks = problem.with_role(BlockRole.OBSERVATION)
     is_pinned = sum(len(block.data) for block in blocks) <= 1 and not problem.unknowns  # one value shows no noise
-    if is_pinned or not blocks or not hasattr(network, "layers"):
+    if is_pinned or not blocks or as_chain(network) is None:
         return Scatter()
     if 0 < sum(len(block.data) for block in blocks) <= len(problem.unknowns):  # which they all fit
         return Scatter(dict.fromkeys(problem.unknowns, math.nan))
