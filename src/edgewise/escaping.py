@@ -16,15 +16,6 @@ from collections.abc import Iterable, Sequence
 # https://owasp.org/www-community/attacks/CSV_Injection.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
-# TeX reads ^^5c as a backslash wherever ^ has its usual category, so ^ must never stand twice in a row. The commands of
-# math mode below print the characters that have no escape; LaTeX, KaTeX and MathJax know them.
-_LATEX = {letter: "\\" + letter for letter in "#$%&_{}"} | {
-    "\\": r"{\backslash}",
-    "^": r"{\wedge}",
-    "~": r"{\sim}",
-    " ": r"\ ",
-}
-
 
 def printable_text(value: object, kept: str = "") -> str:
     r"""Return a text, or that of an object, in which every character that cannot be printed is the replacement mark."""
@@ -45,7 +36,15 @@ def html_text(value: object) -> str:
 
 def latex_text(value: object) -> str:
     r"""Return one line of LaTeX that prints a text in math mode, within ``\mathrm``."""
-    return "".join(_LATEX.get(c, c) for c in printable_line(value))
+    # TeX reads ^^5c as a backslash wherever ^ has its usual category, so ^ must never stand twice in a row. These
+    # commands of math mode print the characters that have no escape; LaTeX, KaTeX and MathJax know them.
+    escapes = {letter: "\\" + letter for letter in "#$%&_{}"} | {
+        "\\": r"{\backslash}",
+        "^": r"{\wedge}",
+        "~": r"{\sim}",
+        " ": r"\ ",
+    }
+    return "".join(escapes.get(c, c) for c in printable_line(value))
 
 
 def latex_comment(value: object) -> str:

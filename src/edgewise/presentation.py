@@ -17,7 +17,6 @@ SEPARATED_FROM = 10_000
 # Outside these sizes a number is written with a power of ten (nobody counts the zeros).
 LARGEST_PLAIN = 1e13
 SMALLEST_PLAIN = 1e-4
-_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def enumeration(parts: Sequence[str], word: str = "and") -> str:
@@ -61,10 +60,11 @@ def typed_text(value: float, digits: int = 6) -> str:
 
 
 def _with_power_of_ten(value: float, digits: int) -> str:
+    superscripts = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     if "." in mantissa:
         mantissa = mantissa.rstrip("0").rstrip(".")
-    return f"{mantissa.replace('-', MINUS)}·10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+    return f"{mantissa.replace('-', MINUS)}·10{str(int(exponent)).translate(superscripts)}"
 
 
 def text_with_error(value: float, error: float) -> str:

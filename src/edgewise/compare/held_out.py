@@ -22,8 +22,6 @@ from edgewise.report.comparison import Comparison, ModelResult, by_losses
 from edgewise.search.validation import block_codes, folds
 from edgewise.tables import Table, frame_table, is_frame
 
-FOLDS = 5  # the customary number (Hastie et al., 2nd ed., section 7.10)
-
 
 def held_out_comparison(
     model: KANRegressor | KANClassifier, X: Any, y: ArrayLike, groups: ArrayLike | None = None
@@ -33,6 +31,7 @@ def held_out_comparison(
     Shapes: X (N, d), y (N,), groups (N,). InputError for other shapes, targets that are not finite, fewer than ten
     rows, a model of survival, and rows that lack a column of the fit. Columns that the fit did not have are left out.
     """
+    parts = 5  # the customary number (Hastie et al., 2nd ed., section 7.10)
     if not isinstance(model, KANRegressor | KANClassifier):
         raise InputError(f"compare needs a KANRegressor or a KANClassifier, got a {type(model).__name__}")
     targets = np.asarray(y)
@@ -43,8 +42,8 @@ def held_out_comparison(
         )
     if targets.shape != (len(table),):
         raise InputError(f"y must hold one target for each of the {len(table)} rows of X, got shape {targets.shape}")
-    if len(targets) < 2 * FOLDS:
-        raise InputError(f"X must have at least {2 * FOLDS} rows to be compared in {FOLDS} folds, got {len(targets)}")
+    if len(targets) < 2 * parts:
+        raise InputError(f"X must have at least {2 * parts} rows to be compared in {parts} folds, got {len(targets)}")
     task = "classification" if is_classifier(model) else "regression"
     if isinstance(model, KANRegressor):
         targets = np.asarray(numeric_targets(targets, model._family))
@@ -71,7 +70,7 @@ def held_out_comparison(
     held = np.zeros(len(targets), dtype=bool)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EdgewiseWarning)  # of rows beyond the training range of a fold
-        for fold in folds(len(targets), 0, labels=labels, blocks=blocks, parts=FOLDS):
+        for fold in folds(len(targets), 0, labels=labels, blocks=blocks, parts=parts):
             train = table[fold.train]
             test = table[fold.held]
             start = time.perf_counter()
@@ -109,7 +108,7 @@ def held_out_comparison(
         )
         models.append(whole.beside(observed, own, task))
     kind = METRICS[metric]
-    where = f"the {counted(int(held.sum()), 'row')}, each held out in one of {FOLDS} folds,"
+    where = f"the {counted(int(held.sum()), 'row')}, each held out in one of {parts} folds,"
     comparison = Comparison(models, kind.name, kind.is_share, kind.higher_is_better, where)
     if task == "regression":
         return comparison

@@ -22,7 +22,6 @@ USUAL_OPERATORS = (
     *("+", "-", "*", "/", "^"),
     *("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "asin", "acos", "atan", "sinh", "cosh", "abs"),
 )
-ALL_OPERATORS = ("+", "-", "*", "/", "^", "sqrt", *FUNCTIONS)
 
 
 @typed
@@ -87,6 +86,7 @@ class FormulaOptions:
     on_interrupt: OnInterrupt = "raise"
 
     def __post_init__(self) -> None:
+        all_operators = ("+", "-", "*", "/", "^", "sqrt", *FUNCTIONS)
         check_on_interrupt(self.on_interrupt)
         check_count(self.max_size, "max_size")
         if not is_one_of(self.engine, ("own", "operon")):
@@ -96,8 +96,8 @@ class FormulaOptions:
         check_number(self.target_error, "target_error")
         for name, given in (("operators", self.operators), ("nested", (*self.nested, *chain(*self.nested.values())))):
             for operator in given:
-                if operator not in ALL_OPERATORS:
-                    known = unknown_name(str(operator), ALL_OPERATORS)
+                if operator not in all_operators:
+                    known = unknown_name(str(operator), all_operators)
                     raise InputError(f"{name} must hold operators and functions, got {operator!r}; {known}")
 
     def of_smaller_problem(self) -> FormulaOptions:
