@@ -29,7 +29,7 @@ from edgewise.pde import (
     solve,
 )
 
-LINE, ENDS, NAN = Interval(0, 1), [Dirichlet(0.0)], float("nan")
+LINE, ENDS = Interval(0, 1), [Dirichlet(0.0)]
 STRIP, DISK, CUBE = LINE * Time(0, 1), Disk(0.5, (0.1, -0.2)), Box(x=(-1, 1), y=(-1, 1), z=(-1, 1))
 SQUARE, UNIT, WALLS = Box(x=(-1, 1), y=(-1, 1)), Box(x=(0, 1), y=(0, 1)), Dirichlet(0.0, on=["x=0", "x=1"])
 

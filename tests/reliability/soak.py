@@ -43,17 +43,7 @@ OPTIONS = ["--compare", "none", "--formulas", "0", "--effort", "low", "--quiet"]
 
 @dataclass
 class Attack:
-    """One kind of attack with its count.
-
-    Parameters
-    ----------
-    name : str
-        What is done, as a row of the table.
-    tries : int
-        How often it was done.
-    failures : list of str
-        What went wrong, one sentence each.
-    """
+    """One kind of attack, as a row of the table, with its count and a sentence for each failure."""
 
     name: str
     tries: int = 0
@@ -111,13 +101,6 @@ class Kills:
     """Kill runs over an existing folder of results at random moments.
 
     Moments are in seconds of the processor, so that on a busy machine too they reach every part of a run.
-
-    Parameters
-    ----------
-    folder : Path
-        An empty folder for the work.
-    seed : int
-        Seed of the moments.
     """
 
     def __init__(self, folder: Path, seed: int = 0):

@@ -8,7 +8,6 @@ import torch
 
 from edgewise.pde import (
     PDE,
-    Box,
     Dirichlet,
     Disk,
     Interval,
@@ -37,10 +36,6 @@ def test_a_parameter_is_neither_space_nor_time():
     seen = []
     PDE(lambda u: seen.append(u.space) or laplacian(u) + gradient(u)[:, 0], LINE * Parameter("m", 0, 1), [Dirichlet()])
     assert set(seen) == {("x",)}
-
-
-WALLS = Dirichlet(0.0, on=["x=0", "x=1"])
-SQUARE = Box(x=(0, 1), y=(0, 1))
 
 
 @pytest.mark.nightly

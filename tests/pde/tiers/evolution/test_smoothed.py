@@ -8,12 +8,12 @@ import torch
 from scipy.optimize import brentq
 
 from edgewise.outcomes import StopReason
-from edgewise.pde import PDE, Box, Dirichlet, Initial, Interval, Periodic, Time, solve
+from edgewise.pde import PDE, Dirichlet, Initial, Interval, Periodic, Time, solve
 from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.evolution.collocation import SMOOTHED
 from edgewise.pde.tiers.evolution.hyperviscosity import smooths
 
-LINE, PLANE = Interval(0, 1), Box(x=(0, 1), y=(0, 1))
+LINE = Interval(0, 1)
 MEAN = 0.5  # speed at which the front moves
 
 
