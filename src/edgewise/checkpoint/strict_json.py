@@ -13,9 +13,6 @@ from edgewise.errors import CheckpointError, InputError
 
 MAX_DEPTH = 64  # optimiser states nest 5 deep; json's own limit is the interpreter's stack
 
-# Matches from any quote on, closed or not, and never backtracks: linear time on hostile text.
-_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-_BRACKET = re.compile(r"[\[{\]}]")
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -25,9 +22,11 @@ def parse(text: str, what: str) -> Any:
     Stricter than the standard library: no repeated keys, no NaN or Infinity, no number beyond float64, at most
     `MAX_DEPTH` levels. The message of the CheckpointError is the second half of a sentence, "must ..., got ...".
     """
-    # The depth of brackets outside of texts, before Python's own recursion meets it.
+    # The depth of brackets outside of texts, before Python's own recursion meets it. Texts match from any quote on,
+    # closed or not, and never backtrack: linear time on hostile text.
+    outside = re.sub(r'"(?:[^"\\]++|\\.)*+"?', "", text, flags=re.DOTALL)
     depth = 0
-    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+    for bracket in re.findall(r"[\[{\]}]", outside):
         depth += 1 if bracket in "[{" else -1
         if depth > MAX_DEPTH:
             raise CheckpointError(f"must have a {what} nested at most {MAX_DEPTH} levels deep, got a deeper one")

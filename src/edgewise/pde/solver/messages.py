@@ -44,12 +44,6 @@ class Clause(StrEnum):
     ANOTHER_SOLUTION = "another solution exists, which other_solutions gives"
 
 
-INTEGRATION_OUT_OF_REACH = {
-    StopReason.BUDGET: "A sharper integration is out of reach of the budget",
-    StopReason.TIME_LIMIT: "A sharper integration is out of reach of the time limit",
-}
-
-
 def agreement(record: Record) -> str:
     """Sentence on two levels that agree to the tolerance."""
     tier = record.tier

@@ -180,11 +180,13 @@ def integrations(task: Task, record: Record, grid_problem: GridProblem, method: 
         within_reach = limits.work_within_reach(watch.spent, watch.began)
         if watch.is_out_of_reach or limits.work + method.dearer * (limits.work - watch.spent) > within_reach:
             reason = StopReason.BUDGET
+            limit = "budget"
             if within_reach < limits.limit:
                 reason = StopReason.TIME_LIMIT
+                limit = "time limit"
             if record.count == 1 and (record.is_resolved or not task.facts.has_fronts):
                 yield from _coarser_integration(record, grid_problem, method)
-            return Ending(reason, messages.INTEGRATION_OUT_OF_REACH[reason])
+            return Ending(reason, f"A sharper integration is out of reach of the {limit}")
         # A tolerance that is a little sharper is enough where the estimate is near; others may reach rounding. The
         # error beside a jump of the start falls with its grid, no faster than such tolerances do.
         is_near = (
