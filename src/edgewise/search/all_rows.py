@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from edgewise.gam.all_rows import held_out_losses, refined
+from edgewise.gam.families.base import Family
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.rows import working
 from edgewise.gam.solving import with_strengths
@@ -44,21 +45,22 @@ class WithNodes:
 
 @dataclass(frozen=True)
 class OfFamily:
-    """A function of rows that receives responses in one column as a family codes them."""
+    """A function of rows that receives targets in the form that a family takes."""
 
     function: Callable[..., Sums]
+    family: Family
     offset: float
 
     def __call__(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> Sums:
-        return self.function(x, y[:, 0] + self.offset, weight)
+        return self.function(x, self.family.response(y, self.offset), weight)
 
 
 @dataclass(frozen=True)
 class AllRows:
     """All rows of a table of which the search sees a sample."""
 
-    # sums a function of scaled inputs, responses and weights over the table, see `RowSum`; responses are in the form of
-    # `Samples.y`. Its second argument is the number of seconds after which it is to raise OutOfTime, its third a
+    # sums a function of scaled inputs, targets and weights over the table, see `RowSum`; targets are in the form of
+    # `Samples.targets`. Its second argument is the number of seconds after which it is to raise OutOfTime, its third a
     # `RowPart`, or None for all rows
     total: Callable[[Callable[..., Sums], float, RowPart | None], Sums]
     rows: float  # sum of the weights
@@ -79,9 +81,7 @@ class AllRows:
                 parts = random_parts(len(samples), part.parts, part.seed, samples.blocks)
                 rows = samples.select(np.flatnonzero(parts != part.number))
             with Budget(seconds).holds():
-                if rows.exposure is not None:
-                    return function(rows.x, np.column_stack([rows.y[:, 0], np.log(rows.exposure)]), rows.weight)
-                return function(rows.x, rows.y, rows.weight)
+                return function(rows.x, rows.targets, rows.weight)
 
         return cls(total, samples.total, len(samples), seed)
 
@@ -210,9 +210,8 @@ class AllRows:
             def total(function: Callable[..., Sums]) -> Sums:
                 if chosen.nodes is not None:
                     function = WithNodes(function, chosen.nodes, chosen.limits)
-                family = start.family
-                if not family.is_least_squares and samples.y.ndim == 2 and samples.exposure is None:
-                    function = OfFamily(function, samples.offset if family.log_link else 0.0)
+                if not start.family.is_least_squares:
+                    function = OfFamily(function, start.family, samples.offset)
                 return self.total(function, max(budget.seconds_left, 0.0), part)
 
             def report(number: int) -> None:

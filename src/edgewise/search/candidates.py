@@ -96,15 +96,16 @@ class Samples:
             labels = self.y
         return folds(len(self), seed, labels=labels, blocks=self.blocks, parts=parts, repeats=repeats)
 
+    @property
+    def targets(self) -> np.ndarray:
+        """The targets, beside the logarithm of their exposure where there is one."""
+        if self.exposure is None:
+            return self.y
+        return np.column_stack([self.y[:, 0], np.log(self.exposure)])
+
     def response(self, family: Family) -> np.ndarray:
         """Return the targets in the form that a family takes."""
-        if self.y.ndim == 1:
-            return self.y
-        if self.exposure is not None:
-            return np.column_stack([self.y[:, 0], np.log(self.exposure)])
-        if family.log_link:
-            return self.y[:, 0] + self.offset
-        return self.y[:, 0]
+        return family.response(self.targets, self.offset)
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,14 @@ class Family:
         """Return the family with the sums over y and the weights that families of dependent rows compute once."""
         return self
 
+    def response(self, targets: np.ndarray, offset: float) -> np.ndarray:
+        """Return targets (N, 1), or classes (N,), in the form of y; a logarithmic link is that of target + offset."""
+        if targets.ndim == 1:
+            return targets
+        if self.log_link:
+            return targets[:, 0] + offset
+        return targets[:, 0]
+
     def checked(self, y: np.ndarray) -> np.ndarray:
         """Return y in the form that the other methods take; raise InputError if it has no place in this family."""
         return finite_numbers(y, self.name)

@@ -389,6 +389,9 @@ class Exposed(Family):
     def loss_name(self) -> str:
         return self.of.loss_name
 
+    def response(self, targets: np.ndarray, offset: float) -> np.ndarray:
+        return targets
+
     def checked(self, y: np.ndarray) -> np.ndarray:
         return np.column_stack([self.of.checked(y[:, 0]), y[:, 1]])
 
