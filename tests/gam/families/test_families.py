@@ -95,6 +95,13 @@ def test_negative_binomial_fits_of_any_theta_are_compared_by_their_likelihood():
     )
 
 
+def test_tweedie_fits_of_any_power_are_compared_by_the_deviance_of_one():
+    y = np.where(COUNTS > 1, POSITIVE, 0.0)
+    np.testing.assert_array_equal(Tweedie(1.2).loss(y, ETA), Tweedie(1.8).loss(y, ETA))
+    given = Tweedie(1.2, estimated=False)
+    np.testing.assert_array_equal(given.loss(y, ETA), given.deviance(y, ETA) / 2)
+
+
 def test_tweedie_density_agrees_with_a_sum_of_gammas_and_its_saddle_point():
     """The compound Poisson-gamma density by its own sum over the number of gamma variables."""
     from scipy.stats import gamma, poisson

@@ -317,6 +317,14 @@ class Tweedie(LogLink):
 
         return replace(self, power=maximum(profile, *self.powers, self.tolerance))
 
+    def loss(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        # Fits have a power each, and deviances of two powers are of two units. Of one power any deviance is least in
+        # the mean at the true mean: T. Gneiting, J. Am. Statist. Assoc. 106 (2011) 746, section 3.1.
+        common = self
+        if self.estimated:
+            common = replace(self, power=type(self).power)
+        return common.deviance(y, eta) / 2
+
 
 @dataclass(frozen=True)
 class NegativeBinomial(LogLink):
