@@ -65,6 +65,11 @@ class StopReason(StrEnum):
         """True if the user ended the work, by Ctrl-C or through a callback."""
         return self in (StopReason.INTERRUPTED, StopReason.CALLBACK)
 
+    @property
+    def is_out_of_time(self) -> bool:
+        """True if there are no seconds left: the time is over, or the user ended the work."""
+        return self is StopReason.TIME_LIMIT or self.is_user_request
+
 
 _SENTENCES = {
     StopReason.CONVERGED: "The work is complete: the requested accuracy is reached or every planned stage is done.",

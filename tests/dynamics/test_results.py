@@ -1,5 +1,6 @@
 """What follows from a choice: forecasts, points of rest, conserved quantities, the decision, budgets and errors."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from edgewise import find_dynamics
-from edgewise.dynamics import DynamicsSettings
+from edgewise.dynamics import DynamicsSettings, finder
+from edgewise.dynamics.choosing import Choice
 from edgewise.dynamics.judging import agreement, decision
+from edgewise.dynamics.smoothing import smooth
 from edgewise.errors import InputError
 
 T = np.linspace(0, 10, 120)
@@ -148,6 +151,36 @@ def test_progress_never_falls_and_a_spent_budget_keeps_the_best():
     assert shares == sorted(shares) and shares[-1] == 1.0
     assert motion.stopped == "budget"
     assert motion.messages[-1] == motion.stopped.sentence
+
+
+def test_coordinates_after_the_time_is_over_are_not_smoothed(monkeypatch):
+    smoothed = []
+
+    def slow(*arguments):
+        smoothed.append(arguments)
+        time.sleep(0.05)
+        return smooth(*arguments)
+
+    monkeypatch.setattr(finder, "smooth", slow)
+    x = np.column_stack([np.sin(k * T) for k in range(1, 9)])
+    with pytest.raises(InputError, match="time_limit must allow a first system"):
+        find_dynamics(T, x, time_limit=0.01)
+    assert len(smoothed) <= 1
+
+
+def test_a_search_that_ctrl_c_ends_asks_for_no_decision(monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    def simulated(*_, **__):
+        raise AssertionError("no trajectory is simulated after Ctrl-C")
+
+    monkeypatch.setattr(Choice, "neighbours", interrupted)
+    monkeypatch.setattr(finder, "blows_up", simulated)
+    monkeypatch.setattr(finder, "decision", simulated)
+    motion = find_dynamics(T, 4 / (1 + 12 * np.exp(-0.9 * T)))
+    assert motion.stopped == "interrupted" and not motion.decided and motion.next_start is None
+    assert motion.says == "Whether these trajectories decide was not asked, since the search was ended."
 
 
 def test_a_search_that_ends_early_has_linear_sums():

@@ -220,7 +220,10 @@ class _Search:
         self.smooths: list[list[Smooth]] = []
         gaps: list[np.ndarray] = []
         for t, x, u in zip(self.samples.t, self.samples.x, self.samples.u, strict=True):
-            smooths = [smooth(t, x[:, k], self.settings) for k in range(kind.measured)]
+            smooths: list[Smooth] = []
+            for k in range(kind.measured):
+                self.budget.check()
+                smooths.append(smooth(t, x[:, k], self.settings))
             splines = [one.spline for one in smooths]
             slopes = [spline.derivative() for spline in splines] if kind.order == 2 else []
             sigma = np.column_stack([one.sigma for one in smooths])
@@ -317,13 +320,17 @@ class _Search:
         data = choice.data
         messages = list(self.samples.messages)
         near = [fit for fit in choice.fits.values() if fit.score < best.score + 2 * self.settings.rival_gap]
-        near = sorted(near, key=lambda fit: fit.score)[:6] or [best]
+        near = sorted(near, key=lambda fit: fit.score)[:6]
         cost = self.settings.blow_up_cost
-        lost = {id(fit): blows_up(fit.law, data) for fit in near}
+        # Sums that were never fitted to the trajectories have no rivals, and nothing to judge them by. Who presses
+        # Ctrl-C waits for no simulation
+        lost = {id(fit): not stopped.is_user_request and blows_up(fit.law, data) for fit in near}
         worth = {id(fit): fit.score + cost * lost[id(fit)] for fit in near}
         near.sort(key=lambda fit: worth[id(fit)])
-        best = near[0]
-        rivals = [fit for fit in near[1:] if worth[id(fit)] < worth[id(best)] + self.settings.rival_gap]
+        rivals: list[Fit] = []
+        if near:
+            best = near[0]
+            rivals = [fit for fit in near[1:] if worth[id(fit)] < worth[id(best)] + self.settings.rival_gap]
         is_adequate = best.is_continuous and bool(choice.is_adequate(best).all())
         if not best.is_continuous:
             tried = "No system of terms follows the trajectories"
@@ -336,7 +343,8 @@ class _Search:
         systems = {id(fit): self._system(fit, lost.get(id(fit), False)) for fit in choice.fits.values()}
         systems.setdefault(id(best), self._system(best, False))
         agrees, start = False, None
-        if best.is_continuous:
+        # Draws from other starts take seconds, which a search that was ended early has not
+        if best.is_continuous and not stopped.is_out_of_time:
             agrees, start = decision([systems[id(fit)] for fit in (best, *rivals)], data)
         front = _front(list(choice.fits.values()), systems, best)
         for run, states in zip(data.runs, best.states, strict=False):  # where no law is continuous, none has states

@@ -263,7 +263,8 @@ class Motion:
     noise : ndarray, shape (d,)
         Standard deviation of the noise of each coordinate.
     next_start : ndarray, shape (states,) or None
-        The start from which these draws differ most; None where no system follows the trajectories.
+        The start from which these draws differ most; None where no system follows the trajectories, or where the search
+        was ended before any were drawn.
     stopped : StopReason
         Why the search ended.
     messages : tuple of str
@@ -307,6 +308,9 @@ class Motion:
         sentences = []
         if not self.adequate:
             sentences.append("The equations leave more than the noise.")
+        if self.stopped.is_out_of_time:
+            sentences.append("Whether these trajectories decide was not asked, since the search was ended.")
+            return " ".join(sentences)
         sentence = "These trajectories do not decide"
         if self.rivals:
             laws = ["; ".join(system.lines(3)) for system in (self.choice, *self.rivals[:2])]

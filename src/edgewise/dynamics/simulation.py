@@ -80,6 +80,10 @@ def together(
                     time = t[place - 1] + step * h
                     x = runge_kutta(rates, x, h, at(time, place), at(time + h / 2, place), at(time + h, place))
             out[place] = x.T
+            if not np.isfinite(x).any():
+                # Every start is lost, and no later state comes back
+                out[place:] = np.nan
+                break
     return out
 
 
