@@ -66,6 +66,13 @@ def test_a_formula_that_is_undefined_is_never_chosen_and_the_mean_is_always_ther
         decided_front([], LawProblem(problem.x, problem.y * np.nan, problem.held_x, problem.held_y, problem.names))
 
 
+def test_a_constant_is_no_short_law_that_stands_for_a_long_one():
+    problem = problem_of(lambda a, b: np.sin(2 * a) * np.exp(b / 3))
+    front = chosen(problem, "(0.4 + 1.2*a + 0.5*a**2 + 0.1*a**3)*(0.5 + 0.3*b + 0.2*b**2)")
+    assert next(entry.complexity for entry in front) == 1
+    assert front.best.complexity > 20 and "a smooth model of all inputs explains" in front.messages[0]
+
+
 def test_choice_and_errors_survive_a_file():
     front = chosen(problem_of(lambda a, b: 2.7 * a + b**2, noise=0.1), "2.5*a + b**2", "a")
     again = codec.read(Front, codec.plain(front), "front")

@@ -294,10 +294,14 @@ class SquaredLoss:
     def as_good(self, front: Sequence[Squared], entries: Sequence[FrontEntry]) -> tuple[int, ...]:
         """Places of the entry with the shortest description and of the others that are as good, the shortest first."""
         # Where a long one leaves more than noise, and a smooth model predicts as well as it and better than every short
-        # one, the choice is among the short ones.
+        # one, the choice is among the short ones of the inputs.
         places = self._as_good(front, entries)
         choice = entries[places[0]]
-        short = [place for place, entry in enumerate(entries) if entry.complexity <= SETTINGS.most_short]
+        short = [
+            place
+            for place, entry in enumerate(entries)
+            if entry.complexity <= SETTINGS.most_short and used_variables(entry.formula.expression)
+        ]
         if choice.complexity <= SETTINGS.most_short or not short:
             return places
         if choice.validation <= self.exact or self._leaves_noise(choice) or not self._shortfall(entries):

@@ -10,7 +10,9 @@ import numpy as np
 
 from edgewise.discovery.curves.assembly import candidate_formulas
 from edgewise.discovery.curves.curve_models import CurveModel, CurveModelFitter
-from edgewise.discovery.curves.features import relevant_inputs
+from edgewise.discovery.curves.features import candidate_features, relevant_inputs
+from edgewise.discovery.curves.products import SETTINGS as PRODUCTS
+from edgewise.discovery.curves.products import simple_products
 from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.curves.simple_forms import stepwise_sums
 from edgewise.discovery.least_squares.links import possible_links
@@ -52,7 +54,7 @@ def simple_sums(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
 
 
 def curve_laws(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
-    """Yield formulas of curve models with fitted constants; a `Stage`."""
+    """Yield products of simple functions, and formulas of curve models with fitted constants; a `Stage`."""
     # Additive models of the inputs and their simple combinations are fitted with splines under every link that y
     # allows, and the curves of the best models are recognised as elementary functions.
     x = problem.x
@@ -61,6 +63,14 @@ def curve_laws(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
     if np.ptp(y) == 0 or not x.shape[1]:
         return
     inputs = relevant_inputs(x, y)
+    # Products of two functions without constants under every link: the two numbers of each follow no noise.
+    if len(inputs) <= PRODUCTS.most_inputs:
+        budget.report("products of simple functions")
+        features = candidate_features(x, inputs)
+        for link in possible_links(y):
+            yield from simple_products(features, link, y)
+            if budget.is_over:
+                return
     budget.report("sums of curves")
     noise = NoiseTest(x[:, inputs])
     best = SETTINGS.noise_share * variance
