@@ -16,6 +16,7 @@ def solved(right_hand_side, start, t=T):
     return solve_ivp(right_hand_side, (t[0], t[-1]), start, t_eval=t, rtol=1e-10, atol=1e-12, max_step=0.1).y.T
 
 
+@pytest.mark.slow
 def test_a_second_order_law_is_found_from_positions_alone():
     x = solved(lambda t, x: [x[1], -0.3 * x[1] - 2 * x[0]], [1, 0])[:, 0]
     motion = find_dynamics(T, x, order=2, names=["x"])
@@ -34,6 +35,7 @@ def test_a_chaotic_map_is_found_through_noise():
     np.testing.assert_allclose(constants, [3.7, 3.7], rtol=0.01)
 
 
+@pytest.mark.slow
 def test_a_delay_of_known_length_is_found():
     # The method of steps of order two, with a history of 0.5
     step, lag, count = 0.005, 400, 5000
