@@ -117,7 +117,9 @@ def test_an_edge_becomes_a_function_and_the_script_gives_the_same_model(browser,
     assert kept == pytest.approx(drawn, rel=1e-9)  # what was shown while dragging is what was made
     for keys, count in (("Control+z", 1), ("Control+z", 0), ("Control+y", 1), ("Control+y", 2)):
         page.keyboard.press(keys)
-        until(page, f"edgewisePage.store.state.edits.filter((one) => one.holds).length === {count}")
+        # A key pressed while the page waits for an answer is not heard
+        held = f"edgewisePage.store.state.edits.filter((one) => one.holds).length === {count}"
+        until(page, f"!edgewisePage.store.busy && {held}")
     page.get_by_role("button", name="Save").click()
     page.get_by_text("Wrote").wait_for()
     page.close()
