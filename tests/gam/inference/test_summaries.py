@@ -102,6 +102,41 @@ def test_a_line_alone_is_the_t_test_of_least_squares():
     assert line.p_value == pytest.approx(plain.pvalue, rel=0.15)
 
 
+def collinear(rows, correlation, seed):
+    """Return two inputs of this correlation, and independent noise."""
+    first, second, noise = np.random.default_rng(seed).standard_normal((3, rows))
+    return first, correlation * first + np.sqrt(1 - correlation**2) * second, noise
+
+
+def test_a_line_beside_a_shrunk_line_is_the_t_test_of_least_squares():
+    first, second, noise = collinear(120, 0.95, 8)
+    x = np.column_stack([first, second > 0])
+    y = 0.3 * first + 2 * noise
+    model = fit_additive(x, y, pairs=())
+    assert model.edf.sum() < 1.5  # no curve, and lines that are shrunk
+    columns = np.column_stack([np.ones(120), x])
+    coef, [square], *_ = np.linalg.lstsq(columns, y)
+    inverse = np.linalg.inv(columns.T @ columns)
+    line = named(summarise(model, x, y), "x2")
+    std = np.sqrt(inverse[2, 2] * square / 117)
+    assert line.estimate == pytest.approx(coef[2], abs=0.1 * std)  # the outermost rows are nearer to the others
+    assert line.std == pytest.approx(std, rel=0.03)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rows", [100, *at_night(400)])
+def test_an_input_beside_one_that_is_like_it_is_seldom_significant(rows):
+    p_values = []
+    for seed in range(150):
+        first, second, noise = collinear(rows, 0.95, seed)
+        x = np.column_stack([first, second])
+        y = first**2 + 0.7 * noise
+        p_values.append(named(summarise(fit_additive(x, y, pairs=()), x, y), "x2").p_value)
+    # Binomial standard errors: 0.018 at 5 % and 0.008 at 1 %. With penalties on the lines of other terms: 15 and 9 %.
+    assert np.mean(np.array(p_values) < 0.05) < 0.1
+    assert np.mean(np.array(p_values) < 0.01) < 0.04
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "family",
@@ -141,8 +176,8 @@ def test_a_term_beside_the_penalised_fit_of_all_others_is_that_of_dense_algebra(
         groups = [g for g, (_, members) in enumerate(model.design.labels) if members == inputs]
         mine = np.isin(model.design.groups, groups)
         own = np.flatnonzero(mine)
-        others = np.flatnonzero(normal.kept & ~mine)
-        penalised = normal.gram[np.ix_(others, others)] + np.diag(normal.ridge[others])
+        others = np.flatnonzero(normal.beside & ~mine)
+        penalised = normal.gram[np.ix_(others, others)] + np.diag(normal.penalty[others])
         link = normal.gram[np.ix_(own, others)]
         gram, moment = normal._without(own, mine[normal.used])
         expected = normal.gram[np.ix_(own, own)] - link @ np.linalg.solve(penalised, link.T)

@@ -25,7 +25,8 @@ from edgewise.gam.reml import RemlFit
 from edgewise.gam.rows import NeededColumns, null_deviance, working_normal
 from edgewise.presentation import html_table, p_value_text, percent_text
 
-UNPENALISED = ("straight", "levels", "straight x straight")  # kinds of columns that have no penalty in tests
+STRAIGHT = ("straight", "straight x straight")  # kinds of columns that have no penalty in the tests of all terms
+UNPENALISED = (*STRAIGHT, "levels")  # kinds of columns that have no penalty in the test of their own term
 
 
 @dataclass(frozen=True)
@@ -166,9 +167,12 @@ def summarise(
     """Test every term of an additive model and measure the fit.
 
     The test of a term is Wood's [1]_: f' V^- f with f the term at the rows, V its Bayesian covariance and V^- a
-    pseudo-inverse whose rank is the term's degrees of freedom. For the test the straight part of the term has no
-    penalty, as in the paper: a part that REML has shrunk is no evidence about the hypothesis. p-values of curves are
-    approximate, those of pairs too small, because the pairs were chosen by the same rows.
+    pseudo-inverse whose rank is the term's degrees of freedom. For the tests the straight parts of all terms have no
+    penalty, as in the paper: a part that REML has shrunk is no evidence about the hypothesis, and what is shrunk of one
+    term shows in another that is correlated with it. Where there are fewer than four rows for each straight part, only
+    that of the tested term has none. p-values of curves are approximate: the curves of the other terms keep their
+    penalties, so that with fewer than 200 rows and inputs correlated by .95 they are too small. Those of pairs are too
+    small, because the pairs were chosen by the same rows.
 
     Parameters
     ----------
@@ -277,9 +281,20 @@ class _Normal:
         self.gram = normal.gram
         self.moment = normal.moment[:, 0] - centre * normal.gram[:, 0]  # centred numbers keep their digits
         self.kept = np.diag(fit.covariance) > 0
-        self.used = np.flatnonzero(self.kept)
         self.ridge = fit.ridge(design.groups)
-        self.inverse = fit.covariance[np.ix_(self.used, self.used)] / fit.dispersion
+        # The penalised normal matrix beside which terms are tested. Straight parts have no penalty in it, but for a
+        # rounding error that separates equal ones, unless there are too many of them for the rows.
+        straight = np.isin(design.groups, [g for g, (kind, _) in enumerate(design.labels) if kind in STRAIGHT])
+        straight &= np.diag(self.gram) > 0
+        self.beside = self.kept
+        self.penalty = self.ridge
+        if straight.sum() <= design.policy.reml.crowded * normal.rows:
+            self.beside = self.kept | straight
+            self.penalty = np.where(straight, design.policy.inference.seen * np.diag(self.gram), self.ridge)
+        self.used = np.flatnonzero(self.beside)
+        penalised = self.gram[np.ix_(self.used, self.used)] + np.diag(self.penalty[self.used])
+        root = np.sqrt(np.diag(penalised))
+        self.inverse = np.linalg.inv(penalised / np.outer(root, root)) / np.outer(root, root)
 
     def tests(self, predictor: int, names: Sequence[str], units: np.ndarray, constant: bool) -> list[TermTest]:
         """Test the constant, if there is one, and every term."""
