@@ -69,32 +69,33 @@ def encode(value: Any, what: str, tensors: dict[str, Tensor] | None, *, prefix: 
     def inner(item: Any) -> Any:
         return encode(item, what, tensors, prefix=prefix, depth=depth + 1)
 
-    # Values that JSON has.
     if isinstance(value, np.generic):  # a numpy number is as good as Python's
         value = value.item()
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, int):
-        if abs(value) >= 1 << 1024:  # Python refuses to read thousands of digits
-            raise InputError(f"{what} must hold whole numbers below 2^1024, got a larger one")
-        return int(value)
-    # Values that JSON lacks, as objects with one key that starts with "$".
-    if isinstance(value, float):
-        if math.isfinite(value):
+    match value:
+        # Values that JSON has.
+        case None | bool() | str():
+            return value
+        case int():
+            if abs(value) >= 1 << 1024:  # Python refuses to read thousands of digits
+                raise InputError(f"{what} must hold whole numbers below 2^1024, got a larger one")
+            return int(value)
+        case float() if math.isfinite(value):
             return float(value)
-        return {"$float": str(float(value))}
-    if isinstance(value, Tensor) and tensors is not None:
-        name = f"{prefix}{len(tensors)}"
-        tensors[name] = value
-        return {"$tensor": name}
-    if isinstance(value, Mapping):
-        if all(isinstance(key, str) and not key.startswith("$") for key in value):
-            return {str(key): inner(item) for key, item in value.items()}
-        return {"$dict": [[inner(key), inner(item)] for key, item in value.items()]}
-    if isinstance(value, list):
-        return [inner(item) for item in value]
-    if isinstance(value, tuple):
-        return {"$tuple": [inner(item) for item in value]}
+        case list():
+            return [inner(item) for item in value]
+        # Values that JSON lacks, as objects with one key that starts with "$".
+        case float():
+            return {"$float": str(float(value))}
+        case Tensor() if tensors is not None:
+            name = f"{prefix}{len(tensors)}"
+            tensors[name] = value
+            return {"$tensor": name}
+        case Mapping():
+            if all(isinstance(key, str) and not key.startswith("$") for key in value):
+                return {str(key): inner(item) for key, item in value.items()}
+            return {"$dict": [[inner(key), inner(item)] for key, item in value.items()]}
+        case tuple():
+            return {"$tuple": [inner(item) for item in value]}
     kinds = "dictionaries, lists, tuples, numbers, text and None" + ("" if tensors is None else " and tensors")
     raise InputError(f"{what} must be made of {kinds}, got {type(value).__module__}.{type(value).__qualname__}")
 
@@ -105,39 +106,41 @@ def decode(value: Any, what: str, tensors: dict[str, Tensor]) -> Any:
     def inner(item: Any) -> Any:
         return decode(item, what, tensors)
 
-    # Values that JSON has.
-    if isinstance(value, list):
-        return [inner(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if not any(key.startswith("$") for key in value):
-        return {key: inner(item) for key, item in value.items()}
-    # Objects with one key that starts with "$".
-    if len(value) == 1:
-        [(form, content)] = value.items()
-        if form == "$float" and isinstance(content, str) and content in _NON_FINITE:
-            return _NON_FINITE[content]
-        if form == "$tuple" and isinstance(content, list):
-            return tuple(inner(item) for item in content)
-        if form == "$dict" and isinstance(content, list):
-            if not all(isinstance(pair, list) and len(pair) == 2 for pair in content):
+    match value:
+        # Values that JSON has.
+        case list():
+            return [inner(item) for item in value]
+        case dict() if not any(key.startswith("$") for key in value):
+            return {key: inner(item) for key, item in value.items()}
+        # Objects with one key that starts with "$"; a pattern alone would let other keys pass.
+        case {"$float": str() as name} if len(value) == 1 and name in _NON_FINITE:
+            return _NON_FINITE[name]
+        case {"$tuple": list() as items} if len(value) == 1:
+            return tuple(inner(item) for item in items)
+        case {"$dict": list() as items} if len(value) == 1:
+            if not all(isinstance(pair, list) and len(pair) == 2 for pair in items):
                 raise CheckpointError(f"must give dictionaries in its {what} as pairs, got something else")
-            pairs = [(inner(key), inner(item)) for key, item in content]
+            pairs = [(inner(key), inner(item)) for key, item in items]
             if not all(_is_key(key) for key, _ in pairs):
                 raise CheckpointError(f"must have numbers or text as keys in its {what}, got something else")
             result = dict(pairs)
             if len(result) < len(pairs):
                 raise CheckpointError(f"must give each key of its {what} once, got one twice")
             return result
-        if form == "$tensor" and isinstance(content, str):
-            if content not in tensors:
-                raise CheckpointError(f"must name each tensor of its {what} once, got {content[:40]!a}")
-            return tensors.pop(content)
-    raise CheckpointError(f"must have known forms in its {what}, got {min(value)[:40]!a}")
+        case {"$tensor": str() as name} if len(value) == 1:
+            if name not in tensors:
+                raise CheckpointError(f"must name each tensor of its {what} once, got {name[:40]!a}")
+            return tensors.pop(name)
+        case dict():
+            raise CheckpointError(f"must have known forms in its {what}, got {min(value)[:40]!a}")
+    return value
 
 
 def _is_key(key: Any) -> bool:
     """Return True for values that can be the key of a dictionary: text, numbers, None, and tuples of these."""
-    if isinstance(key, tuple):
-        return all(_is_key(part) for part in key)
-    return key is None or isinstance(key, bool | int | float | str)
+    match key:
+        case None | bool() | int() | float() | str():
+            return True
+        case tuple():
+            return all(map(_is_key, key))
+    return False

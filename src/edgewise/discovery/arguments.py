@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edgewise.checks import check_finite
+from edgewise.checks import check_finite, check_kind
 from edgewise.discovery.knowledge.families import checked_groups
 from edgewise.discovery.knowledge.templates import read_template
 from edgewise.discovery.problem import FormulaOptions
@@ -19,12 +19,11 @@ from edgewise.formulas.formula import Formula
 LEAST_ROWS = 20  # Rows of data, at least: fewer do not determine a curve.
 
 
-def checked_options(options: object, names: tuple[str, ...], rows: int) -> FormulaOptions:
+def checked_options(options: FormulaOptions | None, names: tuple[str, ...], rows: int) -> FormulaOptions:
     """Options with guesses as expressions."""
     if options is None:
         return FormulaOptions()
-    if not isinstance(options, FormulaOptions):
-        raise InputError(f"options must be FormulaOptions, got {type(options).__name__}")
+    check_kind(options, FormulaOptions, "options must be FormulaOptions")
     unknown = [name for name in (*options.required, *(set(options.units) - {"y"})) if name not in names]
     if unknown:
         raise InputError(f"options must name inputs among {', '.join(names)}, got {unknown[0]!r}")

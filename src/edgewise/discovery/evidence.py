@@ -42,6 +42,7 @@ from edgewise.formulas.expression import (
     evaluate,
     exact_number,
     exchanged,
+    nodes_of,
     numbers_of,
     replaced,
     used_variables,
@@ -217,8 +218,7 @@ def determines_slopes(
     loss = float(np.mean(((evaluate(free, x) - y) * root) ** 2))
     most = loss + CHI_SQUARE_99 * max(variance, loss) / len(y)
     # Functions that are steps where their slopes are large, one by one and all together.
-    found = (part for part in walk(free) if isinstance(part, Call) and part.name in ("exp", "tanh", "atan"))
-    functions = list(dict.fromkeys(found))
+    functions = list(dict.fromkeys(call for call in nodes_of(free, Call) if call.name in ("exp", "tanh", "atan")))
     groups = [[part] for part in functions]
     if len(functions) > 1:
         groups.append(functions)
@@ -237,7 +237,7 @@ def _may_be_steps(
         argument = evaluate(part.argument, x)
         steeper = Call(part.name, Add((Variable(x.shape[1] + len(columns)), Number(0.0))))
         form = replaced(form, part, steeper)
-        products = [each for each in walk(form) if isinstance(each, Multiply) and steeper in each.factors]
+        products = [each for each in nodes_of(form, Multiply) if steeper in each.factors]
         if part.name == "exp" and products:
             number, _ = split_number(products[0])
             argument = argument + math.log(abs(number.value))

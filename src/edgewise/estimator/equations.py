@@ -23,7 +23,7 @@ from edgewise.discovery.problem import FormulaOptions, LawProblem
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator.task import numeric_targets
 from edgewise.files.journal import Journal, Part
-from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, exchanged
+from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, substituted
 from edgewise.formulas.front import Front, with_fidelity
 from edgewise.formulas.rewriting import simplify
 from edgewise.interpret.pruning.pruning import prune
@@ -208,13 +208,9 @@ def _network_formulas(
 
 def _in_units(node: Expression, inputs: AffineScaling, target: AffineScaling) -> Expression:
     """A formula of scaled inputs for a scaled target, rewritten for the user's units."""
-
-    def scaled(part: Expression) -> Expression | None:
-        if not isinstance(part, Variable):
-            return None
-        shift = float(inputs.shift[part.index])
-        scale = float(inputs.scale[part.index])
-        return Multiply((Number(1 / scale), Add((part, Number(-shift)))))
-
-    whole = exchanged(node, scaled)
+    scaled = [
+        Multiply((Number(1 / float(inputs.scale[j])), Add((Variable(j), Number(-float(inputs.shift[j]))))))
+        for j in range(len(inputs.shift))
+    ]
+    whole = substituted(node, scaled)
     return Add((Multiply((Number(float(target.scale[0])), whole)), Number(float(target.shift[0]))))

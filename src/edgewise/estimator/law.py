@@ -12,7 +12,7 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.estimator.equations import table_budget, table_front, table_search
-from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, evaluate, exchanged
+from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, evaluate, substituted
 from edgewise.formulas.front import Front
 from edgewise.interpret.symbolic.from_formula_text import from_formula
 from edgewise.interpret.transform.edges import inputs_of, with_layer, with_spline
@@ -170,15 +170,12 @@ def law_network(law: Expression, x: np.ndarray, scaling: AffineScaling) -> KAN |
     Its functions are those of the law, and splines that start as they are where the law may have a pole.
     """
     inputs = [Variable(j) for j in range(x.shape[1])]
-
-    def unscaled(part: Expression) -> Expression | None:
-        if not isinstance(part, Variable):
-            return None
-        j = part.index
-        return Add((Number(float(scaling.shift[j])), Multiply((Number(float(scaling.scale[j])), part))))
-
+    units = [
+        Add((Number(float(scaling.shift[j])), Multiply((Number(float(scaling.scale[j])), column))))
+        for j, column in enumerate(inputs)
+    ]
     # Its values at the rows must be finite and of one scale: beyond some interquartile ranges a pole is among the rows.
-    inside = exchanged(law, unscaled)
+    inside = substituted(law, units)
     with np.errstate(all="ignore"):
         values = evaluate(inside, x)
     if not np.isfinite(values).all():

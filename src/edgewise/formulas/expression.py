@@ -49,6 +49,9 @@ class Reader(Protocol[T_co]):
     def call(self, node: Call) -> T_co: ...
 
 
+Node = TypeVar("Node", bound="Expression")
+
+
 class Expression:
     """A formula: a tree of nodes that are compared and hashed by value.
 
@@ -472,6 +475,23 @@ def exchanged(node: Expression, exchange: Callable[[Expression], Expression | No
     return new
 
 
+def substituted(node: Expression, inputs: Sequence[Expression]) -> Expression:
+    """A formula with other formulas in place of its inputs."""
+
+    def of_variable(part: Expression) -> Expression | None:
+        match part:
+            case Variable(index):
+                return inputs[index]
+        return None
+
+    return exchanged(node, of_variable)
+
+
+def nodes_of(node: Expression, kind: type[Node]) -> list[Node]:
+    """The nodes of one kind in a formula, in the order of `walk`."""
+    return [part for part in walk(node) if isinstance(part, kind)]
+
+
 def replaced(node: Expression, old: Expression, new: Expression) -> Expression:
     """A formula in which every part equal to `old` is replaced by `new`."""
     return exchanged(node, {old: new}.get)
@@ -569,7 +589,7 @@ def power(base: Values, exponent: float) -> Values:
 
 def numbers_of(node: Expression) -> list[Number]:
     """The numbers in a formula in the order of `walk`; exponents belong to the form and are not included."""
-    return [part for part in walk(node) if isinstance(part, Number)]
+    return nodes_of(node, Number)
 
 
 def constant_values(node: Expression) -> list[float]:
@@ -579,7 +599,7 @@ def constant_values(node: Expression) -> list[float]:
 
 def exponents_of(node: Expression) -> list[float]:
     """The exponents of the powers in a formula in the order of `walk`."""
-    return [part.exponent for part in walk(node) if isinstance(part, Power)]
+    return [power.exponent for power in nodes_of(node, Power)]
 
 
 def with_constants(
@@ -666,7 +686,7 @@ def complexity(node: Expression) -> int:
 
 def used_variables(node: Expression) -> list[int]:
     """The columns that a formula depends on, in order."""
-    return sorted({part.index for part in walk(node) if isinstance(part, Variable)})
+    return sorted({variable.index for variable in nodes_of(node, Variable)})
 
 
 @typed
@@ -704,9 +724,9 @@ def parse_expression(text: str, names: Sequence[str] = ("x",)) -> Expression:
     try:
         plain, known = with_safe_names(text.strip(), names)
         return _read(ast.parse(plain, mode="eval").body, known, text)
+    except InputError:
+        raise
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"text must be a formula in Python's notation, got {text[:80]!r}") from error
 
 

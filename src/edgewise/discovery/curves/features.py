@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from edgewise.formulas.expression import Add, Expression, Multiply, Power, Variable, walk
+from edgewise.formulas.expression import Add, Expression, Multiply, Power, Variable, nodes_of
 from edgewise.formulas.rewriting import MINUS_ONE
 from edgewise.ops.splines.bspline import basis
 from edgewise.ops.splines.knots import extend
@@ -59,12 +59,8 @@ class Feature:
     @property
     def is_linear(self) -> bool:
         """True for an input and for a sum or difference of inputs."""
-        for part in walk(self.expression):
-            if isinstance(part, Power):
-                return False
-            if isinstance(part, Multiply) and len(part.factors_without_numbers) > 1:
-                return False
-        return True
+        products = nodes_of(self.expression, Multiply)
+        return not nodes_of(self.expression, Power) and all(len(each.factors_without_numbers) <= 1 for each in products)
 
 
 def has_two_values(values: np.ndarray) -> bool:

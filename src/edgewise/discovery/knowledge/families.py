@@ -371,10 +371,15 @@ def _with_coefficients(node: Expression, rows: Groups) -> Expression:
 
     def visit(part: Expression) -> Expression:
         below = [visit(each) for each in part.parts]
-        return part.with_parts([with_factor(each) for each in below] if isinstance(part, Add | Call) else below)
+        match part:
+            case Add() | Call():
+                below = [with_factor(each) for each in below]
+        return part.with_parts(below)
 
     whole = visit(simplify(node))
-    node = simplify(whole if isinstance(whole, Add) else with_factor(whole))
+    if len(whole.summands) == 1:
+        whole = with_factor(whole)
+    node = simplify(whole)
     return without_redundant_constants(node, rows.x, rows.y, rows.weights)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgewise.errors import InputError
 from edgewise.formulas.constants import fit_constants
-from edgewise.formulas.expression import Expression, Multiply, Number, Variable, evaluate, exchanged
+from edgewise.formulas.expression import Expression, Multiply, Number, Variable, evaluate, substituted
 from edgewise.formulas.formula import Formula
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.formulas.rewriting import simplify
@@ -58,13 +58,12 @@ def divided(values: np.ndarray, power: int) -> np.ndarray:
 
 def in_divided_units(node: Expression, powers: Sequence[int], target: int) -> Expression:
     """A formula of columns, such as a guess, as one of columns over 10^powers for a target over 10^target."""
-
-    def of_column(part: Expression) -> Expression | None:
-        if isinstance(part, Variable) and powers[part.index]:
-            return Multiply((Number(10.0 ** powers[part.index]), part))
-        return None
-
-    whole = exchanged(node, of_column)
+    columns: list[Expression] = []
+    for index, power in enumerate(powers):
+        columns.append(Variable(index))
+        if power:
+            columns[index] = Multiply((Number(10.0**power), Variable(index)))
+    whole = substituted(node, columns)
     if target:
         return Multiply((Number(10.0**-target), whole))
     return whole

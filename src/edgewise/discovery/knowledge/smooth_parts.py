@@ -76,6 +76,11 @@ class Polynomials:
         powers = [legendre.legvander(column, self.degree) for column in u.T]
         return np.stack([math.prod(powers[k][:, n] for k, n in enumerate(e)) for e in self.exponents], axis=1)
 
+    def start(self, deviation: np.ndarray) -> np.ndarray:
+        """Coefficients of a start: the function 1 and a deviation, (terms,)."""
+        deviation[0] += 1.0
+        return deviation
+
 
 @dataclass(frozen=True)
 class KnownLaw:
@@ -83,10 +88,15 @@ class KnownLaw:
 
     expression: Expression  # of the arguments
     terms: int = 2
+    degree: int = 0  # no degree has to rise
 
     def columns(self, z: np.ndarray) -> np.ndarray:
         """The constant 1 and the law at arguments z (N, arguments), (N, 2)."""
         return np.column_stack([np.ones(len(z)), evaluate(self.expression, z)])
+
+    def start(self, deviation: np.ndarray) -> np.ndarray:
+        """Coefficients of a start: the law itself, whatever the deviation."""
+        return np.array([0.0, 1.0])
 
 
 Basis = Polynomials | KnownLaw
@@ -180,14 +190,9 @@ def _best_start(
         numbers = FreeConstants.of(before.template.outer).start
         starts.append((longer, numbers))
     # Multistart at low degrees: first every function 1, or the known law itself, then random coefficients about it.
-    is_early = all(isinstance(basis, KnownLaw) or basis.degree <= SETTINGS.start_degree for basis in bases)
+    is_early = all(basis.degree <= SETTINGS.start_degree for basis in bases)
     for number in range(SETTINGS.starts if is_early or before is None else 0):
-        coefficients = [random.normal(size=basis.terms) * (number > 0) for basis in bases]
-        for values, basis in zip(coefficients, bases, strict=True):
-            if isinstance(basis, KnownLaw):
-                values[:] = 0.0, 1.0
-            else:
-                values[0] += 1.0
+        coefficients = [basis.start(random.normal(size=basis.terms) * (number > 0)) for basis in bases]
         spread = 1.0 if number == 0 else 1.5
         starts.append((coefficients, spread ** random.normal(size=len(free_places(template.outer)))))
     fits: list[PartsFit] = []

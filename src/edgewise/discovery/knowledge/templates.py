@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgewise.discovery.reduction.steps import substituted
 from edgewise.errors import InputError
 from edgewise.formulas.expression import (
     FUNCTIONS,
@@ -18,6 +17,7 @@ from edgewise.formulas.expression import (
     evaluate,
     exchanged,
     parse_expression,
+    substituted,
     used_variables,
 )
 

@@ -27,7 +27,16 @@ from edgewise.discovery.reduction.steps import (
     sentence_of,
 )
 from edgewise.discovery.reduction.symmetries import Symmetry, simple_symmetries, symmetries_of_gradients
-from edgewise.formulas.expression import Expression, Multiply, Power, Variable, exact_number, monomial, sum_of, walk
+from edgewise.formulas.expression import (
+    Expression,
+    Multiply,
+    Variable,
+    exact_number,
+    exponents_of,
+    monomial,
+    sum_of,
+    walk,
+)
 from edgewise.formulas.rewriting import ONE, simplify
 from edgewise.outcomes import Budget
 
@@ -140,7 +149,7 @@ def _simplicity(step: Step) -> tuple[int, int, int]:
     """Broken exponents, inputs and symbols of the last change."""
     change = step.changes[-1]
     nodes = [node for part in (*change.inputs, change.factor) for node in walk(part)]
-    broken = sum(isinstance(node, Power) and node.exponent % 1 != 0 for node in nodes)
+    broken = sum(exponent % 1 != 0 for part in (*change.inputs, change.factor) for exponent in exponents_of(part))
     return broken, len(change.inputs), len(nodes)
 
 

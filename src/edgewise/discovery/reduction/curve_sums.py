@@ -23,10 +23,10 @@ from edgewise.formulas.expression import (
     Power,
     Variable,
     exact_number,
+    nodes_of,
     parse_expression,
     replaced,
     simple_power,
-    walk,
 )
 from edgewise.formulas.rewriting import simplify
 
@@ -104,7 +104,7 @@ def proposed_curve_sums(model: SmoothModel, x: np.ndarray, algebraic: bool) -> l
         for proposal in _pairs(i, j, gradient[:, i], gradient[:, j], slopes[i], slopes[j])
     ]
     if algebraic:
-        found = [each for each in found if not any(isinstance(node, Call) for node in walk(each.combination))]
+        found = [each for each in found if not nodes_of(each.combination, Call)]
     return sorted(found, key=lambda proposal: proposal.doubt)
 
 

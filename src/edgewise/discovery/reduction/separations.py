@@ -22,8 +22,8 @@ import numpy as np
 
 from edgewise.discovery.problem import LawProblem, Separation
 from edgewise.discovery.reduction.smooth_models import fit_smooth_model
-from edgewise.discovery.reduction.steps import Step, is_confirmed, substituted
-from edgewise.formulas.expression import Add, Expression, Multiply, Variable
+from edgewise.discovery.reduction.steps import Step, is_confirmed
+from edgewise.formulas.expression import Add, Expression, Multiply, Variable, substituted
 from edgewise.outcomes import Budget
 from edgewise.settings import ABOVE_ZERO
 

@@ -283,7 +283,7 @@ def _maximised(
     bounds = [SETTINGS.length_bounds] * len(places) + [SETTINGS.amplitude_bounds] * len(groups)
     bounds.append(SETTINGS.noise_bounds)
     bounds[len(places)] = (0.0, 0.0)  # One variance follows from the data, the others are relative to it.
-    if isinstance(start, tuple):
+    if len(start) < len(bounds):  # one length of all inputs, and the noise
         start = np.r_[np.full(len(places), start[0]), np.zeros(len(groups)), start[1]]
 
     def evidence(p: np.ndarray) -> tuple[float, np.ndarray]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgewise.discovery.problem import LawProblem
 from edgewise.discovery.reduction.smooth_models import SmoothModel, fit_smooth_model
-from edgewise.formulas.expression import Expression, Multiply, Power, Variable, evaluate, exchanged
+from edgewise.formulas.expression import Expression, Multiply, Power, Variable, evaluate, substituted
 from edgewise.formulas.printing import as_text
 from edgewise.formulas.rewriting import ONE, simplify
 from edgewise.settings import ABOVE_ZERO
@@ -159,18 +159,6 @@ def rebuilding(changes: Sequence[Change]) -> Callable[[Expression], Expression]:
         return expression
 
     return rebuild
-
-
-def substituted(node: Expression, inputs: Sequence[Expression]) -> Expression:
-    """An expression with other expressions in place of its variables."""
-
-    def of_variable(part: Expression) -> Expression | None:
-        match part:
-            case Variable(index):
-                return inputs[index]
-        return None
-
-    return exchanged(node, of_variable)
 
 
 def sentence_of(names: Sequence[str], changes: Sequence[Change], target: str = "y") -> str:
