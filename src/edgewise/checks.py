@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import types
 from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping, Sequence, Sized
 from difflib import get_close_matches
@@ -32,6 +33,21 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 SHOWN = 80  # characters of a value in a message
+
+
+def is_path(value: object) -> TypeGuard[str | os.PathLike[str]]:
+    """Return whether `value` names a file or a folder."""
+    return isinstance(value, str | os.PathLike)
+
+
+def is_real(value: object) -> TypeGuard[Real]:
+    """Return whether `value` is a number of Python or numpy, perhaps infinite or NaN, and not a bool."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def are_texts(values: Iterable[object]) -> TypeGuard[Iterable[str]]:
+    """Return whether all values are texts."""
+    return all(isinstance(value, str) for value in values)
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
@@ -79,10 +95,11 @@ def check_finite(cells: np.ndarray, name: str) -> None:
         raise InputError(f"{name} must hold finite numbers, got {cells[tuple(place)]} in {where}, counted from 1")
 
 
-def check_kind(value: object, kind: type | types.UnionType, demand: str) -> None:
-    """Raise InputError unless `value` is of a class; the demand begins the sentence, as "problem must be a PDE"."""
+def check_kind(value: object, kind: type | types.UnionType, demand: str) -> Any:
+    """Return `value` if it is of a class, else raise InputError; the demand begins it, as "problem must be a PDE"."""
     if not isinstance(value, kind):
         raise InputError(f"{demand}, got {type(value).__name__}")
+    return value
 
 
 def is_function(value: object) -> TypeGuard[Callable[..., Any]]:
@@ -172,7 +189,7 @@ def _is_of_type(value: Any, kind: Any) -> bool:
     if origin is int:
         return is_integer(value)
     if origin is float:
-        return isinstance(value, Real) and not isinstance(value, bool)
+        return is_real(value)
     if origin in (Mapping, dict) and arguments:
         if not isinstance(value, Mapping):
             return False
@@ -208,7 +225,7 @@ def check_names(names: Sequence[str] | None, inputs: int) -> tuple[str, ...]:
     texts: tuple[str, ...] = ()
     if isinstance(names, str) or is_list(names):  # each letter of a text is a name
         texts = tuple(names)
-    if len(texts) != inputs or not all(isinstance(name, str) and name for name in texts) or len(set(texts)) < inputs:
+    if len(texts) != inputs or not are_texts(texts) or not all(texts) or len(set(texts)) < inputs:
         raise InputError(f"names must be {inputs} different texts, one for each input, got {names!r:.{SHOWN}}")
     return texts
 

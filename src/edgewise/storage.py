@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from edgewise.checkpoint import container
 from edgewise.checkpoint.kinds import kind_for, kind_of, registered
+from edgewise.checks import check_kind, is_path
 from edgewise.errors import CheckpointError, InputError
 from edgewise.files.folders import current_file
 from edgewise.files.whole import read_bytes
@@ -77,14 +78,13 @@ def save(
     >>> bool((again(x) == model(x)).all()), facts
     (True, {'inputs': ['length', 'width']})
     """
-    if isinstance(path, str | os.PathLike) and os.fsdecode(path).lower().endswith(_OTHER_FORMATS):
+    if is_path(path) and os.fsdecode(path).lower().endswith(_OTHER_FORMATS):
         raise InputError(
             f"path must end in .safetensors, the format of the file, got {os.fsdecode(path)!r}; export() of an "
             "estimator writes .py, .c, .onnx and .pt2"
         )
     for name, facts in (("extra", extra), ("state", state)):
-        if facts is not None and not isinstance(facts, Mapping):
-            raise InputError(f"{name} must be a dictionary, got {type(facts).__name__}")
+        check_kind(facts, Mapping | None, f"{name} must be a dictionary")
     file_kind = kind_for(obj)
     if file_kind is None:
         kind = type(obj)
@@ -144,7 +144,7 @@ def load(
     ...     edgewise.load(path).config.width
     (2, 4, 1)
     """
-    if isinstance(path, str | os.PathLike) and os.path.isdir(path):
+    if is_path(path) and os.path.isdir(path):
         inside = current_file(Path(os.fsdecode(path)), FOLDER_MODEL)
         if inside.is_file():
             path = inside

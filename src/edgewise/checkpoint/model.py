@@ -33,7 +33,7 @@ from torch import Tensor
 
 from edgewise.checkpoint import container, kinds, strict_json
 from edgewise.checkpoint.network import Network, describe, read_description
-from edgewise.checks import is_integer
+from edgewise.checks import check_kind, is_integer
 from edgewise.errors import CheckpointError, InputError
 from edgewise.files.whole import read_bytes, write_bytes
 from edgewise.nn.elementary import ELEMENTARY, Elementary
@@ -225,8 +225,7 @@ def to_bytes(
     (2, 1)
     """
     for name, value in {"extra": extra, "state": state}.items():
-        if value is not None and not isinstance(value, Mapping):
-            raise InputError(f"{name} must be a dictionary, got {type(value).__name__}")
+        check_kind(value, Mapping | None, f"{name} must be a dictionary")
     # The description of the network, and all tensors under names that tell model and state apart.
     description = describe(model)
     tensors: dict[str, Tensor] = {}

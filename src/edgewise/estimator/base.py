@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from inspect import signature
-from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeGuard, TypeVar
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 from torch.utils.data import DataLoader
 
-from edgewise.checks import KnownKeywords, is_integer, is_one_of, typed
+from edgewise.checks import KnownKeywords, is_integer, is_one_of, is_real, is_sequence, typed
 from edgewise.errors import InputError
 from edgewise.estimator.columns.constraints import Bounds, column_constraints, given_knowledge, knowledge_sentence
 from edgewise.estimator.columns.reading import ArrayFunction, Rows
@@ -295,7 +294,7 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         # What the user has fixed of the model.
         hidden: tuple[int, ...] | None = None
         if not _is_auto(self.hidden):
-            if isinstance(self.hidden, list | tuple):
+            if is_sequence(self.hidden):
                 nodes = self.hidden
             else:
                 nodes = (self.hidden,)
@@ -447,7 +446,7 @@ def _is_auto(value: object) -> bool:
 
 def _is_real(value: object) -> TypeGuard[float]:
     """Return whether it is a real number, of Python or of numpy (from a parameter grid, say), and not a bool."""
-    return isinstance(value, Real) and not isinstance(value, bool)
+    return is_real(value)
 
 
 def seed_of(random_state: object) -> int:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from edgewise.checks import typed
+from edgewise.checks import is_path, typed
 from edgewise.errors import InputError
 from edgewise.estimator.columns.reading import Rows
 from edgewise.estimator.explaining import RowExplainer
@@ -290,7 +290,7 @@ class EstimatorDisplay(RowExplainer):
         from edgewise.estimator.reporting import model_report
 
         check_is_fitted(self)
-        if path is not None and not isinstance(path, str | os.PathLike):
+        if path is not None and not is_path(path):
             got = type(path).__name__
             raise InputError(f"path must be the name of a file, got {got}; give rows by name, as in report(X=X, y=y)")
         made = model_report(self, X, y, title)

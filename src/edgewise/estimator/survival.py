@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edgewise.checks import is_one_of
+from edgewise.checks import is_one_of, is_sequence
 from edgewise.errors import InputError
 from edgewise.estimator.base import KANEstimator, seed_of, with_shared_text
 from edgewise.estimator.columns.constraints import column_constraints, given_knowledge
@@ -279,7 +279,7 @@ def _time_and_event(y: Any, rows: int) -> np.ndarray:
         time_name = next(name for name in names if name != events[0])
         event = y[events[0]]
         time = y[time_name]
-    elif isinstance(y, tuple | list) and len(y) == 2:
+    elif is_sequence(y) and len(y) == 2:
         event, time = y
     else:
         raise InputError(

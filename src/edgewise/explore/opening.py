@@ -11,6 +11,7 @@ import numpy as np
 
 from edgewise import checkpoint
 from edgewise.checkpoint import codec, container
+from edgewise.checks import check_kind
 from edgewise.datasets import knots_path
 from edgewise.errors import FileError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
@@ -30,8 +31,7 @@ def read_model(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
         file = current_file(file, FOLDER_MODEL)
     stored = checkpoint.read(file)
     if "estimator" not in stored.extra:
-        if not isinstance(stored.model, KAN):
-            raise InputError(f"model must be a KAN, got {type(stored.model).__name__} in {file}")
+        check_kind(stored.model, KAN, f"model in {file} must be a KAN")
         return stored.model, dict(stored.extra)
     estimator, facts = load_estimator(file)
     facts = dict(facts)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import numpy as np
 import torch
 
-from edgewise.checks import typed
+from edgewise.checks import check_kind, typed
 from edgewise.errors import InputError
 from edgewise.ops.bessel import bessel_j0
 from edgewise.outcomes import spend
@@ -719,8 +719,7 @@ def parse_expression(text: str, names: Sequence[str] = ("x",)) -> Expression:
     >>> parse_expression("2*b", ["a", "b"])
     Multiply(factors=(Number(value=2.0, exact=(2, 1, '')), Variable(index=1)))
     """
-    if not isinstance(text, str):
-        raise InputError(f"text must be a formula in Python's notation, got {type(text).__name__}")
+    check_kind(text, str, "text must be a formula in Python's notation")
     try:
         plain, known = with_safe_names(text.strip(), names)
         return _read(ast.parse(plain, mode="eval").body, known, text)

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.checks import is_integer, is_integers, is_number, is_sequence
+from edgewise.checks import is_integer, is_integers, is_list, is_number, is_sequence
 from edgewise.errors import InputError
 from edgewise.formulas.curve_fits import EdgeFit, edge_fits
 from edgewise.interpret.attribution.removal import judging_data
@@ -202,7 +202,7 @@ def dragged(
     """Move the curve of an edge through points (input, new value of the edge), with bumps of a width of the input."""
     number, i, o = place = checked_edge(model, edge)
     model = _with_spline_alone(model, problem, place, keep_base=True)
-    pairs = [pair for pair in points if isinstance(pair, Sequence) and len(pair) == 2 and all(map(is_number, pair))]
+    pairs = [pair for pair in points if is_list(pair) and len(pair) == 2 and all(map(is_number, pair))]
     if not pairs or len(pairs) < len(points):
         raise InputError(f"points must be pairs (input, new value of the edge), got {points!r:.80}")
     targets = np.array(pairs, dtype=np.float64)

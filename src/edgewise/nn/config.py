@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edgewise.checks import is_integer, is_one_of, is_sequence
+from edgewise.checks import are_texts, check_kind, is_integer, is_list, is_one_of, is_sequence
 from edgewise.errors import InputError
 from edgewise.ops.activation import ACTIVATIONS, named_activation
 from edgewise.ops.splines.bspline import MAX_EDGE_DEGREE
@@ -92,7 +92,7 @@ class KANConfig:
         names = _check_functions(functions, nodes, arities)
         # Intervals of each layer; a layer of functions alone has none.
         sizes: tuple[Any, ...] = (grid_size,) * layers
-        if isinstance(grid_size, Sequence):
+        if is_list(grid_size):
             sizes = tuple(grid_size)
         has_splines = [
             rows is None or any(holds_spline(name) for row in rows for name in row)
@@ -209,13 +209,12 @@ def _most_edges(width: Sequence[int]) -> int:
     return max(int(inputs) * int(outputs) for inputs, outputs in pairwise(width))
 
 
-def check_input(x: Tensor, features: int, dtype: torch.dtype) -> None:
-    """Raise InputError unless `x` is a tensor (*batch, features) of the layer's dtype."""
-    if not isinstance(x, Tensor):
-        raise InputError(f"x must be a torch tensor, got {type(x).__name__}")
+def check_input(x: Tensor, features: int, dtype: torch.dtype | None) -> None:
+    """Raise InputError unless `x` is a tensor (*batch, features) of the layer's dtype, of any with None."""
+    check_kind(x, Tensor, "x must be a torch tensor")
     if x.ndim == 0 or x.shape[-1] != features:
         raise InputError(f"x must have shape (*batch, {features}), got {tuple(x.shape)}")
-    if x.dtype != dtype:
+    if dtype is not None and x.dtype != dtype:
         raise InputError(f"x must have the model's dtype {dtype}, got {x.dtype}")
 
 
@@ -283,7 +282,7 @@ def _check_functions(
             is_sequence(rows)
             and len(rows) == inputs
             and all(is_sequence(row) and len(row) == outputs for row in rows)
-            and all(isinstance(name, str) for row in rows for name in row)
+            and all(map(are_texts, rows))
         )
         if not fits:
             raise InputError(f"functions must be {inputs} rows of {outputs} names in layer {number}, got {rows!r}")

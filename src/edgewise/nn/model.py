@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_options
+from edgewise.checks import check_kind, check_options
 from edgewise.errors import InputError
 from edgewise.nn.config import KANConfig, Names, check_input
 from edgewise.nn.elementary import ELEMENTARY, Elementary
@@ -206,8 +206,7 @@ class KAN(Chain):
 
 def edge_layers(model: KAN) -> list[KANLayer]:
     """Return the layers of edges of a network in order, without its products."""
-    if not isinstance(model, KAN):
-        raise InputError(f"model must be a KAN, got {type(model).__name__}")
+    check_kind(model, KAN, "model must be a KAN")
     return [layer for layer in model.layers if layer.groups is None]
 
 
@@ -232,9 +231,8 @@ def config_of(layers: Iterable[Layer], degree: int, base: str | Callable[[Tensor
             width[-1] = layer.out_features
             products[-1] = arities
             continue
-        if not isinstance(layer, KANLayer):
-            raise InputError(f"layers must be those of a KAN, got {type(layer).__name__}")
         # A layer of edges.
+        layer = check_kind(layer, KANLayer, "layers must be those of a KAN")
         if not width:
             width.append(layer.in_features)
         width.append(layer.out_features)

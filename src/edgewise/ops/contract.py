@@ -26,6 +26,7 @@ from torch import Tensor
 from torch._C._functorch import TransformType, get_interpreter_stack
 from torch.autograd import Function
 
+from edgewise.checks import is_integer
 from edgewise.errors import InputError
 from edgewise.ops.backend import choose, requested_kernel, use_kernel
 from edgewise.ops.kernels import reference
@@ -282,7 +283,7 @@ def spline_sum(
     # Shapes, dtypes, degree and order.
     if degree not in range(MAX_EDGE_DEGREE + 1):
         raise InputError(f"degree must be an integer from 0 to {MAX_EDGE_DEGREE}, got {degree!r}")
-    if not isinstance(order, int) or order < 0:
+    if not is_integer(order) or order < 0:
         raise InputError(f"order must be an integer, 0 or more, got {order!r}")
     if coef.ndim != 3:
         raise InputError(f"coef must have shape (in, n, out), got {tuple(coef.shape)}")

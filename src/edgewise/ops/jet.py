@@ -48,12 +48,12 @@ def along(jet: Tensor, order: int) -> Tensor:
     return jet[1:].unflatten(0, (-1, order))
 
 
-def check_jet(jet: Tensor, features: int, dtype: torch.dtype, order: int) -> None:
-    """Raise InputError unless `jet` is a tensor (1 + D * order, batch, features) of this dtype."""
+def check_jet(jet: Tensor, features: int, dtype: torch.dtype | None, order: int) -> None:
+    """Raise InputError unless `jet` is a tensor (1 + D * order, batch, features) of this dtype, of any with None."""
     if not isinstance(jet, Tensor) or jet.ndim != 3 or jet.shape[2] != features or (len(jet) - 1) % max(order, 1):
         came = shape_or_type(jet)
         raise InputError(f"x must be a jet of shape (1 + D * {order}, batch, {features}), got {came}")
-    if jet.dtype != dtype:
+    if dtype is not None and jet.dtype != dtype:
         raise InputError(f"x must have the model's dtype {dtype}, got {jet.dtype}")
 
 

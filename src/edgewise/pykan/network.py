@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from edgewise.checks import is_path
 from edgewise.errors import InputError
 from edgewise.nn.config import BESIDE_SPLINE, NO_FUNCTION
 from edgewise.nn.elementary import ELEMENTARY, Elementary
@@ -75,7 +76,7 @@ def from_pykan(
         raise InputError(f'beyond must be "zero" or "line", got {beyond!r}')
     if base is not None and not callable(base) and not isinstance(base, str):
         raise InputError(f"base must be a function of a tensor, as torch.nn.SiLU(), got {base!r:.80}")
-    if isinstance(source, str | PathLike):
+    if is_path(source):
         state = read_checkpoint(Path(source), base)
     else:
         state = state_of_model(source, base)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
-from edgewise.checks import KnownKeywords, check_count, is_sequence
+from edgewise.checks import KnownKeywords, check_count, check_kind, is_sequence
 from edgewise.errors import InputError
 from edgewise.nn.layers.initial import seeded_generator
 from edgewise.ops.jet import shape_or_type
@@ -247,19 +247,17 @@ class Problem(KnownKeywords):
         """Arguments of the constructor besides the samples."""
         return {}
 
-    def _checked_data(self, x: object, y: object, weight: object, *, name: str = "", normalise: bool = True) -> Data:
+    def _checked_data(self, x: Any, y: Any, weight: Any, *, name: str = "", normalise: bool = True) -> Data:
         """Samples of checked tensors, with weights of mean 1 if `normalise`; `name` precedes x, y and weight."""
         # The inputs.
-        if not isinstance(x, Tensor):
-            raise InputError(f"{name}x must be a torch.Tensor, got {type(x).__name__}")
+        check_kind(x, Tensor, f"{name}x must be a torch.Tensor")
         if x.dtype not in (torch.float32, torch.float64):
             raise InputError(f"{name}x must be float32 or float64, got {x.dtype}")
         if x.ndim != 2 or 0 in x.shape:
             raise InputError(f"{name}x must have shape (N, in) with at least one row and column, got {tuple(x.shape)}")
         check_finite(x, f"{name}x")
         # The targets, in the form that the problem needs.
-        if not isinstance(y, Tensor):
-            raise InputError(f"{name}y must be a torch.Tensor, got {type(y).__name__}")
+        check_kind(y, Tensor, f"{name}y must be a torch.Tensor")
         if y.ndim == 0 or len(y) != len(x):
             raise InputError(f"{name}y must have {len(x)} rows like x, got shape {tuple(y.shape)}")
         if y.device != x.device:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from edgewise.checks import is_integer, is_list
+from edgewise.checks import is_integer, is_list, is_real
 from edgewise.errors import InputError
 from edgewise.gam.constraints import SHAPES, Constraints, Pair
 from edgewise.presentation import number_text
@@ -70,7 +70,7 @@ def column_constraints(
 
 def checked_bounds(bounds: Any) -> Bounds:
     """Return (low, high) as floats, None where there is no bound; raise InputError for anything else."""
-    is_pair = isinstance(bounds, Sequence | np.ndarray) and not isinstance(bounds, str) and len(bounds) == 2
+    is_pair = is_list(bounds) and len(bounds) == 2
     ends = list(bounds) if is_pair else []
     if not ends or not all(end is None or _is_number(end) for end in ends):
         raise InputError(f"bounds must be (low, high), each a number or None, got {bounds!r}")
@@ -104,7 +104,7 @@ def knowledge_sentence(encoder: InputEncoder, knowledge: Mapping[str, Any]) -> s
 
 def _is_number(value: object) -> bool:
     """Return whether it is a number of Python or numpy, also an infinite one, that bounds from above or below."""
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool) and value == value
+    return is_real(value) and value == value
 
 
 def place_of_column(names: tuple[str, ...], parameter: str, key: object) -> int:
@@ -162,7 +162,7 @@ def _interactions(encoder: InputEncoder, given: object, alone: set[int]) -> tupl
     groups = dict(zip(encoder.columns, encoder.groups, strict=True))
     pairs: list[Pair] = []
     for pair in given:
-        if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
+        if not is_list(pair) or len(pair) != 2:
             raise InputError(f"{wanted}, got {pair!r}")
         first, second = (place_of_column(encoder.names, "interactions", key) for key in pair)
         if first == second:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from edgewise.checks import check_finite, numbered
+from edgewise.checks import are_texts, check_finite, is_path, numbered
 from edgewise.errors import InputError, warn_caller
 from edgewise.estimator.columns.constraints import place_of_column
 from edgewise.estimator.scikit import BaseEstimator
@@ -330,7 +330,7 @@ def level_counts(codes: np.ndarray, levels: int) -> tuple[int, ...]:
 
 def _as_frame(X: Any) -> Table | None:
     """Return X as a Table if it is a frame, or an array with text; None for numbers, which scikit-learn checks."""
-    if isinstance(X, str | os.PathLike):
+    if is_path(X):
         name = os.fspath(X)
         raise InputError(f"X must be a frame or an array of rows, got {name!r}; pandas.read_csv reads a file of rows")
     if isinstance(X, InBatches):
@@ -375,7 +375,7 @@ def _row_count(data: Any) -> int | None:
 
 def _has_names(X: Any) -> bool:
     """Return whether a frame has names that say something: those of pandas may be numbers."""
-    return is_frame(X) and all(isinstance(name, str) for name in getattr(X, "columns", ()) if not isinstance(X, Table))
+    return is_frame(X) and (isinstance(X, Table) or are_texts(getattr(X, "columns", ())))
 
 
 def _number_table(rows: np.ndarray, names: Sequence[str]) -> Table:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from edgewise.checks import is_number
+from edgewise.checks import check_kind, is_number
 from edgewise.errors import InputError
 from edgewise.explore.editing import Applied
 from edgewise.explore.opening import made_folder
@@ -54,9 +54,7 @@ class Requests(Answers):
 
     def preview(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Make an edit and return its cost; it is kept by "keep" alone."""
-        edit = body.get("edit")
-        if not isinstance(edit, Mapping):
-            raise InputError(f"edit must be a dictionary, got {type(edit).__name__}")
+        edit: Mapping[str, Any] = check_kind(body.get("edit"), Mapping, "edit must be a dictionary")
         number = self._begin()
         version = self.session.version
         done = self.session.preview(edit, lambda share: self.jobs.progress(number, share))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_names, is_integer, typed
+from edgewise.checks import check_kind, check_names, is_integer, typed
 from edgewise.errors import InputError
 from edgewise.formulas.curve_fits import scaled_function
 from edgewise.formulas.expression import Add, Expression, Multiply, Variable, exact_number
@@ -63,8 +63,7 @@ def formula(
     >>> str(formula(model)), str(formula(model, x=rows))
     ('(sin(x1) + 1e-09) + (x2**2 + 1e-09)', 'sin(x1) + x2**2')
     """
-    if x is not None and not isinstance(x, Tensor):
-        raise InputError(f"x must be a tensor of rows, got {type(x).__name__}")
+    check_kind(x, Tensor | None, "x must be a tensor of rows")
     layers = list(model.layers)
     inputs = layers[0].in_features
     outputs = layers[-1].out_features
@@ -85,7 +84,7 @@ def formula(
     if x is None:
         return Formula(nodes[output], names)
     # Constants that rounding hides at the rows are left out, once more after the first ones have gone.
-    check_input(x, inputs, x.dtype)
+    check_input(x, inputs, None)
     rows = x.detach().cpu().double().numpy()
     rounding = torch.finfo(model.dtype).eps
     shorter = without_noise(simplify(nodes[output]), rows, rounding)

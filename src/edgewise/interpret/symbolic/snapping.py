@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_names, check_number, is_integer, typed
+from edgewise.checks import check_kind, check_names, check_number, is_integer, typed
 from edgewise.discovery.arguments import LEAST_ROWS
 from edgewise.discovery.decide import decided_front
 from edgewise.discovery.finder import USUAL_SECONDS, Search, planned_budget
@@ -239,8 +239,7 @@ def _with_network(entry: FrontEntry, networks: Sequence[KAN], x: np.ndarray) -> 
 
 def _check_arguments(model: KAN, problem: Regression, output: int | None, time_limit: float | None) -> None:
     """Raise an InputError for the first argument of `symbolify` that is not as its docstring requires."""
-    if not isinstance(model, KAN):
-        raise InputError(f"model must be a KAN, got {type(model).__name__}")
+    check_kind(model, KAN, "model must be a KAN")
     outputs = model.layers[-1].out_features
     if output is not None and not (is_integer(output) and 0 <= output < outputs):
         raise InputError(f"output must be the number of one of the {outputs} outputs, from 0, got {output!r}")

@@ -87,7 +87,7 @@ class ProductLayer(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the outputs (*batch, out) from points (*batch, in)."""
-        check_input(x, self.in_features, x.dtype if isinstance(x, Tensor) else torch.float64)
+        check_input(x, self.in_features, None)
         columns = []
         # Neighbouring groups of one arity together: column by column, steps of [2, (0, 20), 1] take twice as long.
         for _, run in groupby(self.groups, key=len):
@@ -99,7 +99,7 @@ class ProductLayer(Layer):
 
     def jet(self, x: Tensor, order: int) -> Tensor:
         """Carry a jet (C, batch, in) through the layer by Leibniz' rule, see `Layer.jet`."""
-        check_jet(x, self.in_features, x.dtype if isinstance(x, Tensor) else torch.float64, order)
+        check_jet(x, self.in_features, None, order)
         columns = []
         for first, *others in self.groups:
             column = x[..., first : first + 1]

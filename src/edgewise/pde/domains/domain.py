@@ -16,7 +16,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from edgewise.checks import check_count
+from edgewise.checks import check_count, is_list, is_sequence
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.pde.domains.sampling import accepted_points, gauss_legendre, unit_points
 from edgewise.presentation import typed_text
@@ -78,7 +78,7 @@ def check_ends(low: object, high: object) -> tuple[float, float]:
 
 def check_center(center: Sequence[float], dimension: int) -> Tensor:
     """The centre of a domain, (dimension,); an InputError unless it is `dimension` finite numbers."""
-    is_row = isinstance(center, Sequence | Tensor | np.ndarray) and not isinstance(center, str)
+    is_row = is_list(center)
     if not is_row or len(center) != dimension:
         count = "two" if dimension == 2 else dimension
         raise InputError(f"center must be {count} numbers, as {(0,) * dimension}, got {center!r:.60}")
@@ -421,7 +421,7 @@ class Box(Domain):
             raise InputError("a box must have a coordinate, as Box(x=(0, 1)), got none")
         for name, pair in ends.items():
             check_coordinates([name])
-            if not (isinstance(pair, tuple | list) and len(pair) == 2):
+            if not is_sequence(pair) or len(pair) != 2:
                 raise InputError(f"{name} must be (low, high) with low < high, got {pair!r}")
             if not finite_number(pair[0], f"low end of {name}") < finite_number(pair[1], f"high end of {name}"):
                 raise InputError(f"{name} must be (low, high) with low < high, got {pair!r}")

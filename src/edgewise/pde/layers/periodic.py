@@ -39,13 +39,13 @@ class PeriodicLayer(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the outputs (*batch, in + number of periodic inputs) from points (*batch, in)."""
-        check_input(x, self.in_features, x.dtype if isinstance(x, Tensor) else torch.float64)
+        check_input(x, self.in_features, None)
         circles = [self._angle(x, number) for number in self.periods]
         return torch.cat([x[..., self._others], *(f(angle) for angle in circles for f in (torch.cos, torch.sin))], -1)
 
     def jet(self, x: Tensor, order: int) -> Tensor:
         """Carry a jet (C, batch, in) through the layer, see `Layer.jet`."""
-        check_jet(x, self.in_features, x.dtype if isinstance(x, Tensor) else torch.float64, order)
+        check_jet(x, self.in_features, None, order)
         parts = [x[..., self._others]]
         # Derivatives of cosine and sine are the same waves, a quarter of a period ahead for each order.
         for number, (_, period) in self.periods.items():

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.checks import is_function
+from edgewise.checks import is_function, is_sequence
 from edgewise.errors import InputError
 from edgewise.ops.jet import shape_or_type
 from edgewise.pde.domains.domain import TIME
@@ -135,7 +135,7 @@ def residual_columns(result: Any, count: int, name: str) -> list[Tensor]:
     """The result of an equation, one residual (b,), several of them or (b, r), as a list of tensors (b,)."""
     residuals: list[Tensor] = []
     # Fields count by their values, and matrices by their columns.
-    for part in result if isinstance(result, tuple | list) else [result]:
+    for part in result if is_sequence(result) else [result]:
         match part:
             case Field():
                 residuals.append(part.value)

@@ -16,7 +16,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_kind, is_number
+from edgewise.checks import check_kind, is_number, is_sequence
 from edgewise.errors import InputError
 from edgewise.ops.jet import shape_or_type
 from edgewise.pde.domains.combined import Intersection
@@ -269,7 +269,7 @@ class InterfaceResiduals:
         # Jumps of fluxes, less the given ones.
         inner, outer = (self._fluxes(context, side) for side in (-1, 1))
         jumps = self.interface.flux
-        if not isinstance(jumps, list | tuple):
+        if not is_sequence(jumps):
             jumps = [jumps] * len(inner)
         if len(jumps) != len(inner):
             raise InputError(f"flux of an Interface must be one for each of {len(inner)} equations, got {len(jumps)}")

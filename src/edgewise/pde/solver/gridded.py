@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.checks import check_count
+from edgewise.checks import check_count, is_list
 from edgewise.errors import InputError, missing_extra
 from edgewise.files.whole import write_bytes
 from edgewise.pde.domains.domain import Box, Domain, covers, finite_number
@@ -72,7 +72,7 @@ def grid_of(
             counts = SETTINGS.grid_values[len(free) - 1]
         else:
             counts = max(2, math.floor(SETTINGS.usual_values ** (1 / len(free))))
-    if isinstance(counts, Sequence | np.ndarray):
+    if is_list(counts):
         each = list(counts)
     else:
         each = [counts] * len(free)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from edgewise.checks import check_count, check_number, typed
+from edgewise.checks import check_count, check_number, is_sequence, typed
 from edgewise.errors import InputError
 from edgewise.outcomes import StopReason
 from edgewise.pde.solver.cascade import GridCollocation
@@ -69,7 +69,7 @@ def other_solutions(
     """
     # Solutions of one problem, and what is asked for.
     given: list = [known]
-    if isinstance(known, list | tuple):
+    if is_sequence(known):
         given = list(known)
     solutions = [each for each in given if isinstance(each, Solution)]
     if not given or len(solutions) < len(given):

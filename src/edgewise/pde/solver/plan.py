@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgewise.checks import check_count, check_kind
+from edgewise.checks import check_count, check_kind, is_list
 from edgewise.errors import InputError
 from edgewise.files.journal import Journal
 from edgewise.nn.layers.base import Chain
@@ -106,9 +105,9 @@ def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
     # Hidden layers that were asked for.
     hidden = options.get("hidden")
     if hidden is not None:
-        if not isinstance(hidden, Sequence) or isinstance(hidden, str):
+        if not is_list(hidden):
             raise InputError(f"hidden must be the nodes of the hidden layers, as (5,), got {hidden!r:.60}")
-        shape = tuple(hidden)
+        hidden = shape = tuple(hidden)
     # A network that is trained further.
     start = options.get("start")
     begin: Chain | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import numpy as np
 from matplotlib.axes import Axes
 
-from edgewise.checks import check_options, numbered, typed, unknown_name
+from edgewise.checks import check_options, is_integer, numbered, typed, unknown_name
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import Effect, evenly_picked, mean_contributions, partial_dependence
 from edgewise.interpret.black_box import BlackBox
@@ -209,7 +209,7 @@ def input_number(view: PredictionView, name: str | int) -> int:
         if name not in known:
             raise InputError(f"name must be one of the inputs, got {name!r}; {unknown_name(name, known)}")
         return known.index(name)
-    if isinstance(name, bool) or name not in range(count):
+    if not is_integer(name) or name not in range(count):
         raise InputError(f"name must be the name of an input or a number from 0 to {count - 1}, got {name!r}")
     return int(name)
 

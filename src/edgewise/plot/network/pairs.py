@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from edgewise.checks import is_integer, typed
+from edgewise.checks import is_integer, is_sequence, typed
 from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import evenly_picked
 from edgewise.interpret.attribution.pairs import PairEffect, pair_dependence
@@ -85,7 +85,7 @@ def pair_map(
     ['prediction', 'beyond both curves']
     """
     view = as_prediction_view(model, X, names, None, target)
-    if not isinstance(inputs, tuple | list) or len(inputs) != 2:
+    if not is_sequence(inputs) or len(inputs) != 2:
         raise InputError(f"inputs must be a pair of inputs, got {inputs!r}")
     pair = (input_number(view, inputs[0]), input_number(view, inputs[1]))
     if pair[0] == pair[1]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgewise.checks import check_count, is_sequence, numbered
+from edgewise.checks import check_count, is_path, is_sequence, numbered
 from edgewise.errors import FileError, InputError
 from edgewise.files.journal import Journal
 from edgewise.search.validation import in_share
@@ -166,7 +166,7 @@ class Batches(InBatches):
         self.batch_rows = check_count(batch_rows, "batch_rows")
         self.sample_rows = check_count(sample_rows, "sample_rows", 2)
         # What an interrupted pass keeps.
-        if not (checkpoint is None or isinstance(checkpoint, str | os.PathLike | Journal)):
+        if not (checkpoint is None or is_path(checkpoint) or isinstance(checkpoint, Journal)):
             raise InputError(f"checkpoint must be a folder, got {type(checkpoint).__name__}")
         self.checkpoint = checkpoint
         self._part: tuple[float, int, bool] | None = None
@@ -317,7 +317,7 @@ class Batches(InBatches):
         if hasattr(self, "paths"):
             units = [unit for path in self.paths for unit in _parquet_units(path, self._wanted, self.batch_rows)]
             if not units:
-                place = self.source if isinstance(self.source, str | os.PathLike) else self.paths[0]
+                place = self.source if is_path(self.source) else self.paths[0]
                 raise FileError(f"{place}: at least one row of data was expected, got column names only")
             return units
         if isinstance(self.source, Partitions):
@@ -406,9 +406,9 @@ def _names_of(columns: str | Sequence[str] | None) -> tuple[str, ...] | None:
 
 def _paths(source: Any) -> tuple[Path, ...] | None:
     """Return the Parquet files that a path, a pattern or several of them name; None for anything else."""
-    if is_sequence(source) and source and all(isinstance(one, str | os.PathLike) for one in source):
+    if is_sequence(source) and source and all(map(is_path, source)):
         return tuple(path for one in source for path in _paths(one) or ())
-    if not isinstance(source, str | os.PathLike):
+    if not is_path(source):
         return None
     # One file, or those of a folder or a pattern.
     text = os.fspath(source)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edgewise.checks import check_count, check_number
+from edgewise.checks import check_count, check_kind, check_number
 from edgewise.errors import InputError, warn_caller
 from edgewise.nn.layers.spline import spline_layers
 from edgewise.nn.model import KAN
@@ -38,8 +38,7 @@ def check_kinds(
     ):
         if isinstance(value, type):
             raise InputError(f"{form}, got the class {value.__name__}; write {value.__name__}(...)")
-        if not isinstance(value, kind):
-            raise InputError(f"{form}, got {type(value).__name__}")
+        check_kind(value, kind, form)
     # Methods of second order need all samples at once.
     if not method.full_batch:
         return
