@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from edgewise.checks import is_path
 from edgewise.errors import FileError, InputError
 
 try:
@@ -63,7 +62,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def _check_name(path: object) -> None:
-    if not is_path(path):
+    if not isinstance(path, str | os.PathLike):
         raise InputError(f"path must be the name of a file, got {path!r}")
 
 
