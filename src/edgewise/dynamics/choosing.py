@@ -71,8 +71,8 @@ class Choice:
             for run in self.data.runs:
                 start = run.states[:-1].T[:, None, :]
                 with np.errstate(all="ignore"):
-                    coarse = Course.of(run, self.data.kind, substeps).ends(law, start, p)
-                    fine = Course.of(run, self.data.kind, 2 * substeps).ends(law, start, p)
+                    courses = (Course.of(run, self.data.kind, number) for number in (substeps, 2 * substeps))
+                    coarse, fine = (course.along(run.states).ends(law, start, p) for course in courses)
                 gap = np.abs(coarse - fine)[:m, 0].T / np.maximum(share * run.sigma[1:], 0.1 * self.data.floor[:m])
                 worst = max(worst, float(np.where(np.isfinite(gap), gap, np.inf).max()))
             if worst < 1:
@@ -234,13 +234,13 @@ class Choice:
         propagations = []
         for run, z in zip(self.data.runs, current.states, strict=True):
             course = Course.of(run, kind, self.data.substeps)
-            _, by_state, by_constant = course.linearised(law, z, law.theta)
-            values = np.column_stack([term.values(run.columns(z)) for term in terms])
+            linearised = course.linearised(law, z, law.theta)
+            values = np.column_stack([term.values(run.columns(kind, z)) for term in terms])
             drive = values[:-1] if kind.is_map else (values[1:] + values[:-1]) / 2 * course.lengths[:, None]
             push = np.zeros((len(drive), d, m * count))
             for k in range(m):
                 push[:, d - m + k, k * count : (k + 1) * count] = drive
-            propagations.append(Propagation.of(by_state, np.concatenate([by_constant, push], axis=2)))
+            propagations.append(Propagation.of(linearised, np.concatenate([linearised.by_constant, push], axis=2)))
         # Segments of chaotic trajectories have starts of their own here: less power, but no false gain
         width = d * sum(len(one.starts) for one in propagations)
         unknowns = width + len(law.theta)

@@ -152,7 +152,7 @@ class _Search:
         self.budget.report("smoothing", 0.0)
         curves, data, noise, curve_error = self._smoothed()
         form = IntegralForm(data, curves)
-        terms = library(form.everywhere, self.samples.dimensions)
+        terms = library(form.everywhere, self.samples.dimensions, self.kind.measured * len(self.kind.delays))
         choice = Choice(data, terms, noise, self.settings, self.budget)
         integrals = [form.integrated(term) for term in terms]
         if self.kind.is_map:
@@ -302,7 +302,7 @@ class _Search:
             curve = smooths[k].spline.derivative(self.kind.order)
             error = smooths[k].derivative_error[-len(run.t) :][inside]
             slope = curve(run.t)[inside]
-            rows.append(run.columns()[inside])
+            rows.append(run.columns(self.kind)[inside])
             slopes.append(slope)
             weights.append(1 / np.maximum(error, 1e-6 * np.std(slope) + 1e-12) ** 2)
         weight = np.concatenate(weights)

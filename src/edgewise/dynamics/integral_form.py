@@ -66,7 +66,7 @@ class IntegralForm:
             self.weights.append(weights)
             flat = points.ravel()
             self.inner.append(np.column_stack([curve(flat), run.known(flat).T]))
-        at_samples = [run.columns() for run in data.runs]
+        at_samples = [run.columns(data.kind) for run in data.runs]
         self.weigh()
         self.everywhere = np.concatenate(at_samples if data.kind.is_map else [*self.inner, *at_samples])
 
@@ -77,7 +77,7 @@ class IntegralForm:
     def integrated(self, term: Term) -> list[np.ndarray]:
         """What a coefficient of 1 adds to the coordinate at the samples (n,) of each trajectory."""
         if self.data.kind.is_map:
-            return [np.concatenate([[0.0], term.values(run.columns()[:-1])]) for run in self.data.runs]
+            return [np.concatenate([[0.0], term.values(run.columns(self.data.kind)[:-1])]) for run in self.data.runs]
         out = []
         for run, x, points, weights in zip(self.data.runs, self.inner, self.points, self.weights, strict=True):
             f = term.values(x).reshape(weights.shape)

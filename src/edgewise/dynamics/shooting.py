@@ -10,7 +10,9 @@ does no harm. A law whose trajectory stays broken is no solution: the final defe
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import permutations
 
 import numpy as np
 
@@ -19,6 +21,8 @@ from edgewise.dynamics.terms import Law
 from edgewise.dynamics.trajectories import Kind, Observations, Trajectory, runge_kutta
 from edgewise.outcomes import check_time, spend
 from edgewise.settings import CALL_WORK
+
+CUBIC = 4  # points of a cubic polynomial
 
 
 @dataclass(frozen=True)
@@ -77,21 +81,28 @@ class Fit:
 class Course:
     """The steps between the samples of a trajectory: their lengths, and the known columns at all stages."""
 
+    run: Trajectory
     kind: Kind
     lengths: np.ndarray  # (intervals,)
-    known: np.ndarray  # (substeps, 3, known, intervals) at the start, the middle and the end of each substep
+    times: np.ndarray  # (substeps, 3, intervals) of the start, the middle and the end of each substep
+    known: np.ndarray  # (substeps, 3, known, intervals) there
 
     @classmethod
     def of(cls, run: Trajectory, kind: Kind, substeps: int) -> Course:
         """The course between the samples of a trajectory with so many substeps."""
         lengths = np.diff(run.t)
         if kind.is_map:
-            return cls(kind, lengths, run.known(run.t[:-1])[None, None])
-        if not kind.known:
-            return cls(kind, lengths, np.zeros((substeps, 3, 0, len(lengths))))
+            return cls(run, kind, lengths, run.t[:-1], run.known(run.t[:-1])[None, None])
         places = (np.arange(substeps)[:, None] + np.array([0, 0.5, 1])) / substeps
         times = run.t[:-1] + places[:, :, None] * lengths
-        return cls(kind, lengths, np.moveaxis(run.known(times), 0, 2))
+        return cls(run, kind, lengths, times, np.moveaxis(run.known(times), 0, 2))
+
+    def along(self, z: np.ndarray) -> Course:
+        """The same with the delayed coordinates of a trajectory with states z (n, d)."""
+        if not self.kind.delays:
+            return self
+        known = self.run.remembered(self.kind, self.times, np.moveaxis(self.known, 2, 0), z)
+        return replace(self, known=np.moveaxis(known, 0, 2))
 
     def ends(self, law: Law, states: np.ndarray, p: np.ndarray) -> np.ndarray:
         """States at the end of each interval, from states (d, variants, intervals) at its start, constants (p, ...)."""
@@ -104,11 +115,12 @@ class Course:
             states = runge_kutta(lambda x, at: self.kind.rates(law, x, at, p), states, h, *known)
         return states
 
-    def linearised(self, law: Law, z: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Ends (J, d) of the intervals, and derivatives by the states (J, d, d) and by the constants (J, d, p)."""
+    def linearised(self, law: Law, z: np.ndarray, theta: np.ndarray) -> Linearised:
+        """Ends of the intervals, and their derivatives, at states z (n, d) and constants (p,)."""
         d = z.shape[1]
         p = len(theta)
-        variants = 1 + d + p
+        past = 3 * self.kind.measured * len(self.kind.delays)
+        variants = 1 + d + p + past
         batch = np.repeat(z[:-1].T[:, None, :], variants, axis=1)
         constants = np.repeat(theta[:, None], variants, axis=1)
         steps = SHOOTING.step * (np.std(z, axis=0) + 1e-3 * np.abs(z).max(axis=0) + 1e-9)
@@ -116,10 +128,76 @@ class Course:
         for k in range(d):
             batch[k, 1 + k] += steps[k]
         constants[np.arange(p), 1 + d + np.arange(p)] += own
-        ends = self.ends(law, batch, constants[:, :, None])
+        course = self.along(z)
+        if past:
+            course = course._with_varied_past(steps[: self.kind.measured], variants)
+        ends = course.ends(law, batch, constants[:, :, None])
         by_state = (ends[:, 1 : 1 + d] - ends[:, :1]) / steps[None, :, None]
-        by_constant = (ends[:, 1 + d :] - ends[:, :1]) / own[None, :, None]
-        return ends[:, 0].T, by_state.transpose(2, 0, 1), by_constant.transpose(2, 0, 1)
+        by_constant = (ends[:, 1 + d : 1 + d + p] - ends[:, :1]) / own[None, :, None]
+        derivatives = (each.transpose(2, 0, 1) for each in (by_state, by_constant))
+        # The delayed coordinates at three places are those of four samples by Lagrange's polynomial
+        nodes, weights = self.memory
+        m = self.kind.measured
+        varied = (ends[:, 1 + d + p :] - ends[:, :1]).reshape(d, 3, len(self.kind.delays), m, len(nodes))
+        varied = varied / steps[:m, None]
+        nodes = nodes.reshape(len(nodes), nodes[0].size)
+        by_past = np.einsum("dqlmj,jlqi->jdlim", varied, weights).reshape(len(nodes), d, m * nodes.shape[1])
+        return Linearised(ends[:, 0].T, *derivatives, nodes, by_past)
+
+    def _with_varied_past(self, steps: np.ndarray, variants: int) -> Course:
+        """The last variants with each delayed coordinate changed at the start, the middle and the end of intervals."""
+        known = np.repeat(self.known[:, :, :, None], variants, axis=3)
+        share = (self.times - self.run.t[:-1]) / self.lengths
+        parabolas = ((1 - share) * (1 - 2 * share), 4 * share * (1 - share), share * (2 * share - 1))
+        variant = variants - len(parabolas) * len(steps) * len(self.kind.delays)
+        for parabola in parabolas:
+            for column in range(self.kind.inputs, self.kind.known):
+                known[:, :, column, variant] += steps[(column - self.kind.inputs) % len(steps)] * parabola
+                variant += 1
+        return replace(self, known=known)
+
+    @cached_property
+    def memory(self) -> tuple[np.ndarray, np.ndarray]:
+        """Samples (J, delays, 4) between which the delayed coordinates of each interval lie, and Lagrange's weights.
+
+        The weights (J, delays, 3, 4) are for the start, the middle and the end of the interval, and zero in the
+        history, which no fit changes.
+        """
+        t = self.run.t
+        delays = np.array(self.kind.delays)
+        earlier = np.stack([t[:-1], (t[1:] + t[:-1]) / 2, t[1:]], axis=1)[:, None] - delays[:, None]
+        # The two samples on each side of the middle, as far as they are before the interval's end
+        last = np.arange(len(t) - 1)[:, None] - (CUBIC - 1)
+        place = np.searchsorted(t, earlier[:, :, 1], side="right") - 1
+        first = np.clip(place - 1, 0, np.maximum(last, 0))
+        nodes = first[:, :, None] + np.arange(CUBIC)
+        weights = np.ones((*earlier.shape, CUBIC))
+        for i, k in permutations(range(CUBIC), 2):
+            weights[..., i] *= (earlier - t[nodes[:, :, None, k]]) / (t[nodes[:, :, [i]]] - t[nodes[:, :, [k]]])
+        return nodes, weights * ((earlier >= t[0]) & (last >= 0)[:, :, None])[..., None]
+
+
+@dataclass(frozen=True)
+class Linearised:
+    """Ends of the intervals of a trajectory with their derivatives."""
+
+    ends: np.ndarray  # (J, d)
+    by_state: np.ndarray  # (J, d, d) by the states at their starts
+    by_constant: np.ndarray  # (J, d, p)
+    nodes: np.ndarray  # (J, 4 delays) samples between which the delayed coordinates lie
+    by_past: np.ndarray  # (J, d, 4 delays measured) by the coordinates of these
+
+    def add_past(self, j: int, plan: np.ndarray, start: int, state: np.ndarray) -> None:
+        """Add to the derivatives (d, d + q) of the end of interval j what its delayed coordinates do to them.
+
+        `plan` (n, d, d + q) has the derivatives up to there; those before the segment's start belong to another one.
+        """
+        nodes = self.nodes[j]
+        if len(nodes):
+            measured = self.by_past.shape[2] // len(nodes)
+            past = plan[nodes, :measured]
+            past[nodes < start] = 0.0
+            state += self.by_past[j] @ past.reshape(-1, past.shape[2])
 
 
 @dataclass(frozen=True)
@@ -135,8 +213,9 @@ class Propagation:
     links: list[np.ndarray]  # (d, d + q) of each segment but the first
 
     @classmethod
-    def of(cls, by_state: np.ndarray, drives: np.ndarray) -> Propagation:
-        """The recursion over intervals with derivatives (J, d, d) by states and (J, d, q) by drives."""
+    def of(cls, linearised: Linearised, drives: np.ndarray) -> Propagation:
+        """The recursion over intervals with derivatives by states and the past, and (J, d, q) by drives."""
+        by_state = linearised.by_state
         intervals, d, _ = by_state.shape
         plan = np.zeros((intervals + 1, d, d + drives.shape[2]))
         plan[0, :, :d] = np.eye(d)
@@ -146,6 +225,7 @@ class Propagation:
             state = plan[j + 1]
             np.matmul(by_state[j], plan[j], out=state)
             state[:, d:] += drives[j]
+            linearised.add_past(j, plan, starts[-1], state)
             if np.abs(state[:, :d]).max() > SHOOTING.most_growth and j + 1 < intervals:
                 links.append(state.copy())
                 starts.append(j + 1)
@@ -269,7 +349,7 @@ class _Shooting:
         defect = 0.0
         m = self.data.kind.measured
         for run, course, weight, z in zip(self.data.runs, self.courses, self.weights, states, strict=True):
-            ends = course.ends(self.law, z[:-1].T[:, None, :], theta[:, None, None])[:, 0].T
+            ends = course.along(z).ends(self.law, z[:-1].T[:, None, :], theta[:, None, None])[:, 0].T
             residual += float((((run.y - z[:, :m]) * weight) ** 2).sum())
             defect += float((((ends - z[1:]) / run.state_scale[1:]) ** 2).sum())
         if not math.isfinite(residual + defect):
@@ -282,9 +362,10 @@ class _Shooting:
         d = self.data.kind.states
         propagations = []
         for course, z in zip(self.courses, self.states, strict=True):
-            ends, by_state, by_constant = course.linearised(self.law, z, self.theta)
-            defects = (ends - z[1:])[:, :, None]
-            propagations.append(Propagation.of(by_state, np.concatenate([by_constant, defects], axis=2)))
+            linearised = course.linearised(self.law, z, self.theta)
+            defects = (linearised.ends - z[1:])[:, :, None]
+            drives = np.concatenate([linearised.by_constant, defects], axis=2)
+            propagations.append(Propagation.of(linearised, drives))
         width = d * sum(len(one.starts) for one in propagations)
         plans = []
         constraints = []

@@ -203,8 +203,8 @@ class Law:
         return sum_of([product_of([Number(c), *term.factors]) for term, c in self.equations[k]])
 
 
-def library(columns: np.ndarray, dimensions: Sequence[Dimension] | None) -> list[Term]:
-    """Terms that are finite at columns (N, variables), and that units allow where dimensions are given."""
+def library(columns: np.ndarray, dimensions: Sequence[Dimension] | None, delayed: int = 0) -> list[Term]:
+    """Terms that are finite at columns (N, variables), the last ones delayed, and that units allow where given."""
     count = columns.shape[1]
     degree = {1: 5, 2: 4, 3: 4, 4: 3, 5: 3}.get(count, 2)
     terms = []
@@ -215,7 +215,7 @@ def library(columns: np.ndarray, dimensions: Sequence[Dimension] | None) -> list
             form = monomial([(k, chosen.count(k)) for k in range(count)])
             terms.append(Term(form, cost, "polynomial", total))
     terms += _functions(columns)
-    terms += _saturations(columns)
+    terms += _saturations(columns, delayed)
     if dimensions is not None:
         allow = Dimensions(dimensions).allow
         terms = [term for term in terms if allow(term.form)]
@@ -258,7 +258,7 @@ def _smooth_three(forms: list[Expression]) -> list[Expression]:
     return [*forms[:2], *forms[5:6]]
 
 
-def _saturations(columns: np.ndarray) -> list[Term]:
+def _saturations(columns: np.ndarray, delayed: int) -> list[Term]:
     """Saturations, steps, waves and powers with inner constants on coarse grids, where the search for them starts."""
     count = columns.shape[1]
     points = 8 if count < 3 else 4
@@ -281,6 +281,10 @@ def _saturations(columns: np.ndarray) -> list[Term]:
             for g in grid[points // 4 : -points // 4]:  # x^n / (g^n + x^n)
                 falling = Call("exp", Multiply((Number(-3.5), Call("log", x))))
                 ratios.append(Power(Add((ONE, Multiply((Number(g**3.5), falling)))), -1.0))
+            if k >= count - delayed:  # x / (1 + (x / g)^n), the production of Mackey and Glass
+                for g in grid[points // 4 : -points // 4]:
+                    rising = Call("exp", Multiply((Number(3.5), Call("log", x))))
+                    forms.append(Multiply((x, Power(Add((ONE, Multiply((Number(g**-3.5), rising)))), -1.0))))
         factors = [Variable(j) for j in range(count) if j != k] if count <= 4 else []
         forms += [*ratios, *(product_of([factor, *ratio.multiplicands]) for factor in factors for ratio in ratios)]
         # Exponentials, logistic steps, waves and powers with free exponents

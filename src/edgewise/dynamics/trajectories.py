@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
+from scipy.interpolate import PchipInterpolator, make_interp_spline
 
 from edgewise.dynamics.terms import Law
+
+DEGREE = 5  # of splines through states
 
 Known = Callable[[np.ndarray], np.ndarray]
 """Values (known, *shape) of inputs and delayed coordinates at times of any shape."""
@@ -63,12 +65,27 @@ class Trajectory:
     curve: np.ndarray  # (n, states) smoothed without any law
     states: np.ndarray  # (n, states) smoothed, or fitted by a law
     state_scale: np.ndarray  # (n, states) standard deviation of the smoothed states' errors, for broken continuity
-    known: Known  # inputs and delayed coordinates
+    known: Known  # inputs and, smoothed without any law, delayed coordinates
 
-    def columns(self, states: np.ndarray | None = None) -> np.ndarray:
+    def columns(self, kind: Kind, states: np.ndarray | None = None) -> np.ndarray:
         """Variables of the terms (n, variables) at the samples."""
         states = self.states if states is None else states
-        return np.column_stack([states, self.known(self.t).T])
+        return np.column_stack([states, self.remembered(kind, self.t, self.known(self.t), states).T])
+
+    def remembered(self, kind: Kind, times: np.ndarray, known: np.ndarray, states: np.ndarray) -> np.ndarray:
+        """Known columns (known, *shape) at times (*shape) with the delayed coordinates of states (n, states).
+
+        What came before the trajectory is its smoothed history.
+        """
+        if not kind.delays:
+            return known
+        known = known.copy()
+        path = make_interp_spline(self.t, states[:, : kind.measured], min(DEGREE, len(self.t) - 1))
+        for number, delay in enumerate(kind.delays):
+            first = kind.inputs + number * kind.measured
+            is_later = times - delay >= self.t[0]
+            known[first : first + kind.measured, is_later] = path(times[is_later] - delay).T
+        return known
 
     @property
     def weight(self) -> np.ndarray:
