@@ -49,6 +49,33 @@ def test_a_delay_of_known_length_is_found():
     assert motion.choice.lines(2) == ["x' = 1.2 x - 1.2 x x(t - 2)"]
 
 
+def delayed(slope, lag, count, step=0.01, start=0.5):
+    """Heun's method of steps with a constant history of `lag` steps, which comes first."""
+    x = np.full(lag + count, start)
+    for i in range(lag, lag + count - 1):
+        first = slope(x[i], x[i - lag])
+        x[i + 1] = x[i] + step / 2 * (first + slope(x[i] + step * first, x[i + 1 - lag]))
+    return x
+
+
+@pytest.mark.slow
+def test_a_delay_with_noise_has_no_term_too_many():
+    """Errors of smoothed delayed samples add up along a trajectory: a small constant stood for them."""
+    x = delayed(lambda x, past: -1.2 * past, 100, 1300)[::10]
+    motion = find_dynamics(np.arange(140) * 0.1, x + 0.004 * np.random.default_rng(1).normal(size=140), delays=[1.0])
+    assert len(motion.choice.law.theta) == 1
+    assert motion.choice.law.theta[0] == pytest.approx(-1.2, abs=0.02)
+    assert motion.decided
+
+
+@pytest.mark.slow
+def test_the_feedback_of_mackey_and_glass_is_found():
+    x = delayed(lambda x, past: 2 * past / (1 + past**6) - x, 200, 2800)[::15]
+    noisy = x + 0.01 * x.std() * np.random.default_rng(2).normal(size=200)
+    motion = find_dynamics(np.arange(200) * 0.15, noisy, delays=[2.0])
+    assert motion.choice.lines(1) == ["x' = -x + 2 x(t - 2)/(x(t - 2)^6 + 1)"]
+
+
 def test_an_input_acts_on_the_motion():
     force = np.sin(1.3 * T)
     x = solved(lambda t, x: [-0.7 * x[0] + 2 * np.sin(1.3 * t)], [1.0])

@@ -14,8 +14,11 @@ from edgewise.dynamics.terms import Law, variables_of
 from edgewise.dynamics.trajectories import Kind, Observations
 from edgewise.errors import InputError
 from edgewise.formulas.expression import (
+    Call,
     Expression,
+    Multiply,
     Number,
+    Power,
     Variable,
     complexity,
     exact_number,
@@ -170,7 +173,7 @@ class System:
     def lines(self, digits: int | None = None) -> list[str]:
         """The equations as a person writes them: with letters for constants, or with so many digits of them."""
         if digits is not None:
-            shown = [exchanged(one, lambda part: _one(part, digits)) for one in self.equations.values()]
+            shown = [exchanged(one, lambda part: _shown(part, digits)) for one in self.equations.values()]
             texts = [as_written(simplify(expression), self.variables, digits) for expression in shown]
         else:
             names = (*self.variables, *self._symbols)
@@ -207,9 +210,11 @@ class System:
         return all(index < self.kind.states for index in variables_of(self.law))
 
 
-def _one(node: Expression, digits: int) -> Expression | None:
-    """Exactly 1 or -1 for a free number that is so to some digits; None for anything else."""
+def _shown(node: Expression, digits: int) -> Expression | None:
+    """Exactly 1 or -1 for a free number that is so to some digits, x^c for exp(c log x); None for anything else."""
     match node:
+        case Call("exp", Multiply((Number(value=exponent, exact=None), Call("log", base)))):
+            return Power(base, float(f"{exponent:.{digits}g}"))
         case Number(value=value, exact=None) if typed_text(abs(value), digits) == "1":
             return exact_number(round(value))
     return None

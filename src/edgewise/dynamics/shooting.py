@@ -134,7 +134,6 @@ class Course:
         ends = course.ends(law, batch, constants[:, :, None])
         by_state = (ends[:, 1 : 1 + d] - ends[:, :1]) / steps[None, :, None]
         by_constant = (ends[:, 1 + d : 1 + d + p] - ends[:, :1]) / own[None, :, None]
-        derivatives = (each.transpose(2, 0, 1) for each in (by_state, by_constant))
         # The delayed coordinates at three places are those of four samples by Lagrange's polynomial
         nodes, weights = self.memory
         m = self.kind.measured
@@ -142,7 +141,8 @@ class Course:
         varied = varied / steps[:m, None]
         nodes = nodes.reshape(len(nodes), nodes[0].size)
         by_past = np.einsum("dqlmj,jlqi->jdlim", varied, weights).reshape(len(nodes), d, m * nodes.shape[1])
-        return Linearised(ends[:, 0].T, *derivatives, nodes, by_past)
+        by_state, by_constant = (each.transpose(2, 0, 1) for each in (by_state, by_constant))
+        return Linearised(ends[:, 0].T, by_state, by_constant, nodes, by_past)
 
     def _with_varied_past(self, steps: np.ndarray, variants: int) -> Course:
         """The last variants with each delayed coordinate changed at the start, the middle and the end of intervals."""
@@ -174,7 +174,9 @@ class Course:
         weights = np.ones((*earlier.shape, CUBIC))
         for i, k in permutations(range(CUBIC), 2):
             weights[..., i] *= (earlier - t[nodes[:, :, None, k]]) / (t[nodes[:, :, [i]]] - t[nodes[:, :, [k]]])
-        return nodes, weights * ((earlier >= t[0]) & (last >= 0)[:, :, None])[..., None]
+        # An interval whose delayed coordinates begin in the history counts by the share after it
+        after = np.clip((earlier[:, :, 2] - t[0]) / self.lengths[:, None], 0.0, 1.0) * (last >= 0)
+        return nodes, weights * after[:, :, None, None]
 
 
 @dataclass(frozen=True)
