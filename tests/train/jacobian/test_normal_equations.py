@@ -62,3 +62,24 @@ def test_cross_entropy_has_no_count():
     source = RowSource(network, problem, trainable_slots(network, problem))
     assert source.count() is None
     assert source.normal_equations().pull is None
+
+
+def test_a_sample_of_rows_is_spread_evenly_also_over_processes():
+    """Three of nine rows, as a mean; two processes with four and five of them take the same ones together."""
+
+    def sampled(rows, place=None):
+        problem, network = Regression(X[rows], Y[rows]), model()
+        source = RowSource(network, problem, trainable_slots(network, problem))
+        parts = list(source.chunks(3, place))
+        assert all(factor == pytest.approx(1 / 3) for _, factor in parts)
+        return torch.cat([part.residuals for part, _ in parts])
+
+    problem, network = Regression(X, Y), model()
+    all_rows = RowSource(network, problem, trainable_slots(network, problem))
+    every = next(all_rows.chunks())[0].residuals.reshape(-1, 9)
+    assert torch.equal(sampled(slice(None)).reshape(-1, 3), every[:, [0, 4, 8]])
+    both = [sampled(slice(4), (0, 9)).reshape(-1, 1), sampled(slice(4, 9), (4, 9)).reshape(-1, 2)]
+    torch.testing.assert_close(torch.cat(both, 1), every[:, [0, 4, 8]])
+    kept = list(all_rows.chunks(9))
+    assert kept[0][1] == pytest.approx(1 / 9)
+    assert torch.equal(kept[0][0].residuals.reshape(-1, 9), every)

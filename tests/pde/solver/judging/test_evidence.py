@@ -12,8 +12,9 @@ from edgewise.pde.domains.solids import Ball
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Neumann, Observations
 from edgewise.pde.problem.fields import laplacian
+from edgewise.pde.solver.judging.correction import correction_of
 from edgewise.pde.solver.judging.evidence import Evidence, judge, place_of_jump
-from edgewise.pde.solver.judging.residuals import worst_case_points
+from edgewise.pde.solver.judging.residuals import residual_size, worst_case_points
 from edgewise.pde.solver.judging.uniqueness import (
     SumNetwork,
     Weakest,
@@ -50,6 +51,19 @@ def test_grids_that_agree_where_least_squares_rests_do_not_hide_an_error(seconds
     with Budget(seconds=seconds).holds():
         found = judge(network, problem, change=1e-12, estimate=1e-12, work=0.0, is_minimum=True)
     assert 0.5e-3 < found.estimate < 2e-2  # the error is 1e-3
+
+
+def test_an_error_that_begins_late_counts_by_its_size_in_the_last_tenth_of_the_time():
+    """u = 1 with a rate of (t - 0.9)+ too many: in the mean over the whole time its error is a third of this."""
+
+    def problem(rate):
+        return PDE(lambda u, t: u.t - rate * torch.relu(t - 0.9), Time(0, 1), [Initial(1.0)])
+
+    network = solve(problem(1.0), tolerance=1e-6).model
+    exact = problem(0.0)
+    points = worst_case_points(network, exact)
+    size = correction_of(network, exact, points, residual_size(network, exact, points), 1e7, is_only=True)
+    assert size == pytest.approx(0.1**2 / 2 / math.sqrt(5), rel=0.2)
 
 
 def test_an_eigenvalue_problem_is_named():

@@ -89,6 +89,15 @@ def test_indicators_belong_to_the_grid_of_their_time_element():
     assert solver.coarsen(element.state, element).space[0].intervals > 1
 
 
+def test_the_last_legendre_coefficients_of_a_time_element_are_those_of_numpy():
+    evolution = COLLOCATION.stepper(recognised(ring().form), 1e-3, lambda *_: True).solver.evolution
+    coef = np.random.default_rng(0).standard_normal(evolution.degree + 1)
+    s = np.linspace(0, 1, 30)
+    values = dense(evolution.unit_line.table(s)) @ coef
+    last = np.polynomial.legendre.legfit(2 * s - 1, values, evolution.degree)[-2:]
+    np.testing.assert_allclose(evolution.last_legendre @ coef, last, rtol=1e-10)
+
+
 def test_points_of_time_are_those_of_radau():
     """The rule of three points is exact for polynomials up to degree four."""
     points = TimeAxis(0.0, 1.0, 3).collocation_points(1)

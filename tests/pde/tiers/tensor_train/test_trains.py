@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from edgewise.pde.tiers.tensor_train.system import Operator
 from edgewise.pde.tiers.tensor_train.trains import added, along, crossed, entries, ranks, rounded, size_of
 
 SHAPE = (4, 5, 3, 6)
@@ -47,6 +48,36 @@ def test_rounding_finds_the_ranks_and_keeps_to_its_tolerance():
     assert np.allclose(full(twice), 2 * full(a))
     coarse = rounded(random_train(5), 0.3)
     assert np.linalg.norm(full(coarse) - full(random_train(5))) <= 0.3 * size_of(random_train(5))
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_the_rank_of_a_rounded_matrix_is_the_smallest_for_a_relative_tolerance(size):
+    """Two cores are a matrix: truncated singular values tell the smallest rank (Eckart and Young)."""
+    generator = np.random.default_rng(0)
+    u, v = (np.linalg.qr(generator.standard_normal((8, 8)))[0] for _ in range(2))
+    values = size * 0.3 ** np.arange(8)
+    train = rounded([u[None], (values[:, None] * v)[..., None]], 1e-2)
+    smallest = next(r for r in range(8) if np.linalg.norm(values[r:]) <= 1e-2 * np.linalg.norm(values))
+    assert ranks(train) == [smallest]
+
+
+def test_an_operator_is_the_sum_of_its_kronecker_products():
+    generator = np.random.default_rng(0)
+    shapes = [(4, 4), (5, 5), (3, 3)]
+    ones, single = ([generator.standard_normal(shape) for shape in shapes] for _ in range(2))
+    bonds = [(1, 2), (2, 3), (3, 1)]
+    products = [
+        [generator.standard_normal((r, *shape, s)) for (r, s), shape in zip(bonds, shapes, strict=True)]
+        for _ in range(2)
+    ]
+    x = [generator.standard_normal((r, n, s)) for r, (n, _), s in zip((1, 2, 2), shapes, (2, 2, 1), strict=True)]
+    matrix = sum(
+        np.einsum("ai,bj,ck->abcijk", *(single[k] if k == axis else ones[k] for k in range(3))) for axis in range(3)
+    )
+    for first, second, third in products:
+        matrix = matrix + np.einsum("aip,pbjq,qck->abcijk", first[0], second, third[..., 0])
+    image = np.einsum("abcijk,ijk->abc", matrix, full(x))
+    np.testing.assert_allclose(full(Operator(ones, single, products)(x)), image, rtol=1e-12, atol=1e-12)
 
 
 def test_cross_approximation_finds_a_function_of_known_rank():
