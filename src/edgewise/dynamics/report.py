@@ -12,7 +12,7 @@ from edgewise.report.page import Report
 STEPS = 4  # times of the forecast that the table shows
 
 
-def report_of(motion: Motion, command: str = "") -> Report:
+def report_of(motion: Motion) -> Report:
     """The page of a motion."""
     choice = motion.choice
     runs = motion.evidence.runs
@@ -40,7 +40,6 @@ def report_of(motion: Motion, command: str = "") -> Report:
         formulas=["\n".join(choice.lines(4))],
         figures=[ReportFigure("motion", motion.figure())],
         tables=tables,
-        command=command,
     )
     return Report(content)
 
@@ -50,10 +49,12 @@ def _findings(motion: Motion) -> list[str]:
     sentences = ["The trajectories decide for these equations."] if motion.decided else []
     if not motion.choice.is_autonomous:
         return sentences
-    points = [
-        f"{enumeration([number_text(value, 3) for value in point.state])} ({point.stability})"
-        for point in motion.fixed_points()
-    ]
+    points = []
+    for point in motion.fixed_points():
+        text = ", ".join(number_text(value, 3) for value in point.state)
+        if len(point.state) > 1:
+            text = f"({text})"
+        points.append(f"{text}, {point.stability}")
     if points:
         states = enumeration(list(motion.choice.variables[: motion.choice.kind.states]))
         sentences.append(f"Points of rest of {states}: {'; '.join(points)}.")

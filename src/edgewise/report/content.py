@@ -74,8 +74,9 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     ),
     "motion": (
         "motion",
-        "Samples, fitted trajectories and, after the end of the first one, its forecast with a 90 % band; below, the "
-        "field of the equations with trajectories and points of rest, and the error of each system against its length.",
+        "Samples and fitted trajectories and, where nothing but the state acts on the motion, a forecast of the first "
+        "one with a 90 % band; below, the phase portrait with points of rest, and the error of each system against "
+        "its length.",
         "Samples, fits and a forecast over time; the phase portrait; the error of each system against its length.",
     ),
     "history": (

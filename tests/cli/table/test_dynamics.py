@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from edgewise import find_dynamics
+from edgewise.cli.shared.opening import check_out
 from edgewise.cli.table.dynamics import _facts
 from edgewise.dynamics import DynamicsSettings
+from edgewise.errors import FileError
 
 
 @pytest.fixture
@@ -48,6 +50,18 @@ def test_equations_without_a_fit_are_valid_json():
     assert facts["constants"][0]["standard_error"] is None
     assert facts["systems"][0]["score"] is None and facts["systems"][0]["error"] == [None]
     json.dumps(facts, allow_nan=False)
+
+
+def test_files_of_an_earlier_run_are_replaced(tmp_path):
+    t = np.linspace(0, 6, 60)
+    motion = find_dynamics(t, np.exp(-t), settings=DynamicsSettings(usual_seconds=1e-3))
+    (tmp_path / "motion.json").write_text(json.dumps(_facts(motion)))
+    motion.report().save(tmp_path / "motion.html")
+    for name in ("motion.json", "motion.html"):
+        check_out(str(tmp_path / name), force=False)
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(FileError, match="is not one that edgewise wrote"):
+        check_out(str(tmp_path / "other.json"), force=False)
 
 
 @pytest.mark.slow

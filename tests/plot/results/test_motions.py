@@ -42,6 +42,18 @@ def test_points_of_rest_of_a_map_lie_on_the_diagonal():
     assert len(points) == 1 and points[0].get_xdata() == points[0].get_ydata()
 
 
+def test_a_state_on_which_something_acts_is_drawn_against_that():
+    x = np.exp(-T) + 0.1 * np.sin(3 * T)
+    short = DynamicsSettings(usual_seconds=1e-3)
+    driven = find_dynamics(T, x, inputs={"force": np.sin(3 * T)}, settings=short)
+    delayed = find_dynamics(T, x, delays=[0.5], settings=short)
+    for motion, name in ((driven, "force"), (delayed, "x(t - 0.5)")):
+        portrait = motion.figure().axes[1]
+        assert portrait.get_ylabel() == name
+        line = portrait.get_lines()[0].get_xydata()
+        np.testing.assert_array_equal(line, motion.evidence.runs[0].columns(motion.choice.kind))
+
+
 @pytest.mark.slow
 def test_states_of_a_map_are_points():
     x = logistic_map(40)

@@ -12,6 +12,7 @@ from typing import Any
 from rich.table import Table as Grid
 from rich.text import Text
 
+from edgewise import __version__
 from edgewise.cli.shared.large import open_sampled
 from edgewise.cli.terminal.console import Screen
 from edgewise.dynamics import Motion, System, find_dynamics
@@ -132,6 +133,7 @@ def _facts(motion: Motion) -> dict[str, Any]:
         for one in motion.choice.constants
     ]
     return {
+        "edgewise": __version__,
         "equations": motion.choice.lines(6),
         "constants": constants,
         "decided": motion.decided,

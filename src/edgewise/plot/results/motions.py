@@ -73,9 +73,12 @@ def _draw_trajectories(axes: Axes, motion: Any, k: int) -> None:
             label = {"data": "data", "fit": "fit"}
         axes.plot(run.t, run.y[:, k], ".", markersize=3, color=GREY, zorder=2, label=label["data"])
         axes.plot(run.t, run.states[:, k], color=BLUE, zorder=3, label=label["fit"])
-    if motion.choice.is_autonomous and not motion.choice.kind.is_map:
+    if motion.choice.is_autonomous:
         t = runs[0].t
-        later = np.linspace(t[-1], t[-1] + LOOK.later * (t[-1] - t[0]), 120)
+        end = t[-1] + LOOK.later * (t[-1] - t[0])
+        later = np.linspace(t[-1], end, 120)
+        if motion.choice.kind.is_map:
+            later = np.arange(t[-1], end + 1)
         forecast = motion.forecast(None, later)
         axes.plot(later, forecast.x[:, k], color=ORANGE, zorder=3, label="forecast")
         axes.fill_between(
@@ -84,7 +87,10 @@ def _draw_trajectories(axes: Axes, motion: Any, k: int) -> None:
 
 
 def _draw_portrait(axes: Axes, motion: Any) -> None:
-    """The field with trajectories and fixed points: x' against x of one state, streamlines of two."""
+    """The field with trajectories and fixed points: x' against x of one state, streamlines of two.
+
+    One state on which an input or its own past acts is drawn against that.
+    """
     # Fixed points as textbooks draw them: filled where they attract.
     marks = {
         "stable": (INK, "o"),
@@ -95,9 +101,12 @@ def _draw_portrait(axes: Axes, motion: Any) -> None:
     }
     choice = motion.choice
     states = choice.kind.states
+    fitted = [run.states for run in motion.evidence.runs]
+    if states == 1 and not choice.is_autonomous:
+        states = 2
+        fitted = [run.columns(choice.kind)[:, :2] for run in motion.evidence.runs]
     names = choice.variables[:states]
     # The range of the fitted states, with a margin.
-    fitted = [run.states for run in motion.evidence.runs]
     flat = np.concatenate(fitted)
     low = flat.min(axis=0)
     high = flat.max(axis=0)
@@ -108,8 +117,7 @@ def _draw_portrait(axes: Axes, motion: Any) -> None:
     # One state: its rate against itself, whose zeros are the fixed points.
     if states == 1:
         x = np.linspace(low[0], high[0], 200)
-        if choice.is_autonomous:
-            axes.plot(x, choice.rhs(x[:, None])[:, 0], color=BLUE)
+        axes.plot(x, choice.rhs(x[:, None])[:, 0], color=BLUE)
         # Points of rest lie where the rate vanishes, or where the next state is the same
         rest = low if choice.kind.is_map else np.zeros(1)
         axes.axline((low[0], rest[0]), slope=float(choice.kind.is_map), color=FAINT, linewidth=0.8, zorder=0)
@@ -197,10 +205,10 @@ def _draw_front(axes: Axes, motion: Any) -> None:
     if noise > 1e-12:
         axes.axhline(noise, color=GREY, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
         axes.text(
-            1.0,
+            0.02,
             noise,
             "noise",
-            ha="right",
+            ha="left",
             va="bottom",
             size=SIZES.tiny,
             color=GREY,
