@@ -7,7 +7,10 @@ import edgewise
 from edgewise import KANClassifier, KANRegressor
 from edgewise.estimator.display import SUMMARY_TERMS
 from edgewise.gam import fit_additive, summarise
+from edgewise.gam.families.categorical import Ordered
 from edgewise.gam.families.exponential import LogNormal
+from edgewise.gam.irls import with_logits
+from edgewise.search.inference import _with_one_predictor
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +62,24 @@ def test_the_summary_shows_them_and_files_keep_them(fitted, tmp_path):
     assert dict(summary.facts)["effective degrees of freedom"]
     edgewise.save(fitted, tmp_path / "model.safetensors")
     assert edgewise.load(tmp_path / "model.safetensors").inference_ == fitted.inference_
+
+
+def test_classes_in_their_order_have_one_test_of_each_term():
+    """Logits of classes that share one predictor are not as many tests of it."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (200, 2))
+    y = np.digitize(2 * x[:, 0] + 0.5 * rng.standard_normal(200), [-1, 0, 1])
+    weight = np.ones(200)
+    model = fit_additive(x, y, family=Ordered(4, (-1.0, 0.0, 1.0, 2.0)), pairs=())
+    several = with_logits(model, x, y, weight)
+    assert len(several.fits) == 4
+    one = _with_one_predictor(several, model.family)
+    expected, found = summarise(model, x, y), summarise(one, x, y)
+    assert [term.name for term in found.terms] == ["x1", "x2"]
+    for first, second in zip(expected.terms, found.terms, strict=True):
+        assert second.statistic == pytest.approx(first.statistic, rel=1e-6)
+        assert second.p_value == pytest.approx(first.p_value, rel=1e-6)
+    assert found.explained == pytest.approx(expected.explained)
 
 
 @pytest.mark.slow

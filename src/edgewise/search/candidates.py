@@ -245,6 +245,8 @@ class Fitted:
             return len(self.smooth.polynomial.coef)
         if self.candidate.additive:
             count = int(np.count_nonzero(self.model.coef))
+            if self.candidate.family.logit_lines is not None:  # one predictor, and a constant of each class
+                count = int(self.model.coef[1:].any(1).sum()) + len(self.model.fits)
         else:
             count = len(self.model.fits)
         if self.nodes is not None:

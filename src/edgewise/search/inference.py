@@ -12,6 +12,8 @@ from torch import Tensor
 
 from edgewise.errors import InputError
 from edgewise.gam.design import Design
+from edgewise.gam.families.base import Family
+from edgewise.gam.families.categorical import Ordered
 from edgewise.gam.inference.summaries import AdditiveSummary, TermTest, summarise
 from edgewise.gam.inference.wald import smooth_test
 from edgewise.gam.model import AdditiveModel, symmetric_roots
@@ -50,6 +52,9 @@ def term_tests(fitted: Fitted, samples: Samples, names: Sequence[str], units: np
         return None
     if fitted.candidate.linear:
         model = _with_own_ridges(model)
+    if fitted.candidate.family.logit_lines is not None:
+        model = _with_one_predictor(model, fitted.candidate.family)
+        family = model.family
     y = samples.response(family)
     if not family.is_classes:
         scale = samples.unit
@@ -133,6 +138,21 @@ def _polynomial_tests(
         scale_known=False,
         rows=rows,
     )
+
+
+def _with_one_predictor(model: AdditiveModel, family: Family) -> AdditiveModel:
+    """Return a fit with a logit for each ordered class as that of the predictor that the classes share."""
+    # The inverse of `with_logits`: logits a + c eta, taken back from the class with the largest c.
+    assert isinstance(family, Ordered)
+    slopes = np.array(family.levels)
+    largest = int(np.abs(slopes).argmax())
+    slope = slopes[largest]
+    fit = model.fits[largest]
+    coef = fit.coef / slope
+    coef[0] = 0.0
+    fit = replace(fit, coef=coef, covariance=fit.covariance / slope**2, strength=fit.strength * slope**2)
+    ordered = replace(family, constants=tuple(float(one.coef[0]) for one in model.fits))
+    return replace(model, fits=(fit,), family=ordered)
 
 
 def _with_own_ridges(model: AdditiveModel) -> AdditiveModel:
