@@ -62,6 +62,10 @@ def test_a_summary_says_whether_curves_help():
     assert KANRegressor(effort="low").fit(X, y).summary().notes[0].startswith("Verdict: use the KAN, whose R² of 0.99")
     line = KANRegressor(effort="low").fit(X, X @ [1.0, 2.0] + np.random.default_rng(1).normal(size=len(X)))
     assert line.summary().notes[0].startswith("Verdict: use a linear model")
+    # A model that is linear itself has no other one beside it.
+    straight = KANRegressor(effort="low", linear=["x1", "x2"]).fit(X, X @ [1.0, 2.0])
+    assert "linear" in straight._shape_text()
+    assert not any("Verdict" in note for note in straight.summary().notes)
 
 
 @pytest.mark.slow

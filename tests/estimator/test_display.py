@@ -11,6 +11,7 @@ from edgewise.estimator import display, reporting
 from edgewise.estimator.reporting import alike_sentences
 from edgewise.plot import edge_curves, network_diagram
 from edgewise.plot.themes import COLORS
+from edgewise.report.wording import method_sentence
 from edgewise.tables.columns import NumberInput
 
 pandas = pytest.importorskip("pandas")
@@ -151,6 +152,20 @@ def test_a_report_computes_the_contributions_once_and_draws_what_moves_the_predi
     assert titles(figures_of(content, "effects")[""]) == ["area", "city"]
     # The curves of the network's edges are those effects.
     assert not figures_of(content, "edges")
+
+
+def test_the_number_of_coefficients_is_that_of_the_search_wherever_a_model_is_shown():
+    rng = np.random.default_rng(1)
+    X = rng.uniform(-1, 1, (120, 5))
+    model = KANRegressor(effort="low").fit(X, np.sin(3 * X[:, 0]) + 0.3 * rng.standard_normal(120))
+    count = model.search_.chosen_trial.parameters
+    freedom = f"{model.inference_.edf:.3g}"
+    assert count < model.parameter_count_ / 3
+    assert dict(model.summary().facts)["coefficients"] == str(count)
+    content = reporting.page_content(model, model.background_, None, None, title="")
+    assert content.training["coefficients"] == count == content.comparison.own.parameters
+    sizes = f"it has {count} coefficients that are not zero and {freedom} effective degrees of freedom"
+    assert sizes in method_sentence(content)
 
 
 def test_columns_that_are_nearly_the_same_are_named():

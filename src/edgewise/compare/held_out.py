@@ -96,7 +96,7 @@ def held_out_comparison(
     observed = targets[held]
     own = predictions["KAN"][held]
     ours = score(metric, observed, own)
-    models = [ModelResult("KAN", ours.value, kan.parameter_count_, seconds["KAN"], ours.error)]
+    models = [ModelResult("KAN", ours.value, kan._coefficients, seconds["KAN"], ours.error)]
     for name, last in others.items():
         if name in failed:  # in one fold is enough: a score of the others would be of other rows
             models.append(replace(last, prediction=None).beside(observed, own, task))

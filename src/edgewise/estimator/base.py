@@ -126,7 +126,8 @@ ATTRIBUTES = """\
     feature_importances_ : ndarray of shape (n_features_in_,)
         Share of each column in what moves the predictions.
     parameter_count_ : int
-        Number of trainable parameters.
+        Numbers that the network stores. Far fewer are free: summaries state the coefficients that were estimated and
+        are not zero, as `search_` does, and the effective degrees of freedom.
     n_features_in_, feature_names_in_ : int, ndarray of str
         As in scikit-learn."""
 SEARCH_ATTRIBUTES = """\

@@ -93,6 +93,17 @@ class EstimatorDisplay(RowExplainer):
         """The records of the search and of the last training; None for an estimator that keeps none."""
         raise NotImplementedError
 
+    @property
+    def _coefficients(self) -> int | None:
+        """Coefficients that were estimated and are not zero; None where no search has counted them."""
+        if self._record is None:
+            return None
+        search = self._record[0]
+        trial = search.chosen_trial
+        if trial is None:  # the constant, with which a search begins
+            return next((one.parameters for one in search.trials), None)
+        return trial.parameters
+
     def predict(self, X: Rows) -> Any:
         """Predict what the estimator is for."""
         raise NotImplementedError
@@ -464,10 +475,11 @@ class EstimatorDisplay(RowExplainer):
 
     def _facts(self) -> list[tuple[str, str]]:
         """Return names and texts of the facts of a summary."""
-        facts = [("shape", self._shape_text()), ("parameters", f"{self.parameter_count_:,}")]
+        facts = [("shape", self._shape_text())]
+        if self._coefficients is not None:
+            facts.append(("coefficients", f"{self._coefficients:,}"))
         if self.inference_ is not None:
-            freedom = sum(term.edf for term in self.inference_.terms)
-            facts.append(("effective degrees of freedom", number_text(freedom, 3)))
+            facts.append(("effective degrees of freedom", number_text(self.inference_.edf, 3)))
         return [*facts, *self._held_out_score()]
 
     def _held_out_score(self) -> list[tuple[str, str]]:
@@ -490,12 +502,13 @@ class EstimatorDisplay(RowExplainer):
             return None
         # The gain on a linear model is a paired difference over the same held-out rows, with its own standard error.
         search = self._record[0]
-        models = [ModelResult("KAN", own.value, self.parameter_count_, error=own.error)]
-        if search.linear_gain is not None and search.chosen_trial is not None:
+        models = [ModelResult("KAN", own.value, self._coefficients, error=own.error)]
+        chosen = search.chosen_trial
+        if search.linear_gain is not None and chosen is not None and not chosen.kind.startswith("linear"):
             gain, error = search.linear_gain
-            linear = self._task.held_out(search.chosen_trial.loss + gain, math.nan)
-            parameters = min(trial.parameters for trial in search.trials if trial.kind.startswith("linear"))
-            models.append(ModelResult("a linear model", linear.value, parameters, gap_error=error))
+            linear = self._task.held_out(chosen.loss + gain, math.nan)
+            count = min(trial.parameters for trial in search.trials if trial.kind.startswith("linear"))
+            models.append(ModelResult("a linear model", linear.value, count, gap_error=error))
         return Comparison(models, own.name, higher_is_better=own.higher_is_better, rows="the held-out rows")
 
     def _held_out(self) -> Score | None:

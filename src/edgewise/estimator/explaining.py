@@ -43,7 +43,7 @@ class RowExplainer(RowReader):
 
     @property
     def parameter_count_(self) -> int:
-        """Number of trainable parameters of the network."""
+        """Numbers that the network stores; `search_` counts the coefficients that are free."""
         check_is_fitted(self)
         return sum(p.numel() for p in self.model_.parameters() if p.requires_grad)
 

@@ -184,7 +184,7 @@ def page_content(
     # The score on test rows, else that on the held-out rows of the search, else none.
     if judged is not None:
         score = judged.score
-        own = ModelResult("KAN", score.value, model.parameter_count_, error=score.error)
+        own = ModelResult("KAN", score.value, model._coefficients, error=score.error)
         rows = f"the {counted(len(codes), 'test row')}"
         parts["comparison"] = Comparison([own], metric.name, metric.is_share, metric.higher_is_better, rows)
         parts["errors"] = _error_sentences(task, judged)
@@ -223,8 +223,11 @@ def training_facts(model: EstimatorDisplay) -> dict[str, object]:
         "shape": str(list(config.width)),
         "knot intervals per edge": ", ".join(map(str, sorted(set(config.grid_size)))),
         "degree of the splines": config.degree,
-        "parameters": model.parameter_count_,
     }
+    if model._coefficients is not None:
+        facts["coefficients"] = model._coefficients
+    if model.inference_ is not None:
+        facts["effective degrees of freedom"] = number_text(model.inference_.edf, 3)
     if model._record is not None:
         search, report = model._record
         facts["choice of the model"] = list(search.sentences)

@@ -18,7 +18,7 @@ class ModelResult:
 
     name: str  # the model
     score: float | None  # score on the held-out rows; None if there is none, and `remark` gives the reason
-    parameters: int | None = None  # number of fitted parameters; None for models without a meaningful count
+    parameters: int | None = None  # coefficients that are free; None for models without a meaningful count
     seconds: float | None = None  # wall time of the fit
     error: float | None = None  # standard error of the score
     remark: str = ""  # a note below the name
@@ -98,7 +98,7 @@ class Comparison:
         if behind:
             best = max(behind, key=lambda one: -self._gain(one))
             return f"Verdict: use {self._with_score(best)} is {self._gap(best)} ahead of the {own.name}, beyond chance."
-        simpler = [one for one in level if (one.parameters or math.inf) < (own.parameters or 0)]
+        simpler = [one for one in level if (one.parameters or math.inf) <= (own.parameters or 0)]
         if simpler:
             simplest = min(simpler, key=lambda one: one.parameters or math.inf)
             if not simplest.gap_error and not self._gain(simplest):
@@ -166,8 +166,8 @@ class Comparison:
     def head(self) -> tuple[str, ...]:
         """Titles of the columns of `table`."""
         if self.decided_by is None:
-            return ("model", self.score_name, "parameters", "seconds to fit")
-        return ("model", self.score_name, self.decided_by.score_name, "parameters", "seconds to fit")
+            return ("model", self.score_name, "coefficients", "seconds to fit")
+        return ("model", self.score_name, self.decided_by.score_name, "coefficients", "seconds to fit")
 
     @property
     def order(self) -> list[ModelResult]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from edgewise.metrics import METRICS
-from edgewise.presentation import counted, number_text, percent_text
+from edgewise.presentation import counted, enumeration, percent_text
 from edgewise.report.content import ReportContent
 
 HEADLINE_SYMBOLS = 20  # longer formulas are not read at a glance and stand in the table alone
@@ -74,10 +74,18 @@ def method_sentence(content: ReportContent) -> str:
         fitted += f" (random seed {content.seed})"
     sentences = [f"{fitted}."]
     degree = content.training.get("degree of the splines")
-    parameters = content.training.get("parameters")
-    if degree is not None and parameters is not None:
-        count = number_text(float(str(parameters)))
-        sentences.append(f"Its edges are B-splines of degree {degree}; it has {count} parameters.")
+    if degree is not None:
+        sizes = []
+        coefficients = content.training.get("coefficients")
+        if coefficients is not None:
+            sizes.append(f"{int(str(coefficients)):,} coefficients that are not zero")
+        freedom = content.training.get("effective degrees of freedom")
+        if freedom is not None:
+            sizes.append(f"{freedom} effective degrees of freedom")
+        edges = f"Its edges are B-splines of degree {degree}"
+        if sizes:
+            edges += f"; it has {enumeration(sizes)}"
+        sentences.append(f"{edges}.")
     if "given" not in str(content.training.get("choice of the model", "")):
         sentences.append("Shape, knots and smoothing were chosen from the training rows alone.")
     # The score, on rows of its own or on those of the choice.

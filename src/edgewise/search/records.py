@@ -24,7 +24,7 @@ class Trial:
     error : float
         Standard error of that mean.
     parameters : int
-        Number of coefficients that were estimated.
+        Number of coefficients that were estimated and are not zero.
     folds : int
         Fits with held-out samples behind the loss.
     seconds : float
@@ -89,9 +89,9 @@ class SearchReport:
     >>> rows = (Trial("constant", 1.0, 0.1, 1, 5), Trial("additive", 0.2, 0.02, 40, 5, taken=True))
     >>> report = SearchReport("additive", rows, ("Chosen of 2 candidates: additive.",), 5, 1e6, StopReason.CONVERGED)
     >>> print(report)  # doctest: +NORMALIZE_WHITESPACE
-    candidate  held-out loss  standard error  parameters  seconds  taken
-    constant               1             0.1           1        0  no
-    additive             0.2            0.02          40        0  yes
+    candidate  held-out loss  standard error  coefficients  seconds  taken
+    constant               1             0.1             1        0  no
+    additive             0.2            0.02            40        0  yes
     >>> report.line
     'Explained on held-out rows, as a share of the loss of a constant: additive 0.800.'
     """
@@ -145,7 +145,7 @@ class SearchReport:
 
     def __str__(self) -> str:
         # A line for each candidate that was tried.
-        names = ("candidate", "held-out loss", "standard error", "parameters", "seconds", "taken")
+        names = ("candidate", "held-out loss", "standard error", "coefficients", "seconds", "taken")
         rows = [
             (
                 trial.name,
@@ -166,7 +166,7 @@ class SearchReport:
             (t.name, number_text(t.loss, 3), number_text(t.error, 2), f"{t.parameters:,}", "yes" if t.taken else "no")
             for t in self.trials
         ]
-        head = ("candidate", "held-out loss", "standard error", "parameters", "taken")
+        head = ("candidate", "held-out loss", "standard error", "coefficients", "taken")
         chosen = self.chosen_trial
         if chosen is None:
             marked = None

@@ -45,7 +45,7 @@ def test_regression_with_all_comparisons(edgewise, numbers, tmp_path):
     report = (out / "report.html").read_text()
     assert "<svg" in report and "linear regression" in report
     estimator, _ = load_estimator(out / "model.safetensors")
-    assert estimator.parameter_count_ == found["model"]["parameters"]
+    assert estimator._coefficients == found["model"]["coefficients"]
 
 
 @pytest.mark.nightly

@@ -35,7 +35,7 @@ def test_metrics_are_plain_json(models, name):
 
     stored = json.loads(text, parse_constant=refuse)
     assert stored["score"]["value"] == stored["comparison"][0]["score"]
-    assert stored["comparison"][0]["parameters"] == stored["model"]["parameters"]
+    assert stored["comparison"][0]["coefficients"] == stored["model"]["coefficients"]
     scores = [one["score"] for one in stored["inputs"]]
     assert scores == sorted(scores, reverse=True)
     assert stored["inputs"][0]["name"] == "a"  # the only one that matters, by construction

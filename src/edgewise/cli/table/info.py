@@ -35,13 +35,17 @@ def show_info(written: Written, screen: Screen) -> None:
     if isinstance(network, KAN):
         grids = "/".join(map(str, sorted(set(network.config.grid_size))))
         facts["splines"] = f"degree {network.config.degree}, {grids} knot intervals"
-    facts["parameters"] = f"{sum(p.numel() for p in network.parameters()):,}"
+    stored_numbers = f"{sum(p.numel() for p in network.parameters()):,}"
     # A network without an estimator has no columns and no target.
     if "estimator" not in stored.extra:
+        facts["parameters"] = stored_numbers
         screen.facts(facts)
         screen.result({"kind": "model", **facts, "file": str(file)})
         return
     model = open_model(file)
+    if model.estimator._coefficients is not None:
+        facts["coefficients"] = f"{model.estimator._coefficients:,}"
+    facts["numbers stored"] = stored_numbers
     facts = {"file": facts.pop("file"), "model": model.estimator._shape_text()} | facts | _training_facts(model)
     screen.facts(facts)
     # A file may have facts of any form: what is no name and number is passed over.

@@ -171,7 +171,7 @@ def metrics(results: FitResults) -> dict[str, object]:
                 "model": row.name,
                 "score": row.score,
                 "standard_error": row.error,
-                "parameters": row.parameters,
+                "coefficients": row.parameters,
                 "seconds": round(one.seconds, 3),
                 "metrics": one.metrics,
                 "settings": settings,
@@ -182,7 +182,7 @@ def metrics(results: FitResults) -> dict[str, object]:
             "width": list(config.width),
             "grid_size": list(config.grid_size),
             "degree": config.degree,
-            "parameters": estimator.parameter_count_,
+            "coefficients": estimator._coefficients,
         },
         "training": {
             "stopped": estimator.report_.stopped,
@@ -204,7 +204,7 @@ def compared_models(results: FitResults) -> Comparison:
     prepared = results.prepared
     trained = results.trained
     remark = "interrupted" if trained.interrupted else ""
-    count = trained.estimator.parameter_count_
+    count = trained.estimator._coefficients
     own = ModelResult("KAN", trained.score, count, trained.seconds, trained.error, remark)
     # The others, each with the standard error of its difference from the KAN on the same test rows.
     observed = prepared.y[prepared.test]

@@ -92,6 +92,11 @@ class AdditiveSummary:
         return f"predictor {place + 1}"
 
     @property
+    def edf(self) -> float:
+        """Effective degrees of freedom of all terms together."""
+        return sum(term.edf for term in self.terms)
+
+    @property
     def strongest_first(self) -> list[TermTest]:
         """The tests of each predictor: the constant, then the terms from the smallest p-value on."""
         return sorted(self.terms, key=lambda t: (t.predictor, t.kind != "constant", t.p_value, -abs(t.statistic)))
