@@ -177,9 +177,33 @@ def test_columns_that_are_nearly_the_same_are_named():
     (sentence,) = alike_sentences(codes, [NumberInput(name, 0.0, -1.0, 1.0, flag=False) for name in "abcd"])
     assert sentence.startswith("a and b are nearly opposite (correlation \N{MINUS SIGN}1)")
     codes[:, 1] = np.sin(5 * a)
-    codes[:, 3] = codes[:, 1] + codes[:, 2]  # an area is that of its floors, and like none of them
+    codes[:, 3] = codes[:, 1] + codes[:, 2] + 0.02 * np.cos(70 * a)
     (sentence,) = alike_sentences(codes, [NumberInput(name, 0.0, -1.0, 1.0, flag=False) for name in "abcd"])
     assert sentence.startswith("b, c and d nearly follow from the other inputs together (R² of at least 0.9)")
+
+
+@pytest.mark.parametrize(
+    ("factors", "constant", "said"),
+    [
+        ((1, 1, 1), 0, "total is a + b + c in every row"),
+        ((1, 1, 0), 0, "total is a + b in every row"),
+        ((1, 1, -1), 0, "total is a + b − c in every row"),
+        ((2, 0.5, 0), 3, "total is 2 a + 0.5 b + 3 in every row"),
+        ((-1, -1, -1), 100, "a + b + c + total is 100 in every row"),
+    ],
+)
+def test_sums_of_columns_that_equal_another_are_named(factors, constant, said):
+    """Columns of numbers with two decimals, the last in single precision."""
+    rows = np.random.default_rng(0).uniform(0, 50, (90, 3)).round(2)
+    total = (rows @ np.array(factors) + constant).astype(np.float32)
+    codes = np.column_stack([rows, total])
+    names = ("a", "b", "c", "total")
+    sentences = alike_sentences(codes, [NumberInput(name, 0.0, -1.0, 1.0, flag=False) for name in names])
+    assert [one.split(":")[0] for one in sentences if "in every row" in one] == [said]
+    # A sum that is only near is none.
+    codes[:, 3] = (codes[:, 3] + np.random.default_rng(1).normal(0, 0.01, 90)).round(2)
+    sentences = alike_sentences(codes, [NumberInput(name, 0.0, -1.0, 1.0, flag=False) for name in names])
+    assert not any("in every row" in one for one in sentences)
 
 
 def test_a_report_reads_targets_in_text_as_the_fit_does():

@@ -26,6 +26,7 @@ from edgewise.interpret.attribution.explanations import (
     are_two_classes,
     unused_sentences,
 )
+from edgewise.interpret.dependence.sums import exact_sums
 from edgewise.metrics import METRICS, Score
 from edgewise.plot import (
     confusion,
@@ -497,25 +498,32 @@ def alike_sentences(codes: np.ndarray, columns: Sequence[Input]) -> list[str]:
     if len(moving) < 2:
         return []
     names = [columns[i].name for i in moving]
+    divided = "how an effect is divided between them is uncertain"
     # Pairs by their correlation.
     correlation = np.corrcoef(known[:, moving], rowvar=False)
     pairs = np.argwhere(np.abs(np.triu(correlation, 1)) >= SETTINGS.alike)
     sentences = [
         f"{names[i]} and {names[j]} are nearly {'the same' if correlation[i, j] > 0 else 'opposite'} (correlation "
-        f"{number_text(correlation[i, j], 3)}): how an effect is divided between them is uncertain."
+        f"{number_text(correlation[i, j], 3)}): {divided}."
         for i, j in pairs[:5]
     ]
+    if len(known) <= 2 * len(moving):
+        return sentences
+    # Sums that hold in every row.
+    named = set(pairs.ravel().tolist())
+    for places, text in exact_sums(known[:, moving], names)[:5]:
+        sentences.append(f"{text} in every row: {divided}.")
+        named.update(places)
     # The variance inflation factor, the diagonal of the inverse correlation matrix, is 1 / (1 - R2) of the regression
-    # of a column on all others. An area that is the sum of the areas of floors is like none of them alone.
-    if len(known) > 2 * len(moving):
-        inflation = np.diag(np.linalg.inv(correlation + SETTINGS.rounding * np.eye(len(moving))))
-        sums = [k for k in np.flatnonzero(inflation >= 1 / (1 - SETTINGS.alike)) if k not in pairs]
-        if sums:
-            listed = enumeration([names[k] for k in sums[:5]]) + (" and others" if len(sums) > 5 else "")
-            sentences.append(
-                f"{listed} nearly follow{'s' if len(sums) == 1 else ''} from the other inputs together (R² of at least "
-                f"{number_text(SETTINGS.alike)}): how an effect is divided between them is uncertain."
-            )
+    # of a column on all others.
+    inflation = np.diag(np.linalg.inv(correlation + SETTINGS.rounding * np.eye(len(moving))))
+    sums = [k for k in np.flatnonzero(inflation >= 1 / (1 - SETTINGS.alike)) if k not in named]
+    if sums:
+        listed = enumeration([names[k] for k in sums[:5]]) + (" and others" if len(sums) > 5 else "")
+        sentences.append(
+            f"{listed} nearly follow{'s' if len(sums) == 1 else ''} from the other inputs together (R² of at least "
+            f"{number_text(SETTINGS.alike)}): {divided}."
+        )
     return sentences
 
 
