@@ -11,8 +11,11 @@ from edgewise import find_dynamics
 from edgewise.dynamics import DynamicsSettings, finder
 from edgewise.dynamics.choosing import Choice
 from edgewise.dynamics.judging import agreement, decision
+from edgewise.dynamics.shooting import Course
+from edgewise.dynamics.simulation import together
 from edgewise.dynamics.smoothing import smooth
 from edgewise.errors import InputError
+from edgewise.outcomes import Budget, OutOfTime
 
 T = np.linspace(0, 10, 120)
 
@@ -181,6 +184,32 @@ def test_a_search_that_ctrl_c_ends_asks_for_no_decision(monkeypatch):
     motion = find_dynamics(T, 4 / (1 + 12 * np.exp(-0.9 * T)))
     assert motion.stopped == "interrupted" and not motion.decided and motion.next_start is None
     assert motion.says == "Whether these trajectories decide was not asked, since the search was ended."
+
+
+@pytest.mark.parametrize("stage", ["blows_up", "decision"])
+@pytest.mark.parametrize(("error", "reason"), [(OutOfTime, "time_limit"), (KeyboardInterrupt, "interrupted")])
+def test_a_judgement_that_is_ended_keeps_the_choice(monkeypatch, stage, error, reason):
+    def ended(*_):
+        raise error
+
+    monkeypatch.setattr(finder, stage, ended)
+    monkeypatch.setattr(Choice, "moved", lambda self, current: current)
+    monkeypatch.setattr(Choice, "neighbours", lambda *_: [])
+    motion = find_dynamics(T, np.exp(-T / 4))
+    assert motion.choice.lines(3) == ["x' = -0.25 x"]
+    assert motion.stopped == reason and motion.messages[-1] == motion.stopped.sentence
+    assert not motion.decided and motion.next_start is None
+
+
+def test_integrations_ask_for_time():
+    motion = find_dynamics(T, np.exp(-T / 4), settings=DynamicsSettings(usual_seconds=1e-3))
+    kind, law, run = motion.choice.kind, motion.choice.law, motion.evidence.runs[0]
+    course = Course.of(run, kind, 2)
+    with Budget(0.0).holds():
+        with pytest.raises(OutOfTime):
+            together(law, kind, run.states[:1], T)
+        with pytest.raises(OutOfTime):
+            course.linearised(law, run.states, law.theta)
 
 
 def test_a_search_that_ends_early_has_linear_sums():

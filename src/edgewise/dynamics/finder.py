@@ -146,7 +146,7 @@ class _Search:
             if stopped is StopReason.INTERRUPTED:
                 raise KeyboardInterrupt(f"interrupted during {self.budget.stage}, before there was a first system")
             raise InputError(f"time_limit must allow a first system, got a {self.budget.limit_words}")
-        return self._judged(stopped)
+        return self._judged(stopped, keep_interrupted=keep_interrupted)
 
     def _run(self) -> None:
         self.budget.report("smoothing", 0.0)
@@ -312,7 +312,7 @@ class _Search:
             x, np.concatenate(slopes), weight / weight.mean(), self.samples.variables, budget, self.seed
         )
 
-    def _judged(self, stopped: StopReason) -> Motion:
+    def _judged(self, stopped: StopReason, *, keep_interrupted: bool) -> Motion:
         """The result: laws of nature seldom blow up, not later on and not from other starts."""
         choice, best = self.choice, self.best
         assert choice is not None
@@ -322,9 +322,17 @@ class _Search:
         near = [fit for fit in choice.fits.values() if fit.score < best.score + 2 * self.settings.rival_gap]
         near = sorted(near, key=lambda fit: fit.score)[:6]
         cost = self.settings.blow_up_cost
+        time_limit = None
+        if self.budget.time_limit is not None:
+            time_limit = max(self.budget.seconds_left, 0.0) + self.settings.judging_seconds
+        judging = Budget(time_limit)
         # Sums that were never fitted to the trajectories have no rivals, and nothing to judge them by. Who presses
         # Ctrl-C waits for no simulation
-        lost = {id(fit): not stopped.is_user_request and blows_up(fit.law, data) for fit in near}
+        lost: dict[int, bool] = {id(fit): False for fit in near}
+        if not stopped.is_user_request:
+            with judging.ends(keep_interrupted=keep_interrupted), judging.holds():
+                for fit in near:
+                    lost[id(fit)] = blows_up(fit.law, data)
         worth = {id(fit): fit.score + cost * lost[id(fit)] for fit in near}
         near.sort(key=lambda fit: worth[id(fit)])
         rivals: list[Fit] = []
@@ -337,15 +345,18 @@ class _Search:
             if not choice.fits:
                 tried = "No system was fitted to the trajectories yet: these are sums for their smoothed rates"
             messages.append(f"{tried}; network() trains one without a formula.")
-        if stopped is not StopReason.CONVERGED:
-            messages.append(stopped.sentence)
 
         systems = {id(fit): self._system(fit, lost.get(id(fit), False)) for fit in choice.fits.values()}
         systems.setdefault(id(best), self._system(best, False))
         agrees, start = False, None
         # Draws from other starts take seconds, which a search that was ended early has not
+        stopped = judging.ended_by or stopped
         if best.is_continuous and not stopped.is_out_of_time:
-            agrees, start = decision([systems[id(fit)] for fit in (best, *rivals)], data)
+            with judging.ends(keep_interrupted=keep_interrupted), judging.holds():
+                agrees, start = decision([systems[id(fit)] for fit in (best, *rivals)], data)
+            stopped = judging.ended_by or stopped
+        if stopped is not StopReason.CONVERGED:
+            messages.append(stopped.sentence)
         front = _front(list(choice.fits.values()), systems, best)
         for run, states in zip(data.runs, best.states, strict=False):  # where no law is continuous, none has states
             run.states = states

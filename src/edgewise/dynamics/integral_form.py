@@ -20,7 +20,7 @@ from edgewise.dynamics.smoothing import quadrature
 from edgewise.dynamics.terms import Term
 from edgewise.dynamics.trajectories import Observations
 from edgewise.formulas.expression import Call, Power, Variable, walk
-from edgewise.outcomes import spend
+from edgewise.outcomes import check_time, spend
 
 Equation = tuple[tuple[Term, float], ...]
 
@@ -182,6 +182,7 @@ class SparseSums:
 
     def _eliminate(self, start: frozenset[int]) -> None:
         """Backward elimination of the term with the smallest t value for its price, every subset on the way kept."""
+        check_time()
         places = sorted(start)
         most = 2 * self.settings.most_terms
         # One factorisation of all rows, and a pseudoinverse of a triangle for each term that goes
@@ -255,6 +256,7 @@ class SparseSums:
         chosen = sorted((p for starts in best.values() for p in starts), key=lambda p: -gain[p])[: SPARSE.refined]
         fresh = []
         for place in chosen:
+            check_time()
             term = self.terms[place]
             inner = np.array(term.inner)
 

@@ -13,6 +13,8 @@ class DynamicsSettings:
     ----------
     usual_seconds : float
         Seconds for which a core works where no time limit is set.
+    judging_seconds : float
+        Seconds after a time limit in which the laws that were found are still judged.
     formula_seconds : float
         Seconds of `find_formula` for an equation that no sum of terms explains.
     most_knots : int
@@ -41,6 +43,7 @@ class DynamicsSettings:
     """
 
     usual_seconds: float = 40.0
+    judging_seconds: float = 1.0
     formula_seconds: float = 6.0
     most_knots: int = 400
     time_pieces: int = 6

@@ -112,6 +112,7 @@ class Course:
         spend(4.0 * substeps * (2 + len(p)) * (3 * CALL_WORK + 2 * states.size))
         h = self.lengths / substeps
         for known in self.known:
+            check_time()
             states = runge_kutta(lambda x, at: self.kind.rates(law, x, at, p), states, h, *known)
         return states
 

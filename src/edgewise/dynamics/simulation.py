@@ -7,7 +7,7 @@ from scipy.integrate import solve_ivp
 
 from edgewise.dynamics.terms import Law
 from edgewise.dynamics.trajectories import Kind, Known, no_known, runge_kutta
-from edgewise.outcomes import spend
+from edgewise.outcomes import check_time, spend
 
 
 class _Lost(Exception):
@@ -72,6 +72,7 @@ def together(
     with np.errstate(all="ignore"):
         x = starts.T
         for place in range(1, len(t)):
+            check_time()
             if kind.is_map:
                 x = rates(x, at(t[place - 1], place))
             else:
