@@ -24,15 +24,6 @@ def fitted_to(kind, seed=0, **options):
     return model, KANRegressor(**options).fit(X[distinct], y[distinct])
 
 
-@pytest.mark.parametrize("kind", ["twice", "five times", "weights 2", "weights 3.7"])
-def test_copies_of_all_rows_are_no_further_rows(kind):
-    X, _, y = friedman(50, 0)
-    rows, weight = copied(kind, 50, 0)
-    expected, found = canonical_rows(X, y[:, None], None), canonical_rows(X[rows], y[rows, None], weight)
-    for one, other in zip(expected[:3], found[:3], strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-14)
-
-
 # All other copies become their distinct rows before the fit, as above.
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["weights 1 to 5", "bootstrap"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.estimator import KANClassifier, KANRegressor
+from edgewise.estimator import KANRegressor
 
 SMALL = {"hidden": (), "grid_size": 3, "regularization": 1e-4}
 
@@ -28,12 +28,3 @@ def test_a_regressor(tmp_path):
     value, space = run(tmp_path / "m.py", far)
     np.testing.assert_allclose(value[:, 0], model.predict(far), rtol=1e-11, atol=1e-11)
     assert space["COLUMNS"] == ["a", "b"]
-
-
-def test_a_classifier_gives_probabilities(tmp_path):
-    X, y = table()
-    model = KANClassifier(**SMALL).fit(X, np.where(y > 0, "yes", "no"))
-    model.export(tmp_path / "m.py")
-    value, space = run(tmp_path / "m.py", X)
-    np.testing.assert_allclose(value, model.predict_proba(X), rtol=1e-11, atol=1e-13)
-    assert space["OUTPUTS"] == ["probability of no", "probability of yes"]

@@ -6,7 +6,6 @@ import pickle
 import sys
 
 import numpy as np
-import torch
 
 from edgewise import KANRegressor
 
@@ -33,13 +32,3 @@ def test_a_model_with_a_callback_is_pickled_without_it():
     model = KANRegressor(**FAST)._fit_with(X, Y, progress=lambda at: seen.append(at))
     again = pickle.loads(pickle.dumps(model))
     assert seen and (again.predict(X) == model.predict(X)).all()
-
-
-def test_small_tables_take_one_thread_and_leave_the_setting():
-    before, seen = torch.get_num_threads(), []
-    torch.set_num_threads(2)
-    try:
-        KANRegressor(**FAST)._fit_with(X, Y, progress=lambda _: seen.append(torch.get_num_threads()))
-        assert set(seen) == {1} and torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)

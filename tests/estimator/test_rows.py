@@ -46,13 +46,3 @@ def test_rows_are_sorted_and_keep_their_shares_of_the_weight(table):
         assert sum(one for other, one in zip(rows, mass, strict=True) if other == row) == pytest.approx(
             share * len(rows)
         )
-
-
-@given(tables())
-def test_equal_rows_are_one_or_as_many_as_were_given(table):
-    x, y, weight, _ = table
-    inputs, targets, mass, _ = canonical_rows(x, y, weight)
-    if len(inputs) == weight.sum():
-        assert (mass == 1).all()
-    else:
-        assert len(np.unique(np.hstack([inputs, targets]), axis=0)) == len(inputs)

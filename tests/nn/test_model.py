@@ -26,15 +26,6 @@ def points(*shape, dtype=torch.float32):
     return (2 * torch.rand(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64) - 1).to(dtype)
 
 
-@pytest.mark.parametrize("batch", [(), (1,), (7,), (2, 3), (0,), (2, 0, 3)])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("width", [[3, 4, 2], [1, 1], [1, 2, 1, 1]])
-def test_any_batch_shape(kind, batch, dtype, width):
-    y = kind(width, dtype=dtype)(points(*batch, width[0], dtype=dtype))
-    assert y.shape == (*batch, width[-1])
-    assert y.dtype == dtype
-
-
 @pytest.mark.slow
 @given(
     width=st.lists(st.integers(1, 4), min_size=2, max_size=4),

@@ -11,7 +11,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
-from edgewise.errors import InputError
 from edgewise.plot.style import (
     COLORS,
     GREY,
@@ -65,10 +64,9 @@ class Span:
 def error_curves(groups: Mapping[str, Sequence[Curve]], *, xlabel: str, ylabel: str) -> Figure:
     """Draw errors against sizes on logarithmic axes, one panel for each group of curves."""
     names = list(dict.fromkeys(curve.label for curves in groups.values() for curve in curves))
+    assert names
     for curve in (curve for curves in groups.values() for curve in curves):
-        _check_positive([*curve.x, *curve.y, *chain(*curve.loose)], f"the curve {curve.label!r}")
-    if not names:
-        raise InputError("groups must hold at least one curve, got none")
+        assert _are_positive([*curve.x, *curve.y, *chain(*curve.loose)]), curve.label
     with styled():
         figure, axes = panels(len(groups), 2, 2.7)
         for panel, (title, curves) in zip(axes, groups.items(), strict=True):
@@ -90,9 +88,9 @@ def error_curves(groups: Mapping[str, Sequence[Curve]], *, xlabel: str, ylabel: 
 
 def error_dots(names: Sequence[str], series: Spans, *, xlabel: str) -> Figure:
     """Draw errors as dots on one logarithmic axis: a line for each name, a marker for each series."""
-    _check_series(names, series)
     for label, spans in series.items():
-        _check_positive([n for span in spans if span for n in (span.value, span.low)], f"the series {label!r}")
+        assert len(spans) == len(names)
+        assert _are_positive([n for span in spans if span for n in (span.value, span.low)]), label
     with styled():
         figure = Figure(figsize=(SIZES.page, 0.9 + _LINE * len(names)), layout="constrained")
         axes = figure.subplots()
@@ -125,7 +123,6 @@ def error_dots(names: Sequence[str], series: Spans, *, xlabel: str) -> Figure:
 
 def error_bar_chart(names: Sequence[str], series: Spans, *, ylabel: str) -> Figure:
     """Draw errors as bars from zero: a group for each name, a bar for each series, a whisker over the repeats."""
-    _check_series(names, series)
     values = [span.high for spans in series.values() for span in spans if span is not None]
     top = min(max(values), _CUT * float(np.median(values))) * 1.08
     width = _BARS / len(series)
@@ -208,15 +205,5 @@ def _error_ticks(panel: Axes) -> None:
     panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
-def _check_series(names: Sequence[str], series: Spans) -> None:
-    if not names or not any(span is not None for spans in series.values() for span in spans):
-        raise InputError("series must hold at least one value, got none")
-    for label, spans in series.items():
-        if len(spans) != len(names):
-            raise InputError(f"the series {label!r} must have {len(names)} entries like names, got {len(spans)}")
-
-
-def _check_positive(values: Sequence[float], name: str) -> None:
-    wrong = [value for value in values if not (value > 0 and math.isfinite(value))]
-    if wrong:
-        raise InputError(f"{name} must have positive numbers, got {wrong[0]}")
+def _are_positive(values: Sequence[float]) -> bool:
+    return all(value > 0 and math.isfinite(value) for value in values)

@@ -12,7 +12,6 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from edgewise.errors import InputError
 from edgewise.plot.style import GREY, SIZES, decade_ticks, display_text, fix_layout, styled
 
 # From dark to light, so that the order also shows in a print without colours.
@@ -33,8 +32,7 @@ class OrderCurve:
 
 def order_panels(panels: Mapping[tuple[str, int], Sequence[OrderCurve]]) -> Figure:
     """Draw a panel for each title (a row) and degree (a column); dashed lines have the exponent of the theory."""
-    if not panels:
-        raise InputError("panels must hold at least one panel, got none")
+    assert panels
     titles = list(dict.fromkeys(title for title, _ in panels))
     degrees = sorted({degree for _, degree in panels})
     most = max(curve.order for curves in panels.values() for curve in curves)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from edgewise.errors import InputError
 from edgewise.plot.style import COLORS, MARKERS, SIZES, decade_ticks, display_text, fix_layout, shared_legend, styled
 from edgewise_experiments.plots.errors import size_ticks
 
@@ -25,11 +24,9 @@ class Course:
 def poisson_panels(training: Sequence[Course], scaling: Sequence[Course]) -> Figure:
     """Draw errors during training above, and errors against size below; L2 on the left, H1 on the right."""
     everything = [*training, *scaling]
-    if not everything:
-        raise InputError("training or scaling must hold a course, got none")
+    assert everything
     for course in everything:
-        if not all(value > 0 for value in (*course.x, *course.l2, *course.h1)):
-            raise InputError(f"the course {course.label!r} must have positive numbers")
+        assert all(value > 0 for value in (*course.x, *course.l2, *course.h1)), course.label
     labels = list(dict.fromkeys(course.label for course in everything))
     with styled():
         figure = Figure(figsize=(SIZES.page, 5.2), layout="constrained")

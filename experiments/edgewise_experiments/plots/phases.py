@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from edgewise.errors import InputError
 from edgewise.plot.style import (
     COLORS,
     INK,
@@ -22,8 +21,7 @@ from edgewise.plot.style import (
 
 def phase_errors(groups: Mapping[str, Mapping[str, Sequence[float]]], *, ylabel: str) -> Figure:
     """Draw the error after each phase: a panel for each case, a curve for each model."""
-    if not groups:
-        raise InputError("groups must hold at least one panel, got none")
+    assert groups
     names = list(dict.fromkeys(name for models in groups.values() for name in models))
     with styled():
         figure, axes = panels(len(groups), 3, 2.4, sharey=True)

@@ -10,7 +10,6 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from edgewise.errors import InputError
 from edgewise.plot.pde.maps import SIGNED
 from edgewise.plot.style import (
     COLORS,
@@ -30,20 +29,16 @@ _BULK = 0.99  # quantile of the errors at which the colours end: the largest err
 _PIXELS: Literal["none"] = "none"  # no interpolation: vector files then contain the pixels of the picture itself
 
 
-def side_by_side(
-    truth: np.ndarray, pictures: Mapping[str, np.ndarray], *, notes: Mapping[str, str], about: str = "original"
-) -> Figure:
+def side_by_side(truth: np.ndarray, pictures: Mapping[str, np.ndarray], *, notes: Mapping[str, str]) -> Figure:
     """Draw the original and each picture in a row, and below each picture its error; all errors share a scale."""
-    wrong = [name for name, picture in pictures.items() if picture.shape != truth.shape]
-    if not pictures or wrong:
-        raise InputError(f"pictures must have the shape {truth.shape} of truth, got {wrong or 'none'}")
+    assert pictures and all(picture.shape == truth.shape for picture in pictures.values())
     errors = {name: picture - truth for name, picture in pictures.items()}
     limit = max(float(np.quantile(np.abs(error), _BULK)) for error in errors.values()) or 1.0
     with styled():
         count = 1 + len(pictures)
         figure = Figure(figsize=(SIZES.page, 2 * min(_CELL, SIZES.page / count) + 0.6), layout="constrained")
         axes = figure.subplots(2, count, squeeze=False)
-        for panel, (name, picture) in zip(axes[0], {about: truth, **pictures}.items(), strict=True):
+        for panel, (name, picture) in zip(axes[0], {"original": truth, **pictures}.items(), strict=True):
             panel.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation=_PIXELS)
             panel.set_title(display_text(name), fontsize=SIZES.small)
         for panel, (name, error) in zip(axes[1][1:], errors.items(), strict=True):
@@ -65,8 +60,7 @@ def quality_curves(
     groups: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], *, ylabel: str, xlabels: Sequence[str]
 ) -> Figure:
     """Draw the quality against what was spent: a panel for each title, a curve for each model."""
-    if not groups:
-        raise InputError("groups must hold at least one panel, got none")
+    assert groups
     names = list(dict.fromkeys(name for models in groups.values() for name in models))
     with styled():
         figure, axes = panels(len(groups), 2, 2.5)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from edgewise.errors import InputError
 from edgewise.plot.style import COLORS, SIZES, display_text, fix_layout, styled
 
 _DASHES = ("-", "--", ":")  # of the first lines, of those after all colours were used, and so on
@@ -26,8 +25,7 @@ class SolvedCurve:
 
 def solved_against_seconds(curves: Sequence[SolvedCurve]) -> Figure:
     """Draw the share of each list that is solved within t seconds against t."""
-    if not curves:
-        raise InputError("curves must hold at least one list of problems, got none")
+    assert curves
     with styled():
         figure = Figure(figsize=(SIZES.page, 3.6), layout="constrained")
         axis = figure.subplots()

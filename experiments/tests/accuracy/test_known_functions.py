@@ -9,12 +9,9 @@ import torch
 from edgewise_experiments.accuracy import known_functions
 from edgewise_experiments.accuracy.known_functions import (
     Effort,
-    accuracy_job,
     measure,
 )
 from edgewise_experiments.data.target import TargetFunction, of_columns
-from edgewise_experiments.runner.jobs import run_jobs
-from edgewise_experiments.runner.store import Store
 
 TARGET = TargetFunction(
     "hill",
@@ -27,22 +24,6 @@ TARGET = TargetFunction(
     {"kan": 1e-4, "mlp": 1},
 )
 SMALL = Effort(samples=200, held_out=50, width=(2, 1), budget=0.001)
-
-
-def test_a_row_and_its_store():
-    updates = []
-    store = Store(None)
-    jobs = [accuracy_job(TARGET, 5, SMALL)]
-    (row,) = run_jobs(jobs, store, updates.append, lambda row: "")
-    assert (row["problem"], row["seed"], row["samples"], row["width"], row["shape"]) == ("hill", 5, 200, [2, 1], [2, 1])
-    assert row["rmse"] < 1e-9 and row["relative"] == pytest.approx(
-        row["rmse"] / np.std(TARGET.sample(10**5, 0)[1]), rel=0.05
-    )
-    assert row["seconds"] > 0 and row["cpu_seconds"] > 0 and row["parameters"] > 10
-    assert row["phases"][-1]["grid_size"] == row["grid_size"]
-    assert any(update.loss is not None for update in updates)
-    run_jobs(jobs, store, updates.append, lambda row: "")
-    assert len(store.rows) == 1
 
 
 def fake(monkeypatch, stopped="finished"):

@@ -5,7 +5,6 @@ import pytest
 
 from edgewise_experiments.accuracy import noise
 from edgewise_experiments.data.feynman import FEYNMAN_EQUATIONS
-from edgewise_experiments.runner.store import Store
 
 
 def test_the_noise_is_five_per_cent():
@@ -15,15 +14,3 @@ def test_the_noise_is_five_per_cent():
     assert spread == pytest.approx(np.sqrt(1 / 6), rel=0.02)  # of a sin(theta), a in [-1, 1]
     assert np.std(y - target(X)) / spread == pytest.approx(0.05, rel=0.1)
     assert not np.array_equal(noise.noisy_samples(target, 1)[1], y)
-
-
-@pytest.mark.slow
-def test_rows_of_other_settings_are_not_taken_as_done(monkeypatch):
-    monkeypatch.setattr(noise, "QUICK", noise.EQUATIONS[:1])
-    monkeypatch.setattr(noise, "MODELS", {"smoothing spline": noise.MODELS["smoothing spline"]})
-    store, other = Store(None), {"smoothing spline": {"intervals": {"2": [4, 8]}}}
-    for settings, rows in ((noise.SETTINGS, 1), (noise.SETTINGS, 1), (other, 2)):
-        monkeypatch.setattr(noise, "SETTINGS", settings)
-        monkeypatch.setattr(noise, "summary", lambda rows: rows)
-        noise.run(quick=True, store=store, seeds=None, progress=lambda update: None)
-        assert len(store.rows) == rows

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise.errors import InputError
-from edgewise_experiments.data.target import TargetFunction, by_name, of_columns
+from edgewise_experiments.data.target import TargetFunction, of_columns
 
 TARGET = TargetFunction(
     "plane", "a + 2*b", of_columns(lambda a, b: a + 2 * b), ("a", "b"), (0, 5), (1, 7), (2, 1), {"kan": 0.2, "mlp": 0.1}
@@ -17,25 +16,6 @@ def test_samples():
     assert np.array_equal(y, x[:, 0] + 2 * x[:, 1])
     assert (x.min(0), x.max(0)) == (pytest.approx([0, 5], abs=0.05), pytest.approx([1, 7], abs=0.05))
     assert np.array_equal(TARGET.sample(500, 3)[0], x) and not np.array_equal(TARGET.sample(500, 4)[0], x)
-
-
-def test_refusals():
-    with pytest.raises(InputError, match="n must be at least 1, got 0"):
-        TARGET.sample(0, 0)
-    with pytest.raises(InputError, match=r"x must have shape \(batch, 2\), got \(5, 3\)"):
-        TARGET(np.zeros((5, 3)))
-
-
-@pytest.mark.parametrize("change", [{"low": (0,)}, {"low": (1, 5)}, {"high": (1, np.inf)}, {"shape": (3, 1)}])
-def test_a_wrong_entry_is_noticed(change):
-    fields = {name: getattr(TARGET, name) for name in TARGET.__dataclass_fields__}
-    with pytest.raises(AssertionError, match="plane"):
-        TargetFunction(**{**fields, **change})
-
-
-def test_names_are_unique():
-    with pytest.raises(AssertionError):
-        by_name(TARGET, TARGET)
 
 
 def test_a_share_of_the_samples_has_the_arcsine_density():

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise_experiments.images.gridded import _levels, sparse_on_grid
 
 
@@ -46,19 +45,3 @@ def test_few_products_are_the_best_ones_of_the_better_kind():
     smooth = sparse_on_grid([line, line], wave, 33)
     assert smooth.products == 1 and np.allclose(at(smooth.layer, line, line), wave, atol=1e-4)
     assert np.allclose(at(sparse_on_grid([line, line], step, 2000).layer, line, line), step, atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("axes", "values", "most", "message"),
-    [
-        ([], np.zeros(()), 99, "axes must hold"),
-        ([[0.0, 1, 2]], np.zeros(3), 99, r"axes\[0\] must be 4 numbers"),
-        ([[0.0, 1, 2, 4]], np.arange(4.0), 99, r"axes\[0\] must be increasing and evenly spaced"),
-        ([np.arange(4.0)], np.zeros(5), 99, r"values must have shape \(4,\)"),
-        ([np.arange(4.0)], np.array([0, 1, np.nan, 2]), 99, "values must be finite, got 1"),
-        ([np.arange(64.0)], np.arange(64.0), 2, "most must be an integer above 2"),
-    ],
-)
-def test_what_is_refused(axes, values, most, message):
-    with pytest.raises(InputError, match=message):
-        sparse_on_grid(axes, values, most)

@@ -3,7 +3,6 @@
 import math
 
 import pytest
-import torch
 
 from edgewise_experiments.language import language
 from edgewise_experiments.language.language import text_of, unigram_loss
@@ -47,10 +46,3 @@ def test_unigram_loss_by_hand():
     shares = {"a": (675 + 1) / 902, "b": (225 + 1) / 902}
     held_out = ["ab"[number] for number in text.held_out[:, 1:].flatten().tolist()]
     assert unigram_loss(text) == pytest.approx(-sum(math.log(shares[each]) for each in held_out) / len(held_out))
-
-
-def test_a_gpu_is_used_where_there_is_one(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert language.device().type == "cuda"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert language.device().type == "cpu"

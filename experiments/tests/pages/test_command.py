@@ -26,21 +26,6 @@ def test_names(run, refused):
     assert refused("anderso").endswith("did you mean 'anderson'?")
 
 
-@pytest.mark.slow
-def test_the_table_and_the_rows(run, tmp_path):
-    done = run("tables", "--quick", "--out", tmp_path)
-    assert done.code == 0, done
-    rows = json.loads((tmp_path / "tables-quick.json").read_text())["rows"]
-    assert len(rows) == 2 * len(tables.MODELS)
-    for row in rows:
-        assert re.search(rf"fold {row['fold'] + 1}, {row['model']}: .* score {row['score']:.3g}\b", done.out)
-    again = run("tables", "--quick", "--out", tmp_path)
-    assert f"{len(rows)} results were there" in again.out and "fold 1, KAN" not in again.out
-    assert json.loads((tmp_path / "tables-quick.json").read_text())["rows"] == rows
-    line = next(line for line in done.out.splitlines() if line.startswith("small, R²"))
-    assert line in again.out
-
-
 def test_ctrl_c_keeps_the_finished_fits(run, tmp_path, monkeypatch):
     real = tables.iterate_baselines
 
@@ -88,11 +73,3 @@ def test_tables_and_figures(run, squares, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run("squares", "--quick")
     assert len(list(tmp_path.iterdir())) == 3
-
-
-def test_a_file_that_is_something_else(refused, tmp_path):
-    (tmp_path / "tables-quick.json").write_text("[]")
-    assert "must hold the rows of an earlier run" in refused("tables", "--quick", "--out", tmp_path)
-    assert (tmp_path / "tables-quick.json").read_text() == "[]"
-    (tmp_path / "file").write_text("")
-    assert "cannot make the folder" in refused("tables", "--quick", "--out", tmp_path / "file" / "x")

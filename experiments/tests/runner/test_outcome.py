@@ -2,13 +2,9 @@
 
 import math
 
-import pytest
-
 from edgewise_experiments.runner.outcome import (
-    Outcome,
     ResultTable,
     count_range,
-    key_figures,
     median,
     scientific,
     times,
@@ -16,20 +12,10 @@ from edgewise_experiments.runner.outcome import (
 )
 
 
-def test_rows_fit_the_columns():
-    with pytest.raises(AssertionError):
-        ResultTable(("a", "b"), (("1",),))
-
-
 def test_numbers_as_texts():
     assert [scientific(value) for value in (3.14e-8, 1.0, None, math.inf)] == ["3.1e-08", "1.0e+00", "-", "-"]
     assert [times(value) for value in (0.0264, 9.94, 31.4, 12345.0, None)] == ["0.026", "9.9", "31", "12,000", "-"]
     assert [count_range(counts) for counts in ([1, 1], [3, 3], [1, 3, 2])] == ["1", "3", "1 to 3"]
-
-
-def test_key_figures_are_a_table_that_is_read_by_quantity():
-    outcome = Outcome((ResultTable(("a",), (("1",),)), key_figures({"slope": "-4.0"})), ("A note.",))
-    assert outcome.key_figures == {"slope": "-4.0"} and Outcome(()).key_figures == {}
 
 
 def test_columns_of_numbers():

@@ -1,6 +1,5 @@
 """Rows kept as they come, with commit and machine."""
 
-import json
 import subprocess
 
 import pytest
@@ -22,12 +21,6 @@ def test_rows_survive(tmp_path):
     assert Store.open(tmp_path / "a" / "b", "x", anew=True).rows == []
 
 
-def test_in_memory(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Store.open(None, "x").add({"a": 1})
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize("text", ["", "[]", '{"rows": [1]}', '{"rows": 3}', "{"])
 def test_other_files_are_refused(tmp_path, text):
     (tmp_path / "x.json").write_text(text)
@@ -40,12 +33,6 @@ def test_a_folder_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match="cannot make the folder"):
         Store.open(tmp_path / "file" / "x", "x")
-
-
-def test_machine_is_plain():
-    found = machine()
-    assert json.loads(json.dumps(found)) == found
-    assert found["cores"] >= 1 and found["processor"]
 
 
 def test_the_commit_is_that_of_our_checkout(tmp_path, monkeypatch):

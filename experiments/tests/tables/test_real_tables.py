@@ -24,10 +24,6 @@ SHAPES = {
 }
 
 
-def test_all_tables_are_there():
-    assert list(real_tables()) == list(SHAPES)
-
-
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_tables_and_their_folds(name):
     table = real_tables()[name]()

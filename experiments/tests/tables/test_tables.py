@@ -7,12 +7,6 @@ from edgewise_experiments.runner.store import Store
 from edgewise_experiments.tables import tables
 
 
-def test_a_quick_run_takes_a_few():
-    assert set(tables.chosen_tables(quick=True)) == set(tables.QUICK)
-    assert set(tables.chosen_tables(quick=False)) > set(tables.QUICK)
-    assert tables.models(quick=True) == ("KAN", "linear", "MLP", "boosting")
-
-
 @pytest.mark.slow
 def test_run_and_resume(monkeypatch):
     one_small_table(monkeypatch)

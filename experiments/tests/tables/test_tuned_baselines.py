@@ -80,13 +80,3 @@ def test_the_test_rows_change_no_choice(short):
     one = run_baselines(X, y, X_test, y_test, task="regression")
     two = run_baselines(X, y, X_test[:9], -y_test[:9], task="regression")
     assert [a.settings for a in one] == [b.settings for b in two]
-
-
-def test_an_interrupted_mlp_ends_the_comparison(short, monkeypatch):
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(baselines.MLPRegressor, "_backprop", interrupted)  # scikit-learn makes a warning of it
-    X = np.random.default_rng(0).normal(size=(60, 2))
-    with pytest.raises(KeyboardInterrupt):
-        run_baselines(X[:40], X[:40, 0], X[40:], X[40:, 0], task="regression", learners={"MLP": baselines.fit_mlp})

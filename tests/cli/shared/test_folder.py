@@ -25,14 +25,6 @@ def tree(folder):
     return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_new_folder(tmp_path):
-    folder = ResultFolder(tmp_path / "a" / "b")
-    folder.check()
-    assert list(tmp_path.iterdir()) == []  # checking leaves nothing behind
-    folder.write({"x": put("1"), "y": put("2")})
-    assert tree(tmp_path) == {"a/b/x": "1", "a/b/y": "2"}
-
-
 @pytest.mark.parametrize("exists", [False, True])
 def test_one_failure_and_nothing_is_written(tmp_path, exists):
     out = tmp_path / "out"

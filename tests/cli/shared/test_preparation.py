@@ -40,30 +40,6 @@ def test_medians_and_levels_come_from_the_training_rows(tmp_path):
     assert any("that training did not have" in note for note in trained.notes)
 
 
-def test_the_training_notes_what_it_found_about_columns_each_once(tmp_path):
-    path = tmp_path / "t.csv"
-    lines = "".join(f"{i + 100},{i % 7},7,2024-01-0{i % 9 + 1},{i % 5 + 0.5}\n" for i in range(30))
-    path.write_text("id,a,same,t,y\n" + lines)
-    job = FitJob(str(path), target="y", effort="low")
-    notes = train_model(job, prepare_table(job)).notes
-    assert any("Column 'id' counts the rows" in note for note in notes)  # also after the split
-    assert any("'t' holds dates from 2024-01-01 to 2024-01-09; it counts as days" in note for note in notes)
-    assert sum("Column 'same' was left out" in note for note in notes) == 1
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("labels", [("low", "mid", "high"), (0.5, 1.5, 2.5)])
-def test_classes_of_every_kind(tmp_path, labels):
-    path = tmp_path / "t.csv"
-    path.write_text("a,b,y\n" + "".join(f"{i % 3 + i / 100},{i % 7},{labels[i % 3]}\n" for i in range(60)))
-    job = FitJob(str(path), target="y", task="classification", effort="low")
-    prepared = prepare_table(job)
-    trained = train_model(job, prepared)
-    assert trained.score == 1
-    assert trained.probabilities.shape == (12, 3)
-    assert [prepared.labels[i] for i in trained.probabilities.argmax(1)] == trained.prediction.tolist()
-
-
 def test_the_command_repeats_the_job(monkeypatch):
     repeated = []
     monkeypatch.setattr("edgewise.cli.table.fit.run_fit", lambda job, *_: repeated.append(job))

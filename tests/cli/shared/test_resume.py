@@ -92,19 +92,6 @@ def test_a_resumed_search_keeps_what_was_found(place, monkeypatch):
     assert not (place / ".f.json.resume").exists()
 
 
-@pytest.mark.slow
-def test_other_runs_are_refused_in_a_sentence(place, monkeypatch):
-    run(*FIT, "out", killed_after=1, monkeypatch=monkeypatch)
-    done = run(*FIT, "out", "--seed", "1", "--resume")
-    assert done.exit_code == 1 and "must have the same seed to go on, it had 0, got 1" in done.stderr
-    (place / "t.csv").write_text((place / "t.csv").read_text() + "1,1,2\n")
-    done = run(*FIT, "out", "--resume")
-    assert done.exit_code == 1 and "must have the same data to go on" in done.stderr
-    assert (place / "out" / ".resume").is_dir()
-    assert run(*FIT, "out").exit_code == 0  # without --resume a new run replaces the unfinished one
-    assert not (place / "out" / ".resume").exists()
-
-
 def test_there_must_be_an_unfinished_run():
     done = run(*FIT, "out", "--resume")
     assert done.exit_code == 1 and "there is no unfinished run in out to go on with" in done.stderr

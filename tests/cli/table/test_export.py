@@ -32,9 +32,3 @@ def test_another_ending(edgewise, models, tmp_path):
     out = tmp_path / "m.c"
     assert edgewise("export", models / "numbers", "-o", out).code == 0
     assert out.stat().st_size > 500
-
-
-def test_bad_arguments(refused, edgewise, models, tmp_path):
-    assert "--out must end in .py, .c, .onnx or .pt2" in refused("export", models / "numbers", "-o", tmp_path / "m.h5")
-    assert "there is no folder" in refused("export", models / "numbers", "-o", tmp_path / "absent" / "m.c")
-    assert edgewise("export", models / "numbers").code == 2

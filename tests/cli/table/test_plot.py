@@ -31,12 +31,3 @@ def test_without_data(edgewise, models, tmp_path, monkeypatch):
     assert again.code == 1 and "network.svg, which exists" in again.err
     again = edgewise("plot", models / "numbers", "--force")
     assert "Wrote network.svg" in again.out
-
-
-@pytest.mark.slow
-def test_bad_names(refused, edgewise, models, tmp_path):
-    out = tmp_path / "figure.bmp"
-    assert "--out must end in .svg, .pdf or .png" in refused("plot", models / "numbers", "--out", out)
-    assert "there is no folder" in refused("plot", models / "numbers", "--out", tmp_path / "no" / "f.svg")
-    assert edgewise("plot", models / "numbers", "--kind", "cake").code == 2
-    assert list(tmp_path.iterdir()) == []

@@ -128,13 +128,3 @@ def test_a_fit_that_was_stopped_goes_on_after_its_last_pass(tmp_path):
     assert np.array_equal(again.predict(x), whole.predict(x))
     with pytest.raises(InputError, match="checkpoint must be a folder, got int"):
         Batches(lost, checkpoint=3)
-
-
-def test_damaged_files_of_an_unfinished_fit_are_a_sentence(tmp_path):
-    x, _, y = table(600)
-    with pytest.raises(Stopped):
-        KANRegressor(effort="low").fit(Batches(Counted(x, y, 2), sample_rows=200, checkpoint=tmp_path))
-    (part,) = (tmp_path / ".resume").glob("*.part")
-    part.write_bytes(part.read_bytes()[:-9])
-    with pytest.raises(FileError, match="must hold an unfinished run, got damaged files; remove it"):
-        KANRegressor(effort="low").fit(Batches(Counted(x, y, 0), sample_rows=200, checkpoint=tmp_path))

@@ -86,16 +86,6 @@ def test_columns_are_what_explanations_name(fitted):
     assert np.argsort(-importance[:5])[:2].tolist() == ranking[:2].tolist()
 
 
-def test_a_saved_frame_model_is_the_same(fitted, tmp_path):
-    frame, _ = flats(seed=1)
-    edgewise.save(fitted, tmp_path / "model.safetensors")
-    for place in (tmp_path / "model.safetensors", tmp_path):
-        loaded = edgewise.load(place)
-        assert loaded.predict(frame).tobytes() == fitted.predict(frame).tobytes()
-        assert loaded.explain_local(frame[:1]).sentence(0) == fitted.explain_local(frame[:1]).sentence(0)
-        assert loaded.target_names_ == ("price",)
-
-
 def test_rows_outside_are_counted_in_one_sentence(fitted):
     frame, _ = flats(seed=2)
     frame["area"] = frame["area"].astype(float)
@@ -137,16 +127,6 @@ def test_a_row_of_which_nothing_is_known_shows_the_doubt(tmp_path):
     assert loaded.class_weight == {"dear": 1.0}
     with pytest.warns(EdgewiseWarning):
         assert loaded.predict_proba(nothing)[0].tolist() == doubt.tolist()
-
-
-def test_an_estimator_warns_once_of_each_fault_of_a_column(recwarn):
-    X = np.random.default_rng(0).random((40, 2))
-    models = [KANRegressor(**FIXED).fit(X, X[:, 0]) for _ in range(2)]
-    recwarn.clear()
-    for model in models:
-        for rows, shift in ((1, (9, 0)), (1, (5, 0)), (2, (9, 0)), (2, (0, 9))):
-            model.predict(X[:rows] + np.array(shift))
-    assert [str(one.message)[:12] for one in recwarn] == ["the only row", "2 of 2 rows "] * 2
 
 
 def test_missing_numbers_in_arrays():

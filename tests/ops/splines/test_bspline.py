@@ -27,18 +27,6 @@ def test_equals_scipy_to_rounding_at_ends_and_knots_too(kind, grid_size):
         assert error <= 1e-13 * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("grid_size", [5, 200])
-def test_float32_stays_close_to_float64(grid_size):
-    for degree, order in ORDERS:
-        knots = make_knots(EVEN, grid_size, degree, dtype=torch.float32)
-        # Clear of the knots, where rounding may put a point into the next interval.
-        x = spline_domain(knots, degree)[0] + 2 * (torch.arange(grid_size)[:, None] + 0.37) / grid_size
-        got = basis(x, knots, degree, order)
-        expected = basis(x.double(), knots.double(), degree, order)
-        assert got.dtype == torch.float32
-        assert (got - expected).abs().max() <= 2e-5 * expected.abs().max()
-
-
 @given(
     degree=st.integers(0, MAX_DEGREE),
     widths=st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=12),

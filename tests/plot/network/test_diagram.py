@@ -8,7 +8,6 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.transforms import Bbox
 
-from edgewise.interpret.attribution.effects import mean_contributions
 from edgewise.interpret.attribution.scores import input_scores
 from edgewise.nn.model import KAN
 from edgewise.plot import network_diagram
@@ -62,15 +61,6 @@ def test_a_curve_is_the_edge_over_the_range_of_its_data_stretched_to_its_frame()
     unit = (value - value.min()) / (value.max() - value.min())
     height = np.ptp(curve[:, 1])
     np.testing.assert_allclose((curve[:, 1] - curve[:, 1].min()) / height, unit, atol=1e-5)
-
-
-def test_ink_follows_the_contributions_to_the_prediction():
-    model, trace = traced((3, 1))
-    ink = drawn(network_diagram(model, trace), "functions").get_colors()[:, 3]
-    edges = trace.edges[0][:, :, 0].detach().numpy()  # of an additive model: its contributions up to a constant
-    score = mean_contributions(model, trace.inputs[0].double().numpy())
-    assert np.argsort(score).tolist() == np.argsort(np.abs(edges - edges.mean(0)).mean(0)).tolist()
-    np.testing.assert_allclose(ink, np.maximum(np.tanh(3 * score / score.max()), 0.12), rtol=1e-6)
 
 
 def test_an_input_whose_edges_cancel_is_faint():

@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from edgewise.pde import PDE, Box, Dirichlet, Interval, eigenvalues, laplacian
+from edgewise.pde import PDE, Dirichlet, Interval, eigenvalues
 from edgewise.plot import modes_figure
-from edgewise.plot.style import render
 
 
 def titles(figure):
@@ -27,16 +26,3 @@ def test_curves_are_the_modes_of_a_string_with_a_positive_first_half_wave():
     for number, panel in enumerate(figure.axes, start=1):
         x, y = panel.lines[0].get_data()
         assert np.allclose(y, math.sqrt(2) * np.sin(number * x), atol=1e-6)
-
-
-@pytest.mark.slow
-def test_maps_of_a_square_share_their_colours():
-    square = PDE(lambda u, k: laplacian(u) + k * u, Box(x=(0, 1), y=(0, 1)), [Dirichlet(0.0)], coefficients={"k": 1.0})
-    figure = modes_figure(eigenvalues(square, count=4, tolerance=1e-6))
-    maps = [panel for panel in figure.axes if panel.images]
-    assert len(maps) == 4 and len({panel.images[0].get_clim() for panel in maps}) == 1
-    x = np.linspace(0, 1, 121)
-    expected = 2 * np.sin(np.pi * x)[:, None] * np.sin(np.pi * x)
-    assert np.allclose(maps[0].images[0].get_array().T, expected, atol=1e-4)
-    assert [panel.get_ylabel() for panel in maps] == ["$y$", "", "", "$y$"]
-    assert render(figure, ".png").startswith(b"\x89PNG")

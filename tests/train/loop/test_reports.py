@@ -2,14 +2,13 @@
 
 import math
 
-import pytest
 import torch
 
 from edgewise.checkpoint import codec
 from edgewise.nn.mlp import MLP
 from edgewise.outcomes import Progress, StopReason
 from edgewise.train.loop.fitting import fit
-from edgewise.train.loop.reports import FitReport, StepEvent, StepRecord
+from edgewise.train.loop.reports import FitReport, StepRecord
 from edgewise.train.methods.base import Adam
 from edgewise.train.problems import Regression
 
@@ -33,27 +32,6 @@ def test_a_file_keeps_a_report():
     broken = FitReport(**{**REPORT.__dict__, "loss": math.nan, "metric": None, "validation_loss": math.inf})
     back = codec.read(FitReport, codec.plain(broken), "report")
     assert math.isnan(back.loss) and back.validation_loss == math.inf and back.metric is None
-
-
-def event(step, seconds=6.0):
-    return StepEvent(
-        stage="Adam",
-        share=step / 10,
-        loss=1.0,
-        best_loss=1.0,
-        seconds=seconds,
-        step=step,
-        steps=10,
-        penalty=0.0,
-        validation_loss=None,
-        model=MLP([1, 1]),
-        state=dict,
-    )
-
-
-@pytest.mark.parametrize(("step", "left"), [(3, 14.0), (10, 0.0)])
-def test_time_left_at_the_pace_so_far(step, left):
-    assert event(step).seconds_left == pytest.approx(left)
 
 
 def test_events_of_a_minibatch_fit_have_the_latest_validation_loss():

@@ -13,7 +13,7 @@ from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.ops.splines.bspline import basis
 from edgewise.train.loop.fitting import fit
-from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt, ParameterSystem, SampleSystem
+from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 from edgewise.train.objective import Objective
 from edgewise.train.parameters import flattened, write_
 from edgewise.train.penalties import Ridge, Roughness, Sparsity
@@ -120,18 +120,6 @@ def test_a_step_below_the_least_gain_ends_the_training():
     assert "least gain" in results[-1].message
     losses = [each.evaluation.total for each in results]
     assert losses[0] > 2 * losses[1]  # it goes on while steps gain more
-
-
-def test_few_samples_are_solved_in_their_own_space():
-    x = samples(12)
-    model = KAN([2, 3, 1], 20, dtype=torch.float64)
-    run = run_of(model, Regression(x, target(x)))
-    assert isinstance(run._system(run._objective.problem.train), SampleSystem)
-    full = run_of(model, Regression(x, target(x)), Ridge(0.0))
-    system = full._system(full._objective.problem.train)
-    assert isinstance(system, ParameterSystem)
-    found = run._system(run._objective.problem.train).solve(1e-3)
-    assert torch.allclose(found.move, system.solve(1e-3).move, rtol=1e-7, atol=1e-9)
 
 
 DEGENERATE = {
