@@ -69,13 +69,6 @@ def test_a_summary_says_whether_curves_help():
 
 
 @pytest.mark.slow
-def test_a_report_of_test_rows_has_the_verdict_beside_a_linear_model():
-    X, y = curved()
-    page = str(KANRegressor(effort="low").fit(X[:90], y[:90]).report(X=X[90:], y=y[90:])._repr_html_())
-    assert "Verdict: use the KAN" in page and "beyond chance, on held-out training rows." in page
-
-
-@pytest.mark.slow
 def test_of_classes_the_log_loss_decides_as_in_the_choice_of_the_model():
     random = np.random.default_rng(0)
     X = random.uniform(-1, 1, (400, 2))

@@ -100,15 +100,6 @@ class TestNames:
         assert fitted.predict(frames(["more", "a", "b"], X[:, [0, 0, 1]])).tolist() == expected.tolist()
         assert fitted.predict(X).tolist() == expected.tolist()  # and an array by position, without a warning
 
-    def test_a_column_that_is_missing_at_predict(self, frames):
-        fitted = KANRegressor(**FIXED).fit(frames(["width", "height"]), Y)
-        with pytest.raises(
-            InputError,
-            match=r"^X must have the 2 columns of the training table, got none called "
-            r"'height'; the nearest name is 'heigth'$",
-        ):
-            fitted.predict(frames(["width", "heigth"]))
-
 
 def test_infinities_are_refused_with_their_place():
     broken = X.copy()

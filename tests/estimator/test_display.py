@@ -1,16 +1,13 @@
 """An estimator draws, summarises and reports itself, in the units and names of the user."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from edgewise import KANClassifier, KANRegressor
+from edgewise import KANRegressor
 from edgewise.errors import InputError
 from edgewise.estimator import display, reporting
 from edgewise.estimator.reporting import alike_sentences
 from edgewise.plot import edge_curves, network_diagram
-from edgewise.plot.themes import COLORS
 from edgewise.report.wording import method_sentence
 from edgewise.tables.columns import NumberInput
 
@@ -31,14 +28,6 @@ def houses(rows=120):
 @pytest.fixture(scope="module")
 def regressor():
     return KANRegressor(**SETTINGS).fit(*houses())
-
-
-@pytest.fixture(scope="module")
-def classifier():
-    rng = np.random.default_rng(0)
-    X = pandas.DataFrame(rng.normal(size=(150, 2)), columns=["long", "wide"])
-    kind = np.select([X["long"] > 0.5, X["wide"] > 0], ["oak", "ash"], "elm")
-    return KANClassifier(**SETTINGS).fit(X, pandas.Series(kind, name="tree")), X, kind
 
 
 def titles(figure):
@@ -123,24 +112,6 @@ def test_a_report_of_a_regressor(regressor, tmp_path):
 
 def figures_of(content, kind):
     return {one.group: one.figure for one in content.figures if one.kind == kind}
-
-
-@pytest.mark.slow
-def test_a_report_explains_every_class_each_in_its_colour_and_repeats_no_curve(classifier, monkeypatch):
-    model, X, kind = classifier
-    content = model.report(X=X, y=kind).content
-    assert list(content.class_findings) == ["ash", "elm", "oak"]
-    assert all("the probability of oak" in sentence for sentence in content.class_findings["oak"])
-    assert list(figures_of(content, "effects")) == [""]
-    assert list(figures_of(content, "shares")) == ["ash", "elm", "oak"]
-    # A panel that cannot hold the curves of all classes leaves them to the figures of each.
-    monkeypatch.setattr(reporting, "SETTINGS", replace(reporting.SETTINGS, curves=2))
-    drawn = figures_of(model.report(X=X, y=kind).content, "effects")
-    assert set(drawn) == {"", "ash", "elm", "oak"}
-    lines = [line for line in drawn["oak"].axes[0].lines if line.get_color() == COLORS[2]]
-    assert lines and titles(drawn["oak"])[0] == "long"
-    legend = drawn[""].legends[0]
-    assert len(legend.get_texts()) == 2
 
 
 def test_a_report_computes_the_contributions_once_and_draws_what_moves_the_prediction(regressor, monkeypatch):

@@ -88,13 +88,6 @@ def test_category_with_levels():
     assert inputs(encoder, table(colour=[None, None])).tolist() == [[0, 0, 1]] * 2
 
 
-def test_unseen_levels_count_as_the_most_frequent_one():
-    _, encoder, _ = learned(table(c=["a", "c", "a", "b", "c", "a"], y=Y))
-    assert inputs(encoder, table(c=["z", "b"])).tolist() == [[1, 0, 0], [0, 1, 0]]
-    _, flags, _ = learned(table(c=["n", "y", "n", "n", "y", "n"], y=Y))
-    assert inputs(flags, table(c=["z", "y"])).tolist() == [[0], [1]]
-
-
 def test_category_with_missing_values():
     data = table(colour=["red", None, "green", "red", "green", "red"], y=Y)
     _, encoder, notes = learned(data)

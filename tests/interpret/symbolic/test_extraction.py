@@ -74,8 +74,6 @@ def test_constants_below_rounding_at_rows_are_left_out():
     assert "1e-09" in str(formula(model))
     with pytest.raises(InputError, match="x must be a tensor of rows, got ndarray"):
         formula(model, x=rows.numpy())
-    with pytest.raises(InputError, match="output must be a number from 0 to 1, got 2"):
-        formula(model, output=2)
 
 
 @pytest.mark.parametrize(
@@ -117,11 +115,6 @@ def test_one_edge_of_a_network():
     assert str(edge_formula(KAN([2, 1], 0, functions=[[["sin"], ["0"]]]), 0, 1, 0)) == "0"
     u = np.linspace(-1, 1, 5)[:, None]
     np.testing.assert_allclose(edge_formula(model, 1, 0, 0)(u), u[:, 0] / (1 + np.abs(u[:, 0])), rtol=1e-14)
-    with pytest.raises(InputError, match=r"edge \(0, 1, 0\) must be an elementary function, it is a spline"):
-        edge_formula(model, 0, 1, 0)
-    for place, message in (((2, 0, 0), "layer must be"), ((0, 2, 0), "i must be"), ((0, 0, 1), "o must be")):
-        with pytest.raises(InputError, match=message):
-            edge_formula(model, *place)
     products = KAN([2, 2], 0, functions=[[["x", "x", "x"]] * 2], products=[[2]])
     with pytest.raises(InputError, match="layer must have edges"):
         edge_formula(products, 1, 0, 0)

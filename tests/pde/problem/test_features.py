@@ -47,14 +47,6 @@ def test_a_narrow_feature_is_found_with_its_place_and_width(problem, width):
     assert width / 2 < feature.width < 6 * width
 
 
-def test_a_kick_of_two_millionths_of_the_time_is_found():
-    def kicked(u, t):
-        return u.tt + u - torch.where((t - 3.3).abs() < 1e-5, 5e4, 0.0)
-
-    (feature,) = narrow_features(PDE(kicked, Time(0, 10), [Initial(1.0, rate=0.0)]).form)
-    assert feature.place == pytest.approx(3.3, abs=1e-5)
-
-
 def test_the_time_of_a_call_is_not_that_of_its_points(monkeypatch):
     """On a busy machine a call on few points may take milliseconds, which do not grow with the points."""
     now = 0.0
