@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-SHOWN = 80  # characters of a value in a message
-
 
 def is_path(value: object) -> TypeGuard[str | os.PathLike[str]]:
     """Return whether `value` names a file or a folder."""
@@ -168,7 +166,7 @@ def _wrong_type(function: Callable[..., object], arguments: Sequence[object], ke
                 continue
         if not _is_of_type(value, kind):
             words = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
-            return f"{name} must be of type {words}, got {value!r:.{SHOWN}}"
+            return f"{name} must be of type {words}, got {value!r:.80}"
     return ""
 
 
@@ -226,7 +224,7 @@ def check_names(names: Sequence[str] | None, inputs: int) -> tuple[str, ...]:
     if isinstance(names, str) or is_list(names):  # each letter of a text is a name
         texts = tuple(names)
     if len(texts) != inputs or not are_texts(texts) or not all(texts) or len(set(texts)) < inputs:
-        raise InputError(f"names must be {inputs} different texts, one for each input, got {names!r:.{SHOWN}}")
+        raise InputError(f"names must be {inputs} different texts, one for each input, got {names!r:.80}")
     return texts
 
 

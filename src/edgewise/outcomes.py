@@ -47,7 +47,20 @@ class StopReason(StrEnum):
     @property
     def sentence(self) -> str:
         """The reason as one full sentence."""
-        return _SENTENCES[self]
+        sentences = {
+            StopReason.CONVERGED: (
+                "The work is complete: the requested accuracy is reached or every planned stage is done."
+            ),
+            StopReason.MAX_STEPS: "The largest allowed number of steps is made.",
+            StopReason.NO_PROGRESS: "No further step lowers the objective.",
+            StopReason.BUDGET: "The budget of work is spent.",
+            StopReason.TIME_LIMIT: "The time limit is reached.",
+            StopReason.MEMORY_LIMIT: "The memory limit is reached.",
+            StopReason.NONFINITE: "The loss is no longer a finite number.",
+            StopReason.INTERRUPTED: "The work was interrupted by the user (Ctrl-C); the best result so far is kept.",
+            StopReason.CALLBACK: "A callback asked to stop; the best result so far is kept.",
+        }
+        return sentences[self]
 
     @classmethod
     def of(cls, error: BaseException) -> StopReason:
@@ -69,19 +82,6 @@ class StopReason(StrEnum):
     def is_out_of_time(self) -> bool:
         """True if there are no seconds left: the time is over, or the user ended the work."""
         return self is StopReason.TIME_LIMIT or self.is_user_request
-
-
-_SENTENCES = {
-    StopReason.CONVERGED: "The work is complete: the requested accuracy is reached or every planned stage is done.",
-    StopReason.MAX_STEPS: "The largest allowed number of steps is made.",
-    StopReason.NO_PROGRESS: "No further step lowers the objective.",
-    StopReason.BUDGET: "The budget of work is spent.",
-    StopReason.TIME_LIMIT: "The time limit is reached.",
-    StopReason.MEMORY_LIMIT: "The memory limit is reached.",
-    StopReason.NONFINITE: "The loss is no longer a finite number.",
-    StopReason.INTERRUPTED: "The work was interrupted by the user (Ctrl-C); the best result so far is kept.",
-    StopReason.CALLBACK: "A callback asked to stop; the best result so far is kept.",
-}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import pairwise
 
@@ -11,12 +12,26 @@ from edgewise.escaping import html_text
 from edgewise.outcomes import Progress
 
 MINUS = "\N{MINUS SIGN}"
-# From this size on thousands are separated: years and other numbers of four digits stay whole, as style guides of
-# scientific journals ask (The International System of Units, BIPM, 9th edition, section 5.4.4).
-SEPARATED_FROM = 10_000
-# Outside these sizes a number is written with a power of ten (nobody counts the zeros).
-LARGEST_PLAIN = 1e13
-SMALLEST_PLAIN = 1e-4
+
+
+@dataclass(frozen=True)
+class NumberSettings:
+    """Sizes from which on a number is written in another way."""
+
+    # From this size on thousands are separated: years and other numbers of four digits stay whole, as style guides of
+    # scientific journals ask (The International System of Units, BIPM, 9th edition, section 5.4.4).
+    separated_from: int = 10_000
+    # Outside these sizes a number is written with a power of ten (nobody counts the zeros).
+    largest_plain: float = 1e13
+    smallest_plain: float = 1e-4
+
+
+SETTINGS = NumberSettings()
+
+
+def _is_plain(size: float) -> bool:
+    """True for the size of a number that is written without a power of ten."""
+    return SETTINGS.smallest_plain <= size < SETTINGS.largest_plain
 
 
 def enumeration(parts: Sequence[str], word: str = "and") -> str:
@@ -34,7 +49,7 @@ def counted(count: int, one: str, several: str = "") -> str:
     return f"{count:,} {one if count == 1 else several or one + 's'}"
 
 
-def number_text(value: float, digits: int = 4, *, separated_from: float = SEPARATED_FROM) -> str:
+def number_text(value: float, digits: int = 4, *, separated_from: float = SETTINGS.separated_from) -> str:
     """Write a number as people write it, rounded to significant digits."""
     largest_whole = 1e7  # whole numbers below this are written in full, not rounded (counts and years are exact)
     # Whole numbers below ten million are written in full, thousands are separated from 10,000 on by default (see
@@ -49,7 +64,7 @@ def number_text(value: float, digits: int = 4, *, separated_from: float = SEPARA
     if abs(value) < largest_whole and value == round(value):
         return _plain(value, 0, separated_from=separated_from)
     place = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
-    if not SMALLEST_PLAIN <= abs(value) < LARGEST_PLAIN:
+    if not _is_plain(abs(value)):
         return _with_power_of_ten(value, digits)
     return _plain(value, digits - 1 - place, separated_from=separated_from)
 
@@ -87,9 +102,9 @@ def number_texts(values: Sequence[float]) -> list[str]:
     finite = [value for value in values if math.isfinite(value)]
     span = max(finite, default=0.0) - min(finite, default=0.0)
     extreme = max(map(abs, finite), default=0.0)
-    if not (span > 0 and math.isfinite(span)) or not SMALLEST_PLAIN <= extreme < LARGEST_PLAIN or span < 1e-9 * extreme:
+    if not (span > 0 and math.isfinite(span)) or not _is_plain(extreme) or span < 1e-9 * extreme:
         return [number_text(value, 3) for value in values]
-    if all(value == round(value) and abs(value) < SEPARATED_FROM for value in finite):
+    if all(value == round(value) and abs(value) < SETTINGS.separated_from for value in finite):
         return [number_text(value) for value in values]
     decimals = 2 - math.floor(math.log10(span))
     start = _separated_from(finite)
@@ -107,7 +122,7 @@ def tick_texts(values: Sequence[float]) -> list[str]:
     values = [float(value) for value in values]
     steps = [abs(b - a) for a, b in pairwise(values)]
     extreme = max(map(abs, values), default=0.0)
-    if not steps or not SMALLEST_PLAIN <= extreme < LARGEST_PLAIN or min(steps) < 1e-9 * extreme:
+    if not steps or not _is_plain(extreme) or min(steps) < 1e-9 * extreme:
         return [number_text(value) for value in values]
     for decimals in range(16):
         scaled = [step * 10**decimals for step in steps]
@@ -149,12 +164,12 @@ def r2_text(r2: float) -> str:
 
 def _separated_from(values: Sequence[float]) -> float:
     """Return the size from which on these numbers have separators: all from 1,000 on if one needs them."""
-    if any(SEPARATED_FROM <= abs(value) < math.inf for value in values):
+    if any(SETTINGS.separated_from <= abs(value) < math.inf for value in values):
         return 1000
-    return SEPARATED_FROM
+    return SETTINGS.separated_from
 
 
-def _plain(value: float, decimals: int, *, strip: bool = True, separated_from: float = SEPARATED_FROM) -> str:
+def _plain(value: float, decimals: int, *, strip: bool = True, separated_from: float = SETTINGS.separated_from) -> str:
     """Round to a number of decimals (negative: to tens, hundreds, ...) and separate thousands in large numbers."""
     step = Decimal(1).scaleb(-decimals)
     rounded = Decimal(repr(value)).quantize(step, rounding=ROUND_HALF_EVEN)

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
     Loaded: TypeAlias = KAN | MLP | KANRegressor | KANClassifier | KANSurvival
 
-# Endings that promise another format than that of the file; names of any other form are taken as they are.
-_OTHER_FORMATS = (".py", ".c", ".onnx", ".pt2", ".txt", ".csv", ".json", ".html", ".pkl", ".pickle", ".joblib", ".h5")
-
 
 def save(
     obj: KAN | MLP | KANRegressor | KANClassifier | KANSurvival | Solution,
@@ -78,7 +75,9 @@ def save(
     >>> bool((again(x) == model(x)).all()), facts
     (True, {'inputs': ['length', 'width']})
     """
-    if is_path(path) and os.fsdecode(path).lower().endswith(_OTHER_FORMATS):
+    # Endings that promise another format than that of the file; names of any other form are taken as they are.
+    others = (".py", ".c", ".onnx", ".pt2", ".txt", ".csv", ".json", ".html", ".pkl", ".pickle", ".joblib", ".h5")
+    if is_path(path) and os.fsdecode(path).lower().endswith(others):
         raise InputError(
             f"path must end in .safetensors, the format of the file, got {os.fsdecode(path)!r}; export() of an "
             "estimator writes .py, .c, .onnx and .pt2"

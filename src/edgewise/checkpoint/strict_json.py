@@ -13,8 +13,6 @@ from edgewise.errors import CheckpointError, InputError
 
 MAX_DEPTH = 64  # optimiser states nest 5 deep; json's own limit is the interpreter's stack
 
-_NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
-
 
 def parse(text: str, what: str) -> Any:
     """Return the value of a JSON text; `what` is its name in errors.
@@ -113,8 +111,8 @@ def decode(value: Any, what: str, tensors: dict[str, Tensor]) -> Any:
         case dict() if not any(key.startswith("$") for key in value):
             return {key: inner(item) for key, item in value.items()}
         # Objects with one key that starts with "$"; a pattern alone would let other keys pass.
-        case {"$float": str() as name} if len(value) == 1 and name in _NON_FINITE:
-            return _NON_FINITE[name]
+        case {"$float": "nan" | "inf" | "-inf" as name} if len(value) == 1:
+            return float(name)
         case {"$tuple": list() as items} if len(value) == 1:
             return tuple(inner(item) for item in items)
         case {"$dict": list() as items} if len(value) == 1:

@@ -23,10 +23,6 @@ from edgewise.formulas.expression import Expression, parse_expression
 from edgewise.formulas.rewriting import simplify
 from edgewise.outcomes import Budget, spend
 
-# Names in Operon of the operators that it has.
-OPERON_SYMBOLS = {"+": "add", "-": "sub", "*": "mul", "/": "div", "^": "square", "sqrt": "sqrt", "abs": "abs"}
-OPERON_SYMBOLS |= {name: name for name in ("exp", "log", "sin", "cos", "tan", "tanh", "asin", "acos", "atan")}
-
 
 @dataclass(frozen=True)
 class OperonSettings:
@@ -45,7 +41,10 @@ SETTINGS = OperonSettings()
 def evolved_by_operon(problem: LawProblem, budget: Budget) -> Iterator[Expression]:
     """Yield the Pareto fronts of runs of pyoperon until the budget is over; a `Stage`."""
     regressor = import_module("pyoperon.sklearn").SymbolicRegressor
-    symbols = [OPERON_SYMBOLS[name] for name in problem.options.operators if name in OPERON_SYMBOLS]
+    # Names in Operon of the operators that it has.
+    names = {"+": "add", "-": "sub", "*": "mul", "/": "div", "^": "square"}
+    names |= {name: name for name in ("sqrt", "abs", "exp", "log", "sin", "cos", "tan", "tanh", "asin", "acos", "atan")}
+    symbols = [names[name] for name in problem.options.operators if name in names]
     seed = problem.seed
     while not budget.is_over:
         # One run of genetic programming with two objectives (NSGA-II): accuracy and length.

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 FEWEST = 20  # rows that a search needs
 TABLE_SECONDS = 60.0  # for which a core works where no limit is set
-MOST_EDGES = 16  # edges of a network that is turned into a formula edge by edge
 
 
 def table_budget(time_limit: float | None, outputs: int = 1) -> Budget:
@@ -188,12 +187,13 @@ def _network_formulas(
     scaling = estimator.input_scaling_
     target = estimator.target_scaling_
     problem = Regression(estimator._to_network(x), torch.from_numpy(target.transform(y[:, None])))
+    most = 16  # edges of a network that is turned into a formula edge by edge
     edges = sum(int(mask.sum()) for mask in live_edges(estimator.model_))
-    if edges > 8 * MOST_EDGES:
+    if edges > 8 * most:
         return [], f"The network has {edges} edges, too many to be read one by one as a formula."
     smaller, _ = prune(estimator.model_, problem)
     edges = sum(int(mask.sum()) for mask in live_edges(smaller))
-    if edges > MOST_EDGES:
+    if edges > most:
         message = f"The network, pruned to {edges} edges, has too many to be read one by one as a formula."
         return [], message
     if budget.is_over:

@@ -26,14 +26,12 @@ _WRITTEN: dict[str, Function] = {
     "softplus": softplus,
     "sin": torch.sin,
 }
-# Functions of one variable of torch and torch.nn.functional, with their standard settings.
-_OF_TORCH = ("arcsinh", "arctan", "asinh", "atan", "cos", "cosh", "erf", "exp", "expm1", "sigmoid", "sinh", "square")
-_OF_NN = ("celu", "elu", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "mish", "relu6", "selu")
-ACTIVATIONS: dict[str, Function] = {
-    **_WRITTEN,
-    **{name: getattr(torch, name) for name in _OF_TORCH},
-    **{name: getattr(nn.functional, name) for name in _OF_NN},
-}
+# Those above, and functions of one variable of torch and torch.nn.functional with their standard settings.
+ACTIVATIONS: dict[str, Function] = dict(_WRITTEN)
+for _name in ("arcsinh", "arctan", "asinh", "atan", "cos", "cosh", "erf", "exp", "expm1", "sigmoid", "sinh", "square"):
+    ACTIVATIONS[_name] = getattr(torch, _name)
+for _name in ("celu", "elu", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "mish", "relu6", "selu"):
+    ACTIVATIONS[_name] = getattr(nn.functional, _name)
 
 
 def named_activation(function: Function) -> str | Function:

@@ -21,7 +21,6 @@ from edgewise.errors import EdgewiseError, InputError, ProcessError
 from edgewise.outcomes import OutOfTime
 from edgewise.presentation import number_text
 
-TIMEOUT = 600.0  # seconds: no process should need so much longer than another for its part of a sum
 FAILURE = "edgewise/failure"  # key of the store that all processes see, for the first one that fails
 # sent to the other processes in place of the sentence of an error
 BY_SIGNAL = "Ctrl-C"
@@ -29,7 +28,8 @@ BY_CLOCK = "time"
 
 Arrays = tuple[np.ndarray, ...]
 
-_timeout: ContextVar[float] = ContextVar("edgewise_timeout", default=TIMEOUT)  # that of `joined_processes`
+# Of `joined_processes`, in seconds: no process should need so much longer than another for its part of a sum.
+_timeout: ContextVar[float] = ContextVar("edgewise_timeout", default=600.0)
 
 
 def process_and_count() -> tuple[int, int]:
@@ -41,7 +41,7 @@ def process_and_count() -> tuple[int, int]:
 
 
 @contextmanager
-def joined_processes(timeout: float = TIMEOUT, *, backend: str = "gloo") -> Iterator[int]:
+def joined_processes(timeout: float = 600.0, *, backend: str = "gloo") -> Iterator[int]:
     """Join the processes that `torchrun` has started; fits of tables in batches inside share their rows.
 
     `torchrun --nproc-per-node 4 script.py` starts four processes that run the same script. Inside of this block each

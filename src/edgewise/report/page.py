@@ -25,8 +25,6 @@ from edgewise.report.content import FIGURE_TEXTS, ReportContent, ReportFigure, T
 from edgewise.report.vector import inline_svg
 from edgewise.report.wording import HEADLINE_SYMBOLS, cautions, method_sentence
 
-BREAKS = re.compile(r"(?<=[*/(])(?![*])")  # places in a formula where a line may break
-
 
 @dataclass(frozen=True, eq=False)
 class Report:
@@ -201,7 +199,7 @@ def _marked(sentence: str) -> str:
 
 def _code(formula: str) -> str:
     """Return a formula for HTML whose lines break after operators and parentheses, and never inside a name."""
-    parts = BREAKS.split(formula)
+    parts = re.split(r"(?<=[*/(])(?![*])", formula)  # where a line may break
     return f"<code>{'<wbr>'.join(html_text(part) for part in parts if part)}</code>"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -18,34 +19,40 @@ Mark = Literal["", ",", "."]
 # Compared without surrounding spaces and in lower case. "none" is not among them: it is a common category.
 MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "?", "-"})
 
-_CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s*[ap]m)?(\s*(z|utc|[+-]\d{2}:?\d{2}))?"
-_DAY = r"(0?[1-9]|[12]\d|3[01])"
-_MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
-_DATE = re.compile(
-    rf"\d{{4}}[-/.]{_DAY}([-/.]{_DAY})?([t ]\s*{_CLOCK})?"  # 2024-05-31, 2024/05/31, 2024-05, with or without a time
-    rf"|{_DAY}(?P<mark>[-/.]){_DAY}(?P=mark)(\d{{4}}|\d{{2}})([t ]\s*{_CLOCK})?"  # 31.05.2024, 05/31/24
-    rf"|{_DAY}[- ]{_MONTH}[- ,]+(\d{{4}}|\d{{2}})"  # 31 May 2024, 31-May-24
-    rf"|{_MONTH}\s+{_DAY},?\s+\d{{4}}"  # May 31, 2024
-    rf"|{_CLOCK}",
-    re.IGNORECASE,
-)
+
+@cache
+def _date_form() -> re.Pattern[str]:
+    """A date, a time of day or both."""
+    clock = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s*[ap]m)?(\s*(z|utc|[+-]\d{2}:?\d{2}))?"
+    day = r"(0?[1-9]|[12]\d|3[01])"
+    month = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+    return re.compile(
+        rf"\d{{4}}[-/.]{day}([-/.]{day})?([t ]\s*{clock})?"  # 2024-05-31, 2024/05/31, 2024-05, with or without a time
+        rf"|{day}(?P<mark>[-/.]){day}(?P=mark)(\d{{4}}|\d{{2}})([t ]\s*{clock})?"  # 31.05.2024, 05/31/24
+        rf"|{day}[- ]{month}[- ,]+(\d{{4}}|\d{{2}})"  # 31 May 2024, 31-May-24
+        rf"|{month}\s+{day},?\s+\d{{4}}"  # May 31, 2024
+        rf"|{clock}",
+        re.IGNORECASE,
+    )
+
 
 _YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(?:[tT ]\s*(.+))?")
-
-# Numbers as text: with decimal commas, marks between thousands, or signs of a currency.
+# Signs of numbers as text: of currencies, between thousands.
 _SIGNS = r"(?:€|\$|£|¥|₹|%|EUR|USD|GBP|CHF)"
 _SPACES = " '\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{RIGHT SINGLE QUOTATION MARK}"
-_MINUS = "\N{MINUS SIGN}"
-# By the decimal mark: 1.234.001,50 and 1 234,5 with a comma; 1,234,001.50 with a dot.
-_FORMS = {
-    mark: re.compile(
-        rf"(?:{_SIGNS}\s*)?[-+{_MINUS}]?(?:{_SIGNS}\s*)?"
+
+
+@cache
+def _number_form(mark: str) -> re.Pattern[str]:
+    """A number as text, by its decimal mark: 1.234.001,50 and 1 234,5 with a comma; 1,234,001.50 with a dot."""
+    other = {",": ".", ".": ","}[mark]
+    minus = "\N{MINUS SIGN}"
+    return re.compile(
+        rf"(?:{_SIGNS}\s*)?[-+{minus}]?(?:{_SIGNS}\s*)?"
         rf"(?:(?:[1-9][0-9]{{0,2}}(?:[{other}{_SPACES}][0-9]{{3}})+|0|[1-9][0-9]*)(?:[{mark}][0-9]+)?|[{mark}][0-9]+)"
         rf"(?:e[-+]?[0-9]+)?(?:\s*{_SIGNS})?",
         re.IGNORECASE,
     )
-    for mark, other in ((",", "."), (".", ","))
-}
 
 
 def quoted(text: object) -> str:
@@ -56,7 +63,7 @@ def quoted(text: object) -> str:
 
 def is_date(text: str) -> bool:
     """Return whether a cell is a date, a time of day or both."""
-    return len(text) < 60 and _DATE.fullmatch(text.strip()) is not None
+    return len(text) < 60 and _date_form().fullmatch(text.strip()) is not None
 
 
 def number(text: str, decimal: str = ".") -> float | None:
@@ -206,11 +213,11 @@ def _parse_date(text: str, day_first: bool) -> datetime | None:
 def marked_number(text: str, mark: str) -> float | None:
     """Return the number in a cell whose decimal mark is "," or ".", None for other text."""
     text = text.strip()
-    if len(text) > 40 or not _FORMS[mark].fullmatch(text):
+    if len(text) > 40 or not _number_form(mark).fullmatch(text):
         return None
     between_thousands = "." if mark == "," else ","
     plain = re.sub(rf"{_SIGNS}|[{_SPACES}{between_thousands}]", "", text, flags=re.IGNORECASE)
-    return float(plain.replace(mark, ".").replace(_MINUS, "-"))
+    return float(plain.replace(mark, ".").replace("\N{MINUS SIGN}", "-"))
 
 
 def decimal_mark(cells: Iterable[str | None]) -> Mark:

@@ -25,10 +25,20 @@ from edgewise.train.penalties import Penalty
 
 # Fewest distinct rows: fewer determine neither the noise nor the calibration.
 FEWEST_ROWS = 10
-# Most held-out rows that calibrate: the standard error of a 90 % quantile of 4,000 scores is half a percentage point.
-MOST_CALIBRATION_ROWS = 4000
-# Standard deviation that rounding leaves of a target of order 1 in float64; a fit without noise can't be better.
-ROUNDING_DEVIATION = 1e-14
+
+
+@dataclass(frozen=True)
+class UncertaintySettings:
+    """Rows of the calibration, and rounding."""
+
+    # Most held-out rows that calibrate: the standard error of a 90 % quantile of 4,000 scores is half a percentage
+    # point.
+    calibration_rows: int = 4000
+    # Standard deviation that rounding leaves of a target of order 1 in float64; a fit without noise can't be better.
+    rounding_deviation: float = 1e-14
+
+
+SETTINGS = UncertaintySettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +192,9 @@ class ErrorBars:
             spread[beyond] = torch.hypot(straight, gap)
         if not noise:
             return spread
-        return (spread.square() + _noise(model, x, self.noise, self.curves).square()).sqrt() + ROUNDING_DEVIATION
+        return (
+            spread.square() + _noise(model, x, self.noise, self.curves).square()
+        ).sqrt() + SETTINGS.rounding_deviation
 
     def fault(self, sizes: Mapping[str, int]) -> str:
         """Return what is wrong with error bars from a file."""
@@ -295,7 +307,7 @@ def prediction_uncertainty(
     noise = (linearised.losses * samples / left).sqrt()
     spread = noise * math.sqrt(2 / (samples * outputs))
     # Residuals that calibrate: held-out ones, or those of the training rows as if each had been left out.
-    seen = evenly_spaced(data if held_out is None else held_out, MOST_CALIBRATION_ROWS)
+    seen = evenly_spaced(data if held_out is None else held_out, SETTINGS.calibration_rows)
     weight = seen.weights()
     lengths = _lengths(model, seen.x, linearised.factor)
     # The contribution of a sample to the normal matrix is taken out again.
@@ -334,13 +346,13 @@ def additive_error_bars(
     if len(held_out) < FEWEST_ROWS:
         raise InputError(f"data must have at least {FEWEST_ROWS} distinct rows for error bars, got {len(held_out)}")
     total = max(float(held_out.weights().sum()), len(held_out))
-    seen = evenly_spaced(held_out, MOST_CALIBRATION_ROWS)
+    seen = evenly_spaced(held_out, SETTINGS.calibration_rows)
     weight = seen.weights()
     spread = torch.ones_like(noise)
     if held_out_noise is None:
         deviation = _noise(model, seen.x, noise, curves)
     else:
-        deviation = evenly_spaced(Data(held_out.x, held_out_noise), MOST_CALIBRATION_ROWS).y
+        deviation = evenly_spaced(Data(held_out.x, held_out_noise), SETTINGS.calibration_rows).y
     variance = _lengths(model, seen.x, factor).square() + deviation.square()
     weight = weight * (total * len(seen) / len(held_out) / weight.sum())
     return replace(_calibrated(factor, noise, spread, Data(seen.y, variance, weight), folds), curves=curves)
@@ -356,7 +368,7 @@ def _noise(model: nn.Module, x: Tensor, noise: Tensor, curves: NoiseCurves | Non
 
 def _calibrated(factor: Tensor, noise: Tensor, spread: Tensor, residuals: Data, folds: bool) -> ErrorBars:
     """Error bars with stretch and scores of held-out residuals (as x) with the variances that were expected (as y)."""
-    size = residuals.x.abs() / (residuals.y.sqrt() + ROUNDING_DEVIATION)
+    size = residuals.x.abs() / (residuals.y.sqrt() + SETTINGS.rounding_deviation)
     weight = residuals.weight
     assert weight is not None
     stretch = (weight @ size.square() / weight.sum()).sqrt()

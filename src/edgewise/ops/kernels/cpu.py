@@ -27,7 +27,6 @@ BASE_CODES = {"zero": 0, "identity": 1, "silu": 2}
 
 # The struct of csrc/problem.h, field by field, in the platform's own layout.
 _PROBLEM = struct.Struct("@5q3i P2q P2q P2q P P P P Pq P i P P P P 0q")
-_INDEX_LIMIT = 2**31 - 1  # knot intervals are numbered with 32 bits
 _DTYPES = (torch.float32, torch.float64)
 _PLAIN = (Tensor, torch.nn.Parameter)
 
@@ -180,7 +179,7 @@ def refuses(degree: int, *tensors: Tensor | None) -> str | None:
             absent = True
         if absent:
             return "the CPU kernel takes tensors with memory of their own, not those of vmap or of symbolic zeros"
-        if count > _INDEX_LIMIT and tensor.shape[-1] > _INDEX_LIMIT:
+        if min(count, tensor.shape[-1]) >= 2**31:
             return "the CPU kernel numbers knots with 32 bits"
     return None
 

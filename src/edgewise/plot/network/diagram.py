@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,13 +30,21 @@ from edgewise.plot.network.layout import (
 from edgewise.plot.network.views import NetworkColumn, NetworkView, Viewable, as_network_view
 from edgewise.plot.style import BLUE, GREY, INK, SIZES, Figure, labels, styled, text_width
 from edgewise.presentation import percent_text
+from edgewise.settings import ABOVE_ZERO
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-_POINTS = 41  # of each small curve
-_TINY = np.finfo(float).tiny
-_FEW_LEVELS = 4  # inputs with at most so many different values are drawn as steps (flags and categories)
+
+@dataclass(frozen=True)
+class CurveLook:
+    """How the small curves are drawn."""
+
+    points: int = 41  # of each curve
+    few_levels: int = 4  # inputs with at most so many different values are drawn as steps (flags and categories)
+
+
+LOOK = CurveLook()
 
 
 @typed
@@ -157,7 +165,7 @@ def _shown_part(view: NetworkView, max_nodes: int, max_curves: int, *, by_score:
         scores[0], ranks[0], masks[0] = by_column(view, scores[0], masks[0])
     else:
         contributions = view.ranking()
-        scores[0] = scores[0] * (contributions / np.maximum(ranks[0], _TINY))[:, None]
+        scores[0] = scores[0] * (contributions / np.maximum(ranks[0], ABOVE_ZERO))[:, None]
         ranks[0] = contributions
     products = {}
     for number, layer in enumerate(model.layers):
@@ -187,7 +195,7 @@ def _shown_part(view: NetworkView, max_nodes: int, max_curves: int, *, by_score:
         nodes.append(tuple(kept.tolist()))
         if len(kept) == len(rank):
             continue
-        others = percent_text(1 - rank[kept].sum() / max(rank.sum(), _TINY), 3)
+        others = percent_text(1 - rank[kept].sum() / max(rank.sum(), ABOVE_ZERO), 3)
         if number == last:
             notes.append(f"the first {max_nodes} of {len(rank)} outputs")
         elif number == 0:
@@ -229,7 +237,7 @@ def _shown_part(view: NetworkView, max_nodes: int, max_curves: int, *, by_score:
 
 def _strength(score: np.ndarray) -> np.ndarray:
     """Return opacities from 0 to 1 that grow with the scores of one layer; 3 is the factor of the KAN paper."""
-    return np.tanh(3.0 * score / max(score.max(initial=0), _TINY))
+    return np.tanh(3.0 * score / max(score.max(initial=0), ABOVE_ZERO))
 
 
 def by_column(view: NetworkView, score: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -239,12 +247,16 @@ def by_column(view: NetworkView, score: np.ndarray, mask: np.ndarray) -> tuple[n
     """
     assert view.columns is not None
     edges = view.trace.edges[0].detach().double().cpu().numpy()
-    alone = score / np.maximum(edges.std(0), _TINY)  # the same for all edges that end in one node
+    alone = score / np.maximum(edges.std(0), ABOVE_ZERO)  # the same for all edges that end in one node
     groups = [list(column.inputs) for column in view.columns]
     merged = np.array([edges[:, group].sum(1).std(0) * alone[group].max(0, initial=0) for group in groups])
     own = merged.sum(1)
     rank = own if view.importance is None else view.importance
-    return merged * (rank / np.maximum(own, _TINY))[:, None], rank, np.array([mask[group].any(0) for group in groups])
+    return (
+        merged * (rank / np.maximum(own, ABOVE_ZERO))[:, None],
+        rank,
+        np.array([mask[group].any(0) for group in groups]),
+    )
 
 
 def _without_weak(
@@ -284,7 +296,7 @@ def _unit_curves(view: NetworkView, shown: Shown) -> dict[Edge, np.ndarray]:
     model = view.model
     trace = view.trace
     curves = {}
-    across = np.linspace(0, 1, _POINTS)
+    across = np.linspace(0, 1, LOOK.points)
     for number, (layer, inputs) in enumerate(zip(model.layers, trace.inputs, strict=True)):
         data = inputs.detach().double().cpu().numpy()
         ends = np.array([central_range(column) for column in data.T])
@@ -294,8 +306,8 @@ def _unit_curves(view: NetworkView, shown: Shown) -> dict[Edge, np.ndarray]:
             steps = {k: _column_curve(layer, column) for k, column in enumerate(view.columns)}
         elif number == 0:  # inputs with few values: between these there is no function
             for i, levels in enumerate(map(np.unique, data.T)):
-                if 1 < len(levels) <= _FEW_LEVELS:
-                    points = np.zeros((_POINTS, data.shape[1]))
+                if 1 < len(levels) <= LOOK.few_levels:
+                    points = np.zeros((LOOK.points, data.shape[1]))
                     points[:, i] = _as_steps(levels)
                     steps[i] = edge_functions(layer, points)[:, i]
         for i, o in shown.edges[number]:
@@ -305,7 +317,7 @@ def _unit_curves(view: NetworkView, shown: Shown) -> dict[Edge, np.ndarray]:
             # A function that varies by rounding alone is drawn as a flat line.
             flat = high - low <= 1e-6 * max(abs(low), abs(high))
             if flat:
-                heights = np.full(_POINTS, 0.5)
+                heights = np.full(LOOK.points, 0.5)
             else:
                 heights = (curve - low) / (high - low)
             curves[number, i, o] = np.stack([across, heights], 1)
@@ -314,16 +326,16 @@ def _unit_curves(view: NetworkView, shown: Shown) -> dict[Edge, np.ndarray]:
 
 def _as_steps(levels: np.ndarray) -> np.ndarray:
     """Return (points,) from the first to the last level, each level for the same share of them."""
-    return levels[np.minimum((np.linspace(0, 1, _POINTS) * len(levels)).astype(int), len(levels) - 1)]
+    return levels[np.minimum((np.linspace(0, 1, LOOK.points) * len(levels)).astype(int), len(levels) - 1)]
 
 
 def _column_curve(layer: Layer, column: NetworkColumn) -> np.ndarray:
     """Return the functions of a column over its values, (points, out): steps for levels and for few values."""
     points, discrete = column.points()
-    if column.levels or (discrete and len(points) <= _FEW_LEVELS):
+    if column.levels or (discrete and len(points) <= LOOK.few_levels):
         points = _as_steps(points)
     else:
-        points = np.linspace(points[0], points[-1], _POINTS)
+        points = np.linspace(points[0], points[-1], LOOK.points)
     return edge_functions(layer, column.grid(points, layer.in_features))[:, list(column.inputs)].sum(1)
 
 
