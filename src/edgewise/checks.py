@@ -38,7 +38,7 @@ def is_path(value: object) -> TypeGuard[str | os.PathLike[str]]:
     return isinstance(value, str | os.PathLike)
 
 
-def is_real(value: object) -> TypeGuard[Real]:
+def is_real(value: object) -> TypeGuard[float]:
     """Return whether `value` is a number of Python or numpy, perhaps infinite or NaN, and not a bool."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
@@ -113,6 +113,11 @@ def is_list(value: object) -> TypeGuard[Collection[Any]]:
 def is_sequence(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
     """Return whether `value` is a list or a tuple, between which no argument distinguishes."""
     return isinstance(value, list | tuple)
+
+
+def json_object(value: object) -> dict[str, Any]:
+    """Return a value of a file in JSON if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
 
 
 def is_integers(value: object, least: int = 0) -> TypeGuard[Sequence[int]]:

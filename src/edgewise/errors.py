@@ -42,6 +42,13 @@ class EdgewiseError(Exception):
         return re.sub(r"\s*\n\s*", " ", super().__str__())
 
 
+def message_of(error: BaseException) -> str:
+    """Return the message of an error, with its type where it is none of Edgewise."""
+    if isinstance(error, EdgewiseError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
 class InputError(EdgewiseError, ValueError):
     """An argument is wrong; the message names the argument, what was expected and what was given.
 

@@ -23,7 +23,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, 
 
 import numpy as np
 
-from edgewise.checks import is_one_of, is_sequence
+from edgewise.checks import is_one_of, is_sequence, json_object
 from edgewise.errors import CheckpointError, InputError
 
 T = TypeVar("T")
@@ -158,7 +158,7 @@ def _read_one_of(kinds: Sequence[Any], value: Any, place: str, sizes: ChainMap[s
     # Records carry their kind as a tag.
     tagged: dict[str, Any] = {_tag(kind)["kind"]: kind for kind in kinds if is_dataclass(kind) and _tag(kind)}  # type: ignore[arg-type]
     if tagged:
-        name = value.get("kind") if isinstance(value, dict) else None
+        name = json_object(value).get("kind")
         if not is_one_of(name, tagged):
             raise _unexpected(f"an object of kind {' or '.join(tagged)}", place, value)
         return _read(tagged[name], value, place, sizes)

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from edgewise.checkpoint import strict_json
+from edgewise.checks import are_texts, is_sequence
 from edgewise.errors import CheckpointError, InputError
 
 MAX_HEADER = 64 << 20  # bytes: the training state of a long fit needs a few MB of JSON
@@ -142,7 +143,7 @@ def unpack(data: bytes) -> Container:
         raise CheckpointError("must have a JSON object as header, got something else")
     # The metadata: program and version.
     metadata = header.pop("__metadata__", None)
-    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+    if not isinstance(metadata, dict) or not are_texts(metadata.values()):
         raise CheckpointError("must be a model saved by Edgewise, got a safetensors file without its metadata")
     if metadata.get("format") != "edgewise":
         raise CheckpointError("must be a model saved by Edgewise, got a safetensors file of another program")
@@ -198,4 +199,4 @@ def _entry(name: str, value: Any) -> TensorEntry:
 
 
 def _whole_numbers(value: Any) -> bool:
-    return isinstance(value, list) and all(type(item) is int and 0 <= item < 1 << 62 for item in value)
+    return is_sequence(value) and all(type(item) is int and 0 <= item < 1 << 62 for item in value)

@@ -9,6 +9,7 @@ from typing import Any
 
 from edgewise.checkpoint import strict_json
 from edgewise.checkpoint.container import Container
+from edgewise.checks import json_object
 
 # For each kind the room of its classes, and the module that registers the kind when it is imported. That is when a file
 # or an object of the kind is at hand, so that reading a network loads neither estimators nor equations.
@@ -55,6 +56,5 @@ def kind_of(file: Container) -> str:
     """Return the kind of the object in a file."""
     if "solution" in file.metadata:
         return "solution"
-    facts = strict_json.parse(file.metadata.get("extra", "{}"), "extra")
-    is_estimator = isinstance(facts, dict) and set(facts) == {"estimator", "extra"}
-    return "estimator" if is_estimator else "network"
+    facts = json_object(strict_json.parse(file.metadata.get("extra", "{}"), "extra"))
+    return "estimator" if set(facts) == {"estimator", "extra"} else "network"

@@ -45,7 +45,7 @@ def held_out_comparison(
     if len(targets) < 2 * parts:
         raise InputError(f"X must have at least {2 * parts} rows to be compared in {parts} folds, got {len(targets)}")
     task = "classification" if is_classifier(model) else "regression"
-    if isinstance(model, KANRegressor):
+    if task == "regression":
         targets = np.asarray(numeric_targets(targets, model._family))
     else:
         check_finite(targets, "y")
@@ -78,7 +78,7 @@ def held_out_comparison(
             kan = clone(model).fit(train, targets[fold.train], groups=None if blocks is None else blocks[fold.train])
             seconds["KAN"] += time.perf_counter() - start
             predictions["KAN"][fold.held] = kan.predict(test)
-            if isinstance(kan, KANClassifier):
+            if labels is not None:
                 losses["KAN"][fold.held] = row_losses(targets[fold.held], kan.predict_proba(test), kan.classes_)
             # The other models on the same inputs.
             rows = kan._inputs(train), targets[fold.train], kan._inputs(test), targets[fold.held]

@@ -64,13 +64,14 @@ def rows_with_weight(
 
 
 def _expression(guess: object, names: tuple[str, ...]) -> Expression:
-    if isinstance(guess, Formula):
-        return guess.expression
-    if isinstance(guess, str):
-        return parse_expression(guess, names)
-    if not isinstance(guess, Expression):
-        raise InputError(f"options.guesses must be texts or formulas, got {type(guess).__name__}")
-    return guess
+    match guess:
+        case Formula():
+            return guess.expression
+        case Expression():
+            return guess
+        case str():
+            return parse_expression(guess, names)
+    raise InputError(f"options.guesses must be texts or formulas, got {type(guess).__name__}")
 
 
 def column_names(x: object) -> list[str] | None:

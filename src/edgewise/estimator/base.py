@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import numpy as np
 import torch
@@ -305,11 +305,11 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         if not (_is_auto(self.grid_size) or (is_integer(self.grid_size) and self.grid_size > 0)):
             raise InputError(f"grid_size must be 'auto' or a positive integer, got {self.grid_size!r}")
         strength = self.regularization
-        if not (_is_auto(strength) or (_is_real(strength) and 0 <= strength < np.inf)):
+        if not (_is_auto(strength) or (is_real(strength) and 0 <= strength < np.inf)):
             raise InputError(f"regularization must be 'auto' or a number of at least 0, got {strength!r}")
         # Work, time and display.
         limit = self.time_limit
-        if limit is not None and not (_is_real(limit) and 0 < limit < np.inf):
+        if limit is not None and not (is_real(limit) and 0 < limit < np.inf):
             raise InputError(f"time_limit must be a positive number, got {limit!r}")
         if not is_one_of(self.effort, EFFORTS):
             raise InputError(f"effort must be one of {', '.join(EFFORTS)}, got {self.effort!r}")
@@ -412,9 +412,10 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
     def _equation_values(self, fronts: Front | Mapping[Any, Front], X: Rows) -> np.ndarray:
         """Return the values (N,) of the best formula, or those of each front in columns, (N, fronts)."""
         rows = self._inputs(X)
-        if isinstance(fronts, Mapping):
-            return np.column_stack([front.best.formula(rows) for front in fronts.values()])
-        return fronts.best.formula(rows)
+        values = [front.best.formula(rows) for front in fronts_of(fronts)]
+        if len(values) == 1:
+            return values[0]
+        return np.column_stack(values)
 
     @typed
     def export(
@@ -441,13 +442,18 @@ class KANEstimator(EstimatorDisplay, KnownKeywords):
         write_program(self, path, names=names, outputs=outputs)
 
 
+def fronts_of(found: Front | Mapping[Any, Front] | None) -> list[Front]:
+    """The front of formulas of each output, from `equations_`; none where formulas were not asked for."""
+    match found:
+        case None:
+            return []
+        case Mapping():
+            return list(found.values())
+    return [found]
+
+
 def _is_auto(value: object) -> bool:
     return isinstance(value, str) and value == "auto"
-
-
-def _is_real(value: object) -> TypeGuard[float]:
-    """Return whether it is a real number, of Python or of numpy (from a parameter grid, say), and not a bool."""
-    return is_real(value)
 
 
 def seed_of(random_state: object) -> int:

@@ -15,9 +15,9 @@ from torch import Tensor
 from edgewise import checkpoint
 from edgewise.checkpoint import codec, container, kinds
 from edgewise.checkpoint.model import from_container
-from edgewise.checks import Shape, Within
+from edgewise.checks import Shape, Within, json_object
 from edgewise.errors import CheckpointError, InputError
-from edgewise.estimator.base import KANEstimator
+from edgewise.estimator.base import KANEstimator, fronts_of
 from edgewise.estimator.classifier import KANClassifier
 from edgewise.estimator.columns.constraints import checked_bounds
 from edgewise.estimator.regressor import KANRegressor
@@ -323,8 +323,7 @@ def _fields(estimator: KANEstimator) -> dict[str, Any]:
     names = values["feature_names_in_"]
     values["feature_names_in_"] = None if names is None else names.tolist()
     if "equations_" in values:
-        front = values["equations_"]
-        values["equations_"] = list(front.values()) if isinstance(front, dict) else [front] if front else []
+        values["equations_"] = fronts_of(values["equations_"])
     if "classes_" in values:
         classes = values["classes_"]
         labels = classes.tolist()
@@ -366,7 +365,7 @@ def _unpacked(values: Any, sizes: Mapping[str, int]) -> ErrorBars:
     """Error bars from what `_packed` returned."""
     # The upper triangle of a Cholesky factor, or its rows below the first that are zero.
     count = sizes["parameters"]
-    packed = values.get("factor") if isinstance(values, dict) else None
+    packed = json_object(values).get("factor")
     is_packed = isinstance(packed, Tensor) and packed.shape == (count * (count + 1) // 2,)
     if is_packed:
         assert isinstance(packed, Tensor)

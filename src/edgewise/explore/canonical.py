@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from edgewise.nn.layers.product import ProductLayer
 from edgewise.nn.layers.spline import KANLayer
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers
 
 
 @torch.no_grad()
@@ -17,16 +17,17 @@ def canonical_form(network: KAN, x: Tensor, *, two_classes: bool) -> KAN:
     """Copy a network in its canonical form: its outputs, or for two classes their shares, stay the same on rows x."""
     network = copy.deepcopy(network)
     if two_classes:
-        _to_log_odds(network.layers[-1])
-    if len(network.layers) == 3:
-        first, products, last = network.layers
-        _centre_pairs(first, products, last, x)
+        _to_log_odds(edge_layers(network)[-1])
+    match [layer.groups for layer in network.layers]:
+        case [None, groups, None] if groups is not None:
+            first, last = edge_layers(network)
+            _centre_pairs(first, groups, last, x)
     return network
 
 
-def _to_log_odds(last: object) -> None:
+def _to_log_odds(last: KANLayer) -> None:
     """Let the second output be the difference of both, and the first one zero, whose edges go: shares stay."""
-    if not isinstance(last, KANLayer) or last.has_functions:
+    if last.has_functions:
         return
     mask = last.spline_mask
     for values in (last.coef, last.base):
@@ -38,13 +39,11 @@ def _to_log_odds(last: object) -> None:
     mask[:, 0] = 0
 
 
-def _centre_pairs(first: object, products: object, last: object, x: Tensor) -> None:
+def _centre_pairs(first: KANLayer, groups: Sequence[Sequence[int]], last: KANLayer, x: Tensor) -> None:
     """Give the margins of pairs to the curves: g h = (g - mean g) (h - mean h) + mean h g + mean g h - a constant.
 
     Pairs are products of two splines, each of one input, which straight edges add to the sum of the curves.
     """
-    if not (isinstance(first, KANLayer) and isinstance(products, ProductLayer) and isinstance(last, KANLayer)):
-        return
     if not first.has_splines or first.has_functions or last.has_functions or last.base is None or bool(last.coef.any()):
         return
     last.requires_grad_(False)  # what training could change there the curves can, and the model stays additive
@@ -54,15 +53,15 @@ def _centre_pairs(first: object, products: object, last: object, x: Tensor) -> N
     values = [first.coef]
     if first.base is not None:
         values.append(first.base)
-    curves = [[n for n, group in enumerate(products.groups) if len(group) == 1 and column[n]] for column in slopes.T]
+    curves = [[n for n, group in enumerate(groups) if len(group) == 1 and column[n]] for column in slopes.T]
     # Pairs of one output whose curves are sums of single inputs.
-    for group, row in zip(products.groups, slopes, strict=True):
+    for group, row in zip(groups, slopes, strict=True):
         outputs = row.nonzero()[:, 0].tolist()
         factors = [(i, s) for s in group for i in first.spline_mask[:, s].nonzero()[:, 0].tolist()]
         if len(group) != 2 or len(factors) != 2 or len(outputs) != 1 or len(curves[outputs[0]]) != 1:
             continue
         node = curves[outputs[0]][0]
-        curve = products.groups[node][0]
+        curve = groups[node][0]
         ratio = row[outputs[0]] / slopes[node, outputs[0]]
         (i, g), (j, h) = factors
         # The margin of each factor goes to the curve of its input.

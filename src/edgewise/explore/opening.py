@@ -11,7 +11,7 @@ import numpy as np
 
 from edgewise import checkpoint
 from edgewise.checkpoint import codec, container
-from edgewise.checks import check_kind
+from edgewise.checks import check_kind, json_object
 from edgewise.datasets import knots_path
 from edgewise.errors import FileError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
@@ -35,11 +35,10 @@ def read_model(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
         return stored.model, dict(stored.extra)
     estimator, facts = load_estimator(file)
     facts = dict(facts)
-    if isinstance(facts.get("fit"), dict):
+    of_fit = json_object(facts.get("fit"))
+    if of_fit:
         # Facts of `edgewise fit` about the unedited model, which are not true of an edited one.
-        facts["fit"] = {
-            name: fact for name, fact in facts["fit"].items() if name not in ("score", "metrics", "formulas")
-        }
+        facts["fit"] = {name: fact for name, fact in of_fit.items() if name not in ("score", "metrics", "formulas")}
     return estimator, facts
 
 

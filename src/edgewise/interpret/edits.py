@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgewise.checks import is_integer, is_integers, is_list, is_number, is_sequence
+from edgewise.checks import check_kind, is_integer, is_integers, is_list, is_number, is_sequence
 from edgewise.errors import InputError
 from edgewise.formulas.curve_fits import EdgeFit, edge_fits
 from edgewise.interpret.attribution.removal import judging_data
@@ -358,9 +358,10 @@ EDITS: dict[str, EditKind] = {
 
 def checked_edit(edit: Mapping[str, Any]) -> dict[str, Any]:
     """Return an edit as a dictionary of plain values, with tuples as lists; InputError for what is no edit."""
-    if not isinstance(edit, Mapping) or edit.get("kind") not in tuple(EDITS):
-        got = edit.get("kind") if isinstance(edit, Mapping) else type(edit).__name__
-        raise InputError(f"edit must be a dictionary whose kind is one of {', '.join(EDITS)}, got {got!r:.80}")
+    demand = f"edit must be a dictionary whose kind is one of {', '.join(EDITS)}"
+    check_kind(edit, Mapping, demand)
+    if edit.get("kind") not in tuple(EDITS):
+        raise InputError(f"{demand}, got {edit.get('kind')!r:.80}")
     # The fields of its kind, and those of the training afterwards.
     needed, optional, _ = EDITS[edit["kind"]]
     fields = tuple(dict.fromkeys((*needed, *optional, "refit", "train")))
@@ -370,7 +371,7 @@ def checked_edit(edit: Mapping[str, Any]) -> dict[str, Any]:
         which = f"without {missing[0]}" if missing else f"with {unknown[0]!r:.40}"
         raise InputError(f"edit {edit['kind']!r} must have {', '.join(fields)}, got one {which}")
     for name in ("edge", "where", "node", "points", "range", "inputs", "constants", "arities"):
-        if not isinstance(edit.get(name), list | tuple | None):
+        if edit.get(name) is not None and not is_sequence(edit[name]):
             raise InputError(f"{name} must be a list, got {edit[name]!r:.80}")
     return {name: _plain(value, name) for name, value in edit.items() if value is not None}
 

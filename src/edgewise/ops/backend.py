@@ -11,7 +11,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from edgewise.checks import is_integer
+from edgewise.checks import check_kind, is_integer
 from edgewise.errors import InputError
 from edgewise.ops.kernels import cpu, dense, reference
 from edgewise.ops.splines.bspline import MAX_EDGE_DEGREE
@@ -95,9 +95,10 @@ def kernel_for(x: Tensor, degree: int = 3) -> str:
     ...     kernel_for(torch.zeros(3, 2))
     'reference'
     """
-    if not isinstance(x, Tensor) or not x.is_floating_point():
-        given = x.dtype if isinstance(x, Tensor) else type(x).__name__
-        raise InputError(f"x must be a tensor of floating-point numbers, got {given}")
+    demand = "x must be a tensor of floating-point numbers"
+    check_kind(x, Tensor, demand)
+    if not x.is_floating_point():
+        raise InputError(f"{demand}, got {x.dtype}")
     if not is_integer(degree) or not 0 <= degree <= MAX_EDGE_DEGREE:
         raise InputError(f"degree must be an integer from 0 to {MAX_EDGE_DEGREE}, got {degree!r}")
     return choose(degree, x).__name__.rpartition(".")[2]

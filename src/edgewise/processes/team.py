@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from edgewise.checks import check_number
-from edgewise.errors import EdgewiseError, InputError, ProcessError
+from edgewise.errors import InputError, ProcessError, message_of
 from edgewise.outcomes import OutOfTime
 from edgewise.presentation import number_text
 
@@ -115,7 +115,7 @@ def joined_processes(timeout: float = 600.0, *, backend: str = "gloo") -> Iterat
     except Exception as error:
         if _store_outlives_processes():
             with suppress(RuntimeError):  # the store may be lost too
-                _store().set(FAILURE, f"process {number} has failed: {_sentence(error)}")
+                _store().set(FAILURE, f"process {number} has failed: {message_of(error)}")
         raise
     finally:
         _timeout.reset(token)
@@ -193,7 +193,7 @@ class Team:
         except ProcessError:  # no process is left to receive it
             raise
         except Exception as error:
-            self._send("fail", _sentence(error))
+            self._send("fail", message_of(error))
             raise
         except (KeyboardInterrupt, SystemExit):
             self._send("stop", None)
@@ -332,16 +332,21 @@ class Team:
             if self._is_stopped:
                 raise KeyboardInterrupt
             return self.answer(request), None
-        except (KeyboardInterrupt, Exception) as error:  # the others wait for an answer, whatever has failed here
+        # The other processes wait for an answer, whatever has failed here.
+        except KeyboardInterrupt:
             if self.count == 1:
                 raise
-            if isinstance(error, KeyboardInterrupt):
-                self._is_stopped = False
-                return None, BY_SIGNAL
-            if isinstance(error, OutOfTime):
-                return None, BY_CLOCK
+            self._is_stopped = False
+            return None, BY_SIGNAL
+        except OutOfTime:
+            if self.count == 1:
+                raise
+            return None, BY_CLOCK
+        except Exception as error:
+            if self.count == 1:
+                raise
             self._failure = error
-            return None, _sentence(error)
+            return None, message_of(error)
         finally:
             self._answers = False
 
@@ -406,10 +411,3 @@ def _noted_failure() -> str | None:
         if _store_outlives_processes() and _store().check([FAILURE]):
             return _store().get(FAILURE).decode()
     return None
-
-
-def _sentence(error: Exception) -> str:
-    """Return the message on an error for other processes: its sentence, with the type where it is none of Edgewise."""
-    if isinstance(error, EdgewiseError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"

@@ -13,11 +13,12 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from edgewise.checks import are_texts, is_integer, is_integers, is_sequence
 from edgewise.errors import InputError
 from edgewise.ops.activation import Function, known_name
 
@@ -109,16 +110,13 @@ def read_checkpoint(path: Path, base: Function | None) -> PykanState:
 
 
 def _state(
-    tensors: dict[str, Tensor], base: str | Function, has_functions: bool, arities: object, functions: dict[int, Any]
+    tensors: dict[str, Tensor], base: str | Function, has_functions: bool, arities: Any, functions: dict[int, Any]
 ) -> PykanState:
     """Check the shapes of the entries and complete the names of the functions."""
     depth = sum(re.fullmatch(r"act_fun\.\d+\.coef", name) is not None for name in tensors)
     if depth == 0:
         raise InputError("source must be a pykan network, it has no act_fun.0.coef")
-    if not isinstance(arities, int) and not (
-        isinstance(arities, list)
-        and all(isinstance(row, list) and all(isinstance(n, int) for n in row) for row in arities)
-    ):
+    if not is_integer(arities) and not (isinstance(arities, list) and all(map(is_integers, arities))):
         raise InputError(f"source must give mult_arity as a number or a list of lists of numbers, got {arities!r:.60}")
     # Names of functions that Edgewise calls otherwise.
     other_names = {"x^0.5": "sqrt", "1/sqrt(x)": "1/sqrt", "1/x^0.5": "1/sqrt"}
@@ -129,10 +127,10 @@ def _state(
             raise InputError(f"source must hold act_fun.{number}.coef of three axes, it does not")
         inputs, outputs = coef.shape[:2]
         given = functions.get(number) or [["0"] * inputs for _ in range(outputs)]
-        if len(given) != outputs or not all(isinstance(row, list) and len(row) == inputs for row in given):
+        if len(given) != outputs or not all(is_sequence(row) and len(row) == inputs for row in given):
             raise InputError(f"source must name {outputs} rows of {inputs} functions in layer {number}, it does not")
         rows.append([[other_names.get(str(one), str(one)) for one in row] for row in given])
-    return PykanState(tensors, base, has_functions, arities, rows)
+    return PykanState(tensors, base, has_functions, cast(int | list[list[int]], arities), rows)
 
 
 def _base_of(named: object) -> str | Function:
@@ -181,9 +179,8 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # torch raises errors of many kinds for damaged files
         reason = str(error).split("\n")[0][:120]
         raise InputError(f"source must have a state that torch wrote, {path}: {ascii(reason)[1:-1]}") from error
-    is_named = isinstance(tensors, dict) and all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in tensors.items()
-    )
+    is_named = isinstance(tensors, dict) and are_texts(tensors)
+    is_named = is_named and all(isinstance(value, Tensor) for value in tensors.values())
     # Tensors are as large as their storage: a view with steps of 0 could claim any size.
     if not is_named or not all(
         value.layout is torch.strided and value.untyped_storage().nbytes() >= value.numel() * value.element_size()

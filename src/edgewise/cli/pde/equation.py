@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgewise.errors import EdgewiseError, InputError
+from edgewise.errors import InputError, message_of
 from edgewise.pde import Collocation
 
 
@@ -74,10 +74,7 @@ def errors_with_line(file: Path) -> Iterator[None]:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
         if not lines:
             raise
-        if isinstance(error, EdgewiseError):
-            message = str(error)
-        else:
-            message = f"{type(error).__name__}: {error}"
-        raise InputError(f"{file.name}, line {lines[-1]}: {' '.join(message.split())}") from error
+        message = " ".join(message_of(error).split())
+        raise InputError(f"{file.name}, line {lines[-1]}: {message}") from error
     finally:
         sys.path.remove(str(file.parent))

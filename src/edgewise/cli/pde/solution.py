@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from edgewise.checks import json_object
 from edgewise.cli.shared.folder import SOLUTION_MARK
 from edgewise.cli.shared.source import finite_columns
 from edgewise.cli.terminal.console import Screen
@@ -118,9 +119,9 @@ def read_facts(file: Path) -> dict[str, Any]:
     """Return the content of solution.json beside the file of a solution; raise CheckpointError or FileError."""
     mark = beside(file, SOLUTION_MARK)
     try:
-        facts = json.loads(read_bytes(mark))
+        facts = json_object(json.loads(read_bytes(mark)))
     except (ValueError, RecursionError):
-        facts = None
-    if not isinstance(facts, dict):
+        facts = {}
+    if not facts:
         raise CheckpointError(f"{mark} must be the JSON that `edgewise solve` writes, got something else")
     return facts

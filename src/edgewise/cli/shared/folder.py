@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from edgewise.checks import json_object
 from edgewise.cli.shared.opening import SOLUTION_FILE
 from edgewise.errors import FileError, InputError
 from edgewise.files.folders import commit_folder, complete_commit, reserved, staging_folder
@@ -154,10 +155,10 @@ class ResultFolder:
     def _stored(self) -> dict[str, object] | None:
         """Return the content of the marked file if Edgewise wrote it."""
         try:
-            content = json.loads(read_bytes(self.path / self.mark))
+            content = json_object(json.loads(read_bytes(self.path / self.mark)))
         except (OSError, ValueError, RecursionError):
             return None
-        return content if isinstance(content, dict) and "edgewise" in content else None
+        return content if "edgewise" in content else None
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgewise.checkpoint import codec, container
+from edgewise.checks import json_object
 from edgewise.cli.shared.source import Source, decimals, predicted_rows
 from edgewise.errors import CheckpointError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
@@ -105,10 +106,7 @@ def open_model(path: Path) -> Model:
         name = names[0] if len(names) == 1 else "prediction"
         task = estimator._task
         response = Target(name, task.kind, tuple(task.classes.tolist()))
-    facts = extra.get("fit")
-    if not isinstance(facts, dict):
-        facts = {}
-    return Model(path, estimator, response, facts)
+    return Model(path, estimator, response, json_object(extra.get("fit")))
 
 
 def predict_rows(
@@ -176,8 +174,8 @@ def interval_of_rows(estimator: KANRegressor | KANClassifier, X: Table) -> tuple
 def rows_of_test(model: Model, source: Source) -> np.ndarray | None:
     """Return the numbers of the test rows of the fit, if this is its table: same name, same number of rows."""
     facts = model.fit_facts
-    rows = facts.get("rows")
-    if not isinstance(rows, dict) or rows.get("table") != source.n_rows:
+    rows = json_object(facts.get("rows"))
+    if rows.get("table") != source.n_rows:
         return None
     if os.path.basename(str(facts.get("data"))) != os.path.basename(source.name):
         return None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgewise.checkpoint import codec
+from edgewise.checks import json_object
 from edgewise.errors import EdgewiseError, FileError, InputError
 from edgewise.escaping import terminal_line
 from edgewise.files.folders import current_file
@@ -82,11 +83,7 @@ def find_written(text: str) -> Written:
             got = f"a file of {counted(size, 'byte')} that was cut short or damaged"
         raise FileError(f"{path}: a model, solution or folder that edgewise wrote was expected, got {got}")
     # The metadata of a safetensors file tell a solution from a model.
-    if isinstance(header, dict):
-        metadata = header.get("__metadata__")
-    else:
-        metadata = None
-    is_solution = isinstance(metadata, dict) and "solution" in metadata
+    is_solution = "solution" in json_object(json_object(header).get("__metadata__"))
     return Written(Kind.solution if is_solution else Kind.model, path)
 
 

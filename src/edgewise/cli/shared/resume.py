@@ -65,14 +65,17 @@ def unfinished_run(
     # The run; parts that are finished when it ends early are kept.
     try:
         yield journal
-    except BaseException as error:
+    except KeyboardInterrupt:
         if not journal.exists:
             raise
         with suppress(FileError):  # what ended the run, such as a full disk, is the message
             journal.write()
-        if isinstance(error, KeyboardInterrupt):
-            raise KeyboardInterrupt(f"interrupted. {kept}") from None
-        screen.always(kept)
+        raise KeyboardInterrupt(f"interrupted. {kept}") from None
+    except BaseException:
+        if journal.exists:
+            with suppress(FileError):
+                journal.write()
+            screen.always(kept)
         raise
     if journal.exists:  # interrupted, but with a result
         journal.write()

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from edgewise import __version__
+from edgewise.checks import is_sequence
 
 
 class TaskName(StrEnum):
@@ -100,7 +101,7 @@ def command_line(command: str, job: Any) -> str:
             words.append(value)
         elif value != field.default:
             words.append(f"--{field.name.replace('_', '-')}")
-            if isinstance(value, tuple):
+            if is_sequence(value):
                 words.append(",".join(f'"{one}"' if "," in str(one) else str(one) for one in value))
             elif not isinstance(value, bool):
                 words.append(f"{value:g}" if isinstance(value, float) else str(value))

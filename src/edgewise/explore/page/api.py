@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from edgewise.checks import check_kind, is_number
+from edgewise.checks import check_kind, is_integer, is_number, is_sequence
 from edgewise.errors import InputError
 from edgewise.explore.editing import Applied
 from edgewise.explore.opening import made_folder
@@ -48,7 +48,7 @@ class Requests(Answers):
             if body.get("seen") == self.session.version:
                 return {"version": self.session.version, "share": self.jobs.share}
             answer: dict[str, Any] = {"state": session_fields(self.session), "folder": self.folder}
-        if not isinstance(body.get("seen"), int):
+        if not is_integer(body.get("seen")):
             answer["subject"] = self._subject
         return answer
 
@@ -88,7 +88,7 @@ class Requests(Answers):
         session = self.session
         number = self._begin()
         network = session.network
-        layer, i, o = checked_edge(network, edge if isinstance(edge, list) else ())
+        layer, i, o = checked_edge(network, edge if is_sequence(edge) else ())
         inputs = layer_inputs(network, layer, session.subject.problem)
         values = edge_layers(network)[layer].edges(inputs)[:, i, o].detach().double().numpy()
         # As many functions are tried in the place of an edge as in `suggest_functions`.
@@ -107,7 +107,7 @@ class Requests(Answers):
         """Return the interval of the unedited estimator at a point of the network's inputs, None without error bars."""
         x = body.get("x")
         count = len(self.session.subject.names)
-        if not isinstance(x, list) or len(x) != count or not all(map(is_number, x)):
+        if not is_sequence(x) or len(x) != count or not all(map(is_number, x)):
             raise InputError(f"x must be {count} finite numbers, got {x!r:.80}")
         point = torch.tensor([x], dtype=torch.float64)
         return {"interval": None if self.session.edits else own_interval(self.session.subject, point)}

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from edgewise.checks import is_number
+from edgewise.checks import is_number, is_one_of, is_sequence
 from edgewise.errors import InputError
 from edgewise.explore.page.evidence import short_numbers
 from edgewise.explore.page.server import Answers
@@ -54,7 +54,7 @@ class SolutionRequests(Answers):
         names = self.solution.problem.domain.coordinates
         axes = body.get("axes")
         at = body.get("at")
-        if not isinstance(axes, list) or not all(isinstance(one, str) and one in names for one in axes):
+        if not is_sequence(axes) or not all(is_one_of(one, names) for one in axes):
             raise InputError(f"axes must list one or two of {', '.join(names)}, got {axes!r:.80}")
         if len(axes) not in (1, 2) or len(set(axes)) < len(axes):
             raise InputError(f"axes must be one or two of {', '.join(names)}, got {axes!r:.80}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewise.checks import is_integer
+from edgewise.checks import check_kind, is_integer
 from edgewise.errors import InputError
 from edgewise.pde.domains.domain import covers, is_space
 from edgewise.pde.spectrum import Eigenvalues
@@ -66,8 +66,7 @@ def modes_figure(
     >>> [axes.get_title(loc="left") for axes in figure.axes]
     ['$k_{1}$ = 1', '$k_{2}$ = 4', '$k_{3}$ = 9']
     """
-    if not isinstance(found, Eigenvalues):
-        raise InputError(f"found must be the result of eigenvalues, got {type(found).__name__}")
+    check_kind(found, Eigenvalues, "found must be the result of eigenvalues")
     if not found.networks:
         raise InputError("found must have real eigenvalues for a figure of its functions, got complex ones")
     problem = found.problem

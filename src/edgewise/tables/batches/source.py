@@ -173,6 +173,7 @@ class Batches(InBatches):
         self._drops_unknown = self._drops_groups = False
         # The kind of source.
         paths = _paths(source)
+        self.paths: tuple[Path, ...] = ()
         if paths is None and _is_dataset(source):
             self._needs_target("a data set")
         elif hasattr(source, "to_delayed") and hasattr(source, "columns"):
@@ -185,7 +186,7 @@ class Batches(InBatches):
             )
         elif paths is not None:
             self._needs_target("a Parquet file")
-            self.paths: tuple[Path, ...] = paths
+            self.paths = paths
         elif (
             is_frame(source)
             or isinstance(source, np.ndarray | dict)
@@ -314,7 +315,7 @@ class Batches(InBatches):
 
     def _units(self) -> list[_Unit]:
         """Return the parts that can be read by themselves, in order."""
-        if hasattr(self, "paths"):
+        if self.paths:
             units = [unit for path in self.paths for unit in _parquet_units(path, self._wanted, self.batch_rows)]
             if not units:
                 place = self.source if is_path(self.source) else self.paths[0]

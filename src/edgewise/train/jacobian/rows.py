@@ -63,7 +63,7 @@ class NetworkRows:
 
     def block_rows(self, block: Block, part: Data, unknowns: Unknowns) -> BlockRows:
         """Rows of a block on a part of its samples."""
-        if isinstance(block, ResidualBlock) and block.places is not None:
+        if block.places is not None:
             return self._rows_with_places(block, part, unknowns)
         if not self.is_chain:
             return self._rows_by_transforms(block, part, unknowns)
