@@ -20,7 +20,7 @@ from torch import Tensor
 from edgewise import KAN, KANRegressor, Regression, explain_global, fit, formula, load, prune, save, symbolify
 from edgewise.explore import Session
 from edgewise.export import to_c, to_onnx, to_program, to_python, to_scipy
-from edgewise.interpret import deepen, distil, edit, from_formula, interactions, relations, structure, widen
+from edgewise.interpret import deepen, edit, from_formula, interactions, relations, structure, widen
 from edgewise.interpret.attribution.removal import removal_costs
 from edgewise.train import LevenbergMarquardt, refine
 from tests.golden.comparison import Row
@@ -206,14 +206,6 @@ def structured() -> Row:
     return {"law": parts, "bits": bits(found.interactions)}
 
 
-def distilled() -> Row:
-    """Another function as a network."""
-    model, _ = distil(lambda x: np.sin(2 * x[:, 0]) + x[:, 1], domain=[(-1, 1), (-1, 1)], grid_sizes=(4,), samples=300)
-    expected = torch.sin(2 * FRESH[:, 0]) + FRESH[:, 1]
-    found = model(FRESH).detach()[:, 0]
-    return {"error": float((found - expected).norm() / expected.norm()), "bits": bits(found)}
-
-
 def related() -> Row:
     """Relations among columns: the third is the square of the first."""
     x = points(200)
@@ -252,6 +244,5 @@ ROWS: dict[str, Callable[[], Row]] = {
     "formula and back": as_formula,
     "explanation": explained,
     "structure": structured,
-    "distil": distilled,
     "relations": related,
 }

@@ -19,7 +19,6 @@ from edgewise.interpret.dependence.separability import structure
 from edgewise.interpret.pruning.pruning import prune
 from edgewise.interpret.symbolic.extraction import edge_formula, formula
 from edgewise.interpret.symbolic.from_formula_text import from_formula
-from edgewise.interpret.transform.distillation import distil
 from edgewise.interpret.transform.resize import deepen, widen
 from edgewise.interpret.transform.subnetworks import live_edges
 from edgewise.nn.layers.product import ProductLayer
@@ -136,12 +135,6 @@ MISTAKES = [
     (lambda: array_function(lambda x: ["a"] * len(x))(XN), "model must return numbers, got list"),
     (lambda: check_points(X / 0), r"x must be finite, of shape \(N, d\)"),
     (lambda: check_points("x"), "x must be a matrix of numbers, got str"),
-    (lambda: distil(first), "x or domain must be given"),
-    (lambda: distil(first, domain=[(1, 0)]), "domain must be rows"),
-    (lambda: distil(first, domain=[(0, 1)], samples=3), "samples must be at least 10"),
-    (lambda: distil(first, domain=[(0, 1)], grid_sizes=(4, 6)), "grid_sizes must be multiples"),
-    (lambda: distil(first, domain=[(0, 1)], grid_sizes=(0, 4)), "grid_sizes must be an integer of at least 1, got 0"),
-    (lambda: distil(lambda x: x[:, 0].log(), domain=[(-1, 1)]), "model must be finite"),
     (lambda: deepen(MODEL, 3), "before must be a layer of edges from 0 to 1"),
     (lambda: deepen(KAN([2, 1], degree=0)), ".*degree 0"),
     (lambda: widen(MODEL, 2, layer=2), "layer must be one of hidden nodes, from 1 to 1"),

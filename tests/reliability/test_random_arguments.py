@@ -174,7 +174,6 @@ CALLS = {
     "find_formula": (edgewise.find_formula, {"x": X, "y": 2 * X[:, 0] + X[:, 1], "time_limit": 1}),
     "fit_equations": (MODEL.fit_equations, {"X": X, "time_limit": 1}),
     "symbolify": (edgewise.symbolify, {"model": NETWORK, "problem": PROBLEM, "time_limit": 0.5}),
-    "distil": (interpret.distil, {"model": NETWORK, "x": X, "hidden": (), "grid_sizes": (3,), "samples": 50}),
     "edit": (
         interpret.edit,
         {"model": NETWORK, "problem": PROBLEM, "kind": "remove_edge", "edge": (0, 0, 0), "refit": 0},

@@ -3,7 +3,7 @@
 Start here: `prune` removes the inputs, nodes and edges that the data do not need; `symbolify` turns a pruned network
 into formulas, `formula` writes a symbolic network as one formula, `edge_formula` writes one edge; `explain_global` and
 `explain_local` describe the predictions of any model; `structure` and `interactions` test what a function is composed
-of; `relations` finds dependent columns of a table without a target; `widen`, `deepen`, `distil` and `from_formula` make
+of; `relations` finds dependent columns of a table without a target; `widen`, `deepen` and `from_formula` make
 new networks from networks, functions and formulas. `edit` changes a network by hand and measures the cost,
 `suggest_functions` tries functions in the place of an edge, and `freeze` keeps layers as they are.
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from edgewise.interpret.symbolic.from_formula_text import from_formula
     from edgewise.interpret.symbolic.snapping import symbolify
     from edgewise.interpret.symbolic.steering import edit, freeze, suggest_functions
-    from edgewise.interpret.transform.distillation import distil
     from edgewise.interpret.transform.resize import deepen, widen
 
 __all__ = [
@@ -40,7 +39,6 @@ __all__ = [
     "LocalExplanation",
     "Structure",
     "deepen",
-    "distil",
     "edge_formula",
     "edge_scores",
     "edit",
