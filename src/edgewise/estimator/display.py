@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from edgewise.search.records import SearchReport
     from edgewise.train.loop.reports import FitReport
 
+# The explorer stands on the estimators, which know of it no more than the name of its door.
+EXPLORER = "edgewise.explore.page.widget"
+COMPARISON = "edgewise.compare.held_out"  # likewise
 BAND_WIDTH = 2.0  # half width of bands in standard deviations: about 95 % for normal errors
 SUMMARY_TERMS = 40  # terms whose tests a summary shows, those with the smallest p-values
 TESTS_TEXT = "Tests of the terms; p-values are approximate, those of pairs too small, because the same rows chose them."
@@ -268,7 +271,7 @@ class EstimatorDisplay(RowExplainer):
         InputError
             X lacks a column of the fit, y has no target for each row, or there are fewer than ten rows.
         """
-        return import_module("edgewise.compare.held_out").held_out_comparison(self, X, y, groups)
+        return import_module(COMPARISON).held_out_comparison(self, X, y, groups)
 
     @typed
     def report(
@@ -343,8 +346,7 @@ class EstimatorDisplay(RowExplainer):
         anywidget.AnyWidget
             Its attribute `session` is an `edgewise.explore.Session`, whose `model` is the edited model.
         """
-        # The explorer stands on the estimators, which know of it no more than the name of its door.
-        return import_module("edgewise.explore.page.widget").open_explorer(self, X, y, held_out=held_out, seed=seed)
+        return import_module(EXPLORER).open_explorer(self, X, y, held_out=held_out, seed=seed)
 
     def _network_view(self, X: Any = None, importance: np.ndarray | None = None) -> NetworkView:
         """Return what figures of the network need: a trace of rows X, names, units and error bars. Shapes: X (N, d).
