@@ -99,11 +99,30 @@ def test_a_unit_step_is_constant_beside_its_gap():
 
 def test_a_margin_grows_along_the_input_whose_functions_are_used_up():
     rng = np.random.default_rng(0)
-    x = np.column_stack([rng.integers(0, 24, 2000), rng.integers(0, 2, 2000), rng.random(2000)]).astype(float)
-    rush = 3 * np.exp(-((x[:, 0] - 8) ** 2)) + 3 * np.exp(-((x[:, 0] - 17) ** 2))
-    truth = np.where(x[:, 1] == 1, rush, 0.1 * x[:, 0])
+    x = rng.random((2000, 3))
+    truth = np.sin(20 * x[:, 0]) * x[:, 1]
     model = fit_additive(x, truth + x[:, 2] + 0.3 * rng.standard_normal(2000))
     assert model.pairs == ((0, 1),)
     first, second = model.design.sizes[0, 1]
     assert first > 2 * second
     assert np.mean((model.predict_link(x)[:, 0] - truth - x[:, 2]) ** 2) < 0.005
+
+
+def test_a_curve_beside_an_input_of_two_values_has_the_basis_of_a_curve():
+    """The witness: a curve fitted to the rows of each value alone."""
+    rng = np.random.default_rng(0)
+    hour, is_working = rng.integers(0, 24, 1000), rng.integers(0, 2, 1000)
+    truth = np.where(is_working, np.exp(-((hour - 8.0) ** 2)) + np.exp(-((hour - 17.0) ** 2)), np.sin(hour / 7))
+    x, y = np.column_stack([hour, is_working]).astype(float), truth + 0.1 * rng.standard_normal(1000)
+    model = fit_additive(x, y, pairs=[(0, 1)])
+    far = np.column_stack([np.linspace(-3, 26, 60), np.tile([0.0, 1.0], 30)])
+    network = model.to_kan()(torch.from_numpy(model.clipped(far))).detach().numpy()
+    assert np.allclose(network, model.predict_link(far), atol=1e-9)
+    for value in (0, 1):
+        rows = is_working == value
+        alone = fit_additive(x[rows, :1], y[rows])
+        errors = [
+            np.mean((fitted[:, 0] - truth[rows]) ** 2)
+            for fitted in (model.predict_link(x[rows]), alone.predict_link(x[rows, :1]))
+        ]
+        assert errors[0] < 3 * errors[1]

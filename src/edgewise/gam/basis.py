@@ -244,7 +244,7 @@ class PairPart:
 
     inputs: Pair  # the two inputs
     margins: tuple[Margin, Margin]  # the functions of each
-    size: Size  # intervals that were asked of each margin, of which an input of few values has fewer
+    size: Size  # intervals that were asked of each margin, 0 for those of the curve; few values have fewer
     # what is subtracted, as coefficients of 1, the first and the second input's margins, (1 + ra + rb, ra rb)
     purifier: Array
     # for each column the kind in the first input times the number of kinds plus that in the second, (ra rb,)
@@ -293,6 +293,22 @@ def margin_of(column: Column, gram: Array, weight: float, intervals: int, policy
     parts = (straight, wiggly - mean @ wiggly, steps - mean @ steps)
     change = np.concatenate(parts, 1)
     kinds = np.repeat(np.arange(len(parts)), [part.shape[1] for part in parts])
+    return Margin(change, change.T @ moments @ change, kinds)
+
+
+def curve_margin(column: Column, gram: Array, weight: float, most: int, policy: AdditivePolicy) -> Margin:
+    """Return the functions of an input that its pairs with an input of two values are made of: those of its curve.
+
+    The coefficient of a yes or no then varies with the input as its curve does [1]; the parabola is left out.
+    """
+    # [1] T. Hastie and R. Tibshirani, "Varying-coefficient models", J. R. Statist. Soc. B 55 (1993) 757.
+    curves = curves_of(column, gram, weight, most, policy)
+    places = {"straight": 0, "warped": 0, "wiggly": 1, "step": 2}
+    chosen = [number for number, kind in enumerate(curves.kinds) if kind in places]
+    change = curves.change[:, chosen]
+    mean = gram.sum(0) / weight
+    moments = gram / weight - np.outer(mean, mean)
+    kinds = np.array([places[curves.kinds[number]] for number in chosen])
     return Margin(change, change.T @ moments @ change, kinds)
 
 

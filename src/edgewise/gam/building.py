@@ -22,6 +22,7 @@ from edgewise.gam.basis import (
     Size,
     active,
     column_of,
+    curve_margin,
     curves_of,
     dense,
     greville,
@@ -151,8 +152,8 @@ def with_pairs(
     x, weight = _counted(x, weight)
     # Pairs that the design has already stay the same objects.
     pairs = [(a, b) for a, b in pairs if design.inputs[a].distinct > 1 and design.inputs[b].distinct > 1]
-    usual = (design.policy.margin(design.rows),) * 2
-    wanted = {pair: (sizes or {}).get(pair, usual) for pair in pairs}
+    usual = design.policy.margin(design.rows)
+    wanted = {pair: (sizes or {}).get(pair, design.size_of(pair, usual)) for pair in pairs}
     pair_parts = {part.inputs: part for part in design.pairs if wanted.get(part.inputs) == part.size}
     new = {pair: size for pair, size in wanted.items() if pair not in pair_parts}
     # Margins of new pairs, each once for an input and a number of intervals, and their products.
@@ -161,7 +162,11 @@ def with_pairs(
     for j, intervals in sorted({each for pair, size in new.items() for each in zip(pair, size, strict=True)}):
         if j not in grams:
             grams[j] = spline_gram(x[:, j : j + 1], weight, design.inputs[j].knots[None], design.policy)[0]
-        margins[j, intervals] = margin_of(design.inputs[j], grams[j], design.rows, intervals, design.policy)
+        if intervals:
+            margins[j, intervals] = margin_of(design.inputs[j], grams[j], design.rows, intervals, design.policy)
+        else:
+            most = design.policy.varying(design.rows)
+            margins[j, intervals] = curve_margin(design.inputs[j], grams[j], design.rows, most, design.policy)
     pair_parts |= {part.inputs: part for part in _purified(design, new, margins, x, weight)}
     parts = tuple(pair_parts[pair] for pair in pairs)
     # Groups of a pair: straight, wiggly or steps in the first, and in the second input.

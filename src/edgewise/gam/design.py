@@ -79,6 +79,12 @@ class Design:
         mains = sum(min(column.distinct - 1, 3) + bool(column.cuts) for column in self.inputs)
         return mains + sum(" x " in kind for kind, _ in self.labels)
 
+    def size_of(self, pair: Pair, intervals: int) -> Size:
+        """Return the first intervals of the margins of a pair: 0, for those of curves, beside two values."""
+        if min(self.inputs[j].distinct for j in pair) == 2:
+            return 0, 0
+        return intervals, intervals
+
     @property
     def sizes(self) -> dict[Pair, Size]:
         """The intervals of the margins of each pair."""

@@ -112,8 +112,7 @@ def choose_pairs(
     screen = policy.pair_screen * float(np.log(count * policy.pair_bins))
     least = least_worth(count * len(solution.own_fits), policy)
     tried: set[Pair] = set()
-    least_size = (policy.margin(0.0),) * 2
-    fewest = dict.fromkeys(allowed, least_size)
+    fewest = {pair: design.size_of(pair, policy.margin(0.0)) for pair in allowed}
     for _ in range(policy.pair_rounds):
         # Rank the pairs by the working residuals of every output, in variances of the noise.
         scores: dict[Pair, float] = {}

@@ -312,6 +312,10 @@ class AdditivePolicy:
         """Return the number of intervals of the margins of pairs for this number of rows."""
         return max(size for least, size in self.margin_intervals if rows >= least)
 
+    def varying(self, rows: float) -> int:
+        """Return the most wiggly functions of a curve beside two values, so that `most_pairs` curves have room."""
+        return max(self.most_products(rows) // self.most_pairs, self.fewest_wiggly)
+
     def most_products(self, rows: float) -> int:
         """Return the most columns of pairs with finer margins."""
         return min(self.products, int(rows) // self.rows_per_product)
