@@ -421,14 +421,18 @@ class FitCache:
             start = np.atleast_1d(family.start(samples.response(family), samples.weight))
             before = replace(_of_constants(whole, start), design=replace(whole.design, rows=samples.total))
             return held(before, samples, 1.0, is_part=True)
+        # Iterations for a part start from the estimate of all rows, which has nearly its strengths.
+        of_all: AdditiveModel | None = None
+        if self.whole is not None and family.predictors == 1 and not family.is_least_squares and not candidate.pairs:
+            of_all = self.whole.estimate(candidate)
         if candidate.linear:
-            return estimated(self.straight, samples, family)
+            return estimated(self.straight, samples, family, of_all)
         # Curves, with steps or without; then pairs, which a sample of the rows may have chosen.
         design = self.design
         if candidate.steps:
             design = self.stepped
         if not candidate.pairs:
-            return estimated(design, samples, family)
+            return estimated(design, samples, family, of_all)
         simple = self.estimate(replace(candidate, pairs=False))
         if self.sample is not None:
             known = self.sample.estimate(candidate)
