@@ -5,7 +5,7 @@ import pytest
 
 import edgewise
 from edgewise import KANClassifier, KANRegressor
-from edgewise.estimator.display import SUMMARY_TERMS
+from edgewise.estimator import display
 from edgewise.gam import fit_additive, summarise
 from edgewise.gam.families.categorical import Ordered
 from edgewise.gam.families.exponential import LogNormal
@@ -24,6 +24,10 @@ def rows():
 @pytest.fixture(scope="module")
 def fitted(rows):
     return KANRegressor(effort="low").fit(*rows)
+
+
+def named(tests, name):
+    return next(term for term in tests.terms if term.name == name)
 
 
 def same(one, other):
@@ -53,7 +57,12 @@ def test_tests_of_logarithms_are_in_units_too(rows):
 
 def test_the_summary_shows_them_and_files_keep_them(fitted, tmp_path):
     summary = fitted.summary()
-    assert str(fitted.inference_) in str(summary)
+    assert str(summary.tests) in str(summary)
+    # A term that has vanished is no part of the model that the table describes.
+    assert [term.name for term in summary.tests.terms] == ["(constant)", "x1", "x3"]
+    assert named(fitted.inference_, "x2").edf == 0
+    note = "x2 has no degrees of freedom, so no part in the model (p = 0.42). inference_ has all tests."
+    assert note in summary.notes
     assert "Tests of the terms" in summary._repr_html_()
     head, cells = fitted.inference_.table()
     assert head[2] == "statistic"
@@ -83,7 +92,8 @@ def test_classes_in_their_order_have_one_test_of_each_term():
 
 
 @pytest.mark.slow
-def test_classes_have_tests_and_long_lists_are_cut():
+def test_classes_have_tests_and_long_lists_are_cut(monkeypatch):
+    monkeypatch.setattr(display, "SUMMARY_TERMS", 20)
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, (200, 14))
     sizes = np.array(["low", "middle", "top"])
@@ -94,4 +104,5 @@ def test_classes_have_tests_and_long_lists_are_cut():
     assert {term.predictor for term in tests.terms} == {0, 1, 2} and tests.predictors == ("low", "middle", "top")
     assert "Terms of top" in str(tests) and "x1, of low" in {row[0] for row in tests.table()[1]}
     assert max(term.p_value for term in tests.terms if term.name == "x1" and term.predictor != 1) < 1e-3
-    assert len(shown.tests.terms) == SUMMARY_TERMS < len(tests.terms) and "are not shown" in shown.notes[-1]
+    assert len(shown.tests.terms) == 20 < sum(term.edf > 0 for term in tests.terms)
+    assert "are not shown" in shown.notes[-1] and "have no part in the model" in shown.notes[-1]

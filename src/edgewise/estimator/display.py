@@ -24,7 +24,16 @@ from edgewise.estimator.explaining import RowExplainer
 from edgewise.interpret.attribution.effects import mean_contributions, partial_dependence
 from edgewise.interpret.attribution.explanations import MENTIONED_SHARE, constant_sentence
 from edgewise.metrics import METRICS, Score
-from edgewise.presentation import column_texts, counted, html_table, number_text, percent_text, r2_text, text_table
+from edgewise.presentation import (
+    column_texts,
+    counted,
+    html_table,
+    number_text,
+    p_value_text,
+    percent_text,
+    r2_text,
+    text_table,
+)
 
 if TYPE_CHECKING:
     from edgewise.formulas.front import Front
@@ -199,12 +208,27 @@ class EstimatorDisplay(RowExplainer):
     def _shown_tests(self) -> tuple[AdditiveSummary | None, str]:
         """Return the tests of the terms with the smallest p-values, and a sentence about those left out."""
         tests = self.inference_
-        if tests is None or len(tests.terms) <= SUMMARY_TERMS:
-            return tests, ""
+        if tests is None:
+            return None, ""
+        # Terms that restricted likelihood has removed are no part of the model.
+        notes = []
+        removed = [term for term in tests.terms if not term.edf > 0]
+        if removed:
+            least = p_value_text(min(term.p_value for term in removed))
+            if len(removed) == 1:
+                notes.append(f"{removed[0].name} has no degrees of freedom, so no part in the model (p = {least}).")
+            else:
+                count = f"{counted(len(removed), 'term')} without degrees of freedom have no part in the model"
+                notes.append(f"{count} (smallest of their p-values {least}).")
         # The terms of the smallest p-values, in the order of the table.
-        order = np.argsort([term.p_value for term in tests.terms], kind="stable")[:SUMMARY_TERMS]
-        note = f"{len(tests.terms) - SUMMARY_TERMS} more terms, with larger p-values, are not shown; see inference_."
-        return replace(tests, terms=tuple(tests.terms[number] for number in sorted(order.tolist()))), note
+        terms = [term for term in tests.terms if term.edf > 0]
+        if len(terms) > SUMMARY_TERMS:
+            order = np.argsort([term.p_value for term in terms], kind="stable")[:SUMMARY_TERMS]
+            notes.append(f"{len(terms) - SUMMARY_TERMS} more terms, with larger p-values, are not shown.")
+            terms = [terms[number] for number in sorted(order.tolist())]
+        if notes:
+            notes.append("inference_ has all tests.")
+        return replace(tests, terms=tuple(terms)), " ".join(notes)
 
     def _short_table(self, X: ArrayLike | None = None) -> ModelSummary:
         """Return the summary without tests, as a notebook shows it below a fit."""
@@ -220,7 +244,10 @@ class EstimatorDisplay(RowExplainer):
         total = float(sizes.sum()) or 1.0
         terms = []
         # The thirty inputs that move the prediction most.
-        for i in np.argsort(-sizes, kind="stable")[:30].tolist():
+        shown = np.argsort(-sizes, kind="stable")[:30]
+        if len(sizes) > len(shown):  # a long table has no rows of inputs without influence
+            shown = shown[sizes[shown] > 0]
+        for i in shown.tolist():
             effect = partial_dependence(view.function, view.X, i, kind=view.kind(i))
             name = (view.names or [])[i]
             output = int(effect.strength.argmax())  # the most varying one of several
@@ -234,7 +261,9 @@ class EstimatorDisplay(RowExplainer):
             terms.append((str(name), texts[i], percent_text(sizes[i] / total), shape))
         # What the table leaves out, and which rows its sizes are means over.
         left = len(sizes) - len(terms)
-        if left > 0:
+        if left > 0 and len(terms) == np.count_nonzero(sizes):
+            notes = [f"{counted(left, 'more input')} {'has' if left == 1 else 'have'} no influence."]
+        elif left > 0:
             notes = [f"{left} more inputs are not shown."]
         else:
             notes = []

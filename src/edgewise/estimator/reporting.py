@@ -41,7 +41,14 @@ from edgewise.plot import (
 from edgewise.presentation import counted, enumeration, number_text, number_texts, percent_text
 from edgewise.report import Report
 from edgewise.report.comparison import Comparison, ModelResult
-from edgewise.report.content import ClassResult, ReportContent, ReportFigure, TestTable, formula_rows
+from edgewise.report.content import (
+    FIGURE_TEXTS,
+    ClassResult,
+    ReportContent,
+    ReportFigure,
+    TestTable,
+    formula_rows,
+)
 
 if TYPE_CHECKING:
     from edgewise.estimator.display import EstimatorDisplay
@@ -263,6 +270,8 @@ def explained(model: EstimatorDisplay, codes: np.ndarray) -> GlobalExplanation |
     outputs = model._task.outputs
     if outputs is None and model.model_.config.width[-1] == 1:
         outputs = model._task.answers
+    if outputs is not None and len(outputs) == 1 and model._task.scaling is not None:
+        outputs = [model._task.words]  # a rate where the target has an exposure
     with np.errstate(invalid="ignore", over="ignore"):
         made = model._explained(codes, model._input_names(None), outputs)
     return made if np.isfinite(made.local.shares).all() else None
@@ -302,8 +311,12 @@ def explanation_parts(explanation: GlobalExplanation | None) -> dict[str, Any]:
     # Two classes are described by the probability of the second, as in a summary.
     several = len(explanation.outputs) > 1 and not are_two_classes(explanation.local.prediction)
     shown = [] if not several else range(min(len(explanation.outputs), SETTINGS.class_folds))
+    # A long table has no rows of inputs without influence, which a sentence names.
+    ranking = explanation.ranking()
+    if len(ranking) > SETTINGS.shown_inputs:
+        ranking = [one for one in ranking if one[1] > 0]
     return {
-        "inputs": [(name, size) for name, size, _ in explanation.ranking()[: SETTINGS.shown_inputs]],
+        "inputs": [(name, size) for name, size, _ in ranking[: SETTINGS.shown_inputs]],
         "findings": _class_overview(explanation) if several else explanation.findings,
         "joint": explanation.joint,
         "class_findings": {explanation.outputs[k]: explanation.about(k) for k in shown},
@@ -382,7 +395,13 @@ def explanation_figures(
     joint = np.triu(explanation.interactions, 1)
     if joint.max(initial=0.0) >= NOTABLE_SHARE:
         first, second = np.unravel_index(int(joint.argmax()), joint.shape)
-        figures.append(drawn("pair", pair_map(view, inputs=(int(first), int(second)))))
+        pair = drawn("pair", pair_map(view, inputs=(int(first), int(second))))
+        scale = explanation.scale
+        if scale:  # curves whose sum bends in the prediction
+            text = captions["pair"] or FIGURE_TEXTS["pair"][1]
+            text += f" Both are on the scale of the prediction; the share in the sentence above is that of {scale}."
+            pair = replace(pair, caption=text)
+        figures.append(pair)
     if len(explanation.outputs) == 1 or are_two_classes(explanation.local.prediction):
         last = len(explanation.outputs) - 1
         return [*figures, drawn("shares", share_dots(explanation.local, output=last))]

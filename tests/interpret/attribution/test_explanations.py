@@ -164,3 +164,20 @@ def test_exponentials_of_a_sum_do_not_interact():
     assert explain_global(of_sum, X, log_link=True).interactions.max() < 1e-9
     assert explain_global(of_sum, X).interactions.max() > 0.1
     assert explain_global(lambda rows: np.exp(rows[:, 0] * rows[:, 1]), X, log_link=True).interactions.max() > 0.5
+
+
+@pytest.mark.parametrize(("log_link", "scale"), [(False, ""), (True, " of the logarithm of the prediction")])
+def test_an_interaction_names_the_scale_on_which_the_model_adds_up(log_link, scale):
+    X = np.random.default_rng(0).uniform(-1, 1, (100, 2))
+    explanation = explain_global(lambda X: np.exp(X[:, 0] * X[:, 1]), X, names=["a", "b"], log_link=log_link)
+    assert f"of the variation{scale} is a joint effect" in explanation.joint[0]
+
+
+def test_an_interaction_of_classes_is_one_of_their_log_odds():
+    X = np.random.default_rng(0).uniform(-2, 2, (100, 2))
+
+    def sure(X):
+        share = 1 / (1 + np.exp(-3 * X[:, 0] - 3 * X[:, 1]))  # a logistic curve of a sum is no interaction
+        return np.column_stack([1 - share, share])
+
+    assert "by more than 5 % of the variation of the log odds" in explain_global(sure, X, names=["a", "b"]).joint[0]

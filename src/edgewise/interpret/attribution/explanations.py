@@ -166,6 +166,9 @@ class GlobalExplanation:
         The effects of single inputs in words, the strongest first.
     joint : tuple of str
         Which inputs act together, in words, or that none do.
+    scale : str
+        What interactions are interactions of, where it is not the prediction: the log odds of classes, or the
+        logarithm of the prediction, in which the model adds up.
 
     Examples
     --------
@@ -184,6 +187,7 @@ class GlobalExplanation:
     local: LocalExplanation
     findings: tuple[str, ...]
     joint: tuple[str, ...]
+    scale: str = ""
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -385,6 +389,12 @@ def explain_global(
     output = most_varying(local.prediction)
     pairs = np.zeros((X.shape[1], X.shape[1]))
     of_classes = are_probabilities(local.prediction)
+    if of_classes:
+        scale = "the log odds"
+    elif log_link:
+        scale = "the logarithm of the prediction"
+    else:
+        scale = ""
     # Targets near the largest float64 number can have infinite predictions, which have no interactions.
     if bool(np.isfinite(local.prediction).all() and np.isfinite(local.shares).all()):
         strongest = [int(i) for i in order[:12] if importance[i] > 0]
@@ -415,8 +425,10 @@ def explain_global(
         joint: tuple[str, ...] = ()
     else:
         findings = (*_effect_sentences(local, importance, effects, output), *unused_sentences(local.names, importance))
-        joint = tuple(_interaction_sentences(local, pairs))
-    return GlobalExplanation(local.names, local.outputs, local.base, importance, effects, pairs, local, findings, joint)
+        joint = tuple(_interaction_sentences(local, pairs, scale))
+    return GlobalExplanation(
+        local.names, local.outputs, local.base, importance, effects, pairs, local, findings, joint, scale
+    )
 
 
 def most_varying(prediction: np.ndarray) -> int:
@@ -542,15 +554,18 @@ def _effect_sentences(
         yield (f"As {local.names[effect.input]} goes from {first} to {last}, {target} {shape} ({extent}); {size}.")
 
 
-def _interaction_sentences(local: LocalExplanation, pairs: np.ndarray) -> Iterator[str]:
-    """Describe the strongest interactions, or say that there are none."""
+def _interaction_sentences(local: LocalExplanation, pairs: np.ndarray, scale: str) -> Iterator[str]:
+    """Describe the strongest interactions, or say that there are none; `scale` is what they are interactions of."""
     upper = np.triu(pairs, 1)
+    variation = "the variation"
+    if scale:
+        variation += f" of {scale}"
     for place in np.argsort(-upper, axis=None, kind="stable")[:3]:
         i, j = np.unravel_index(place, upper.shape)
         if upper[i, j] >= NOTABLE_SHARE:
             yield (
-                f"{local.names[i]} and {local.names[j]} interact: {percent_text(float(upper[i, j]))} of the variation "
+                f"{local.names[i]} and {local.names[j]} interact: {percent_text(float(upper[i, j]))} of {variation} "
                 "is a joint effect beyond the sum of their single effects."
             )
     if upper.max(initial=0) < NOTABLE_SHARE:
-        yield "The inputs act nearly one by one: no two of them interact by more than 5 % of the variation."
+        yield f"The inputs act nearly one by one: no two of them interact by more than 5 % of {variation}."
