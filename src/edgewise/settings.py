@@ -38,8 +38,6 @@ def chunks(rows: int, numbers: int = ROW_NUMBERS, most: int = FORWARD_CHUNK_NUMB
 # and the inverse Hessian of self-scaled Broyden; at 5,000 such a matrix takes 200 MB, and its Cholesky factorisation
 # 0.8 s of one core (torch.linalg.cholesky_ex, float64).
 MOST_FACTORISED = 5000
-# Parameters up to which a model gets error bars: their covariance matrix is stored with the model, 9 MB at this many.
-MOST_FACTORISED_FOR_UNCERTAINTY = 1500
 
 # Work that `budget=1` allows, in multiply-adds as `edgewise.train.cost` counts them, of which one core does about 3e9 a
 # second. A budget counts work and not seconds so that the same data and budget give the same model on every machine.

@@ -7,6 +7,7 @@ from edgewise import load, save
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator import KANRegressor
 from edgewise.train import uncertainty
+from edgewise.train.uncertainty import UncertaintySettings
 
 FIXED = {"hidden": (), "grid_size": 4, "regularization": 1e-4}
 
@@ -68,7 +69,7 @@ def test_without_bars_a_sentence_says_why(monkeypatch):
     X, _, y = noisy(product, 60, 6)
     few = KANRegressor(**FIXED).fit(X[:9], y[:9])
     assert few.error_bars_ is None
-    monkeypatch.setattr(uncertainty, "MOST_FACTORISED_FOR_UNCERTAINTY", 15)
+    monkeypatch.setattr(uncertainty, "SETTINGS", UncertaintySettings(most_parameters=15))
     many = KANRegressor(**FIXED).fit(X, y)
     for fitted, why in (
         (few, "data must have at least 10 distinct rows"),

@@ -16,7 +16,7 @@ from edgewise.cli.shared.source import Source
 from edgewise.cli.terminal.console import Screen
 from edgewise.errors import InputError
 from edgewise.explore.opening import read_model, rows_of
-from edgewise.explore.page.api import EDITS_NAME, Requests
+from edgewise.explore.page.api import Requests
 from edgewise.explore.page.server import Server
 from edgewise.explore.page.solution import SolutionRequests
 from edgewise.explore.page.static import write_static
@@ -82,7 +82,7 @@ def write_page(session: Session, written: Written, page: str, screen: Screen) ->
 def serve(session: Session, folder: str, port: int, screen: Screen, *, browser: bool) -> None:
     """Answer the page until Ctrl-C; every edit that is kept is in the folder at once."""
     # Edits of an earlier session in this folder are made again before the page opens.
-    edits = Path(folder) / EDITS_NAME
+    edits = Path(folder) / "edits.json"
     known = edits.exists()
     session.keep_in(edits)
     server = Server(Requests(session, folder), port)

@@ -24,12 +24,12 @@ from edgewise.discovery.curves.features import has_two_values
 from edgewise.formulas.constants import (
     CHI_SQUARE_99,
     EXACT,
-    SHORT_ROOT,
     FittedExpression,
     fit_constants,
     free_places,
     root_weights,
 )
+from edgewise.formulas.constants import SETTINGS as CONSTANTS
 from edgewise.formulas.expression import (
     Add,
     Call,
@@ -213,7 +213,7 @@ def determines_slopes(
     # constants outside of it and its shift are fitted again; where there are several, those of all together, too. If
     # the loss stays within the interval of Wilks' theorem, the profile likelihood of the slope has no upper end: no row
     # lies on the step, and any steeper one is as good.
-    free = with_free_exponents(node, x, SHORT_ROOT)
+    free = with_free_exponents(node, x, CONSTANTS.short_root)
     root = root_weights(weight, len(x))
     loss = float(np.mean(((evaluate(free, x) - y) * root) ** 2))
     most = loss + CHI_SQUARE_99 * max(variance, loss) / len(y)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 
@@ -45,28 +45,17 @@ class ConstantSettings:
     rounding_change: float = 1e-7
     # Closed forms that are tried one by one, at most: more than any formula of a search has constants.
     most_trials: int = 40
+    # Largest denominator of exponents that have no error: halves and thirds are those of textbooks.
+    short_root: int = 3
+    # Nielsen's rule with bounds for constants of any size.
+    damping: DampingRule = field(default_factory=lambda: DampingRule(first=1e-3, lowest=1e-14, highest=1e12))
 
 
 SETTINGS = ConstantSettings()
-# Lengths of the units of closed forms in nats, beside log p + log q: pi occurs in one constant of five in physics
-# books, the others in one of twenty to fifty.
-UNIT_LENGTHS = {
-    "": 0.0,
-    "pi": 1.5,
-    "1/pi": 2.0,
-    "sqrt(2)": 3.0,
-    "sqrt(3)": 3.0,
-    "e": 3.0,
-    "sqrt(pi)": 3.0,
-    "pi**2": 3.0,
-}
 # Distance of a constant to a closed form, at most, in its standard errors: 99.7 % for normal errors.
 STANDARD_ERRORS = 3.0
 # Rise of N log(loss) that one parameter less explains: 99 % quantile of chi-square with one degree of freedom.
 CHI_SQUARE_99 = 6.6
-SHORT_ROOT = 3  # Largest denominator of exponents that have no error: halves and thirds are those of textbooks.
-# Nielsen's rule with bounds for constants of any size.
-CONSTANT_DAMPING = DampingRule(first=1e-3, lowest=1e-14, highest=1e12)
 
 
 @dataclass(frozen=True)
@@ -173,7 +162,7 @@ def fit_constants(
     if not count:
         steps = 0
     limits = LeastSquaresLimits(steps=steps, is_over=lambda: budget is not None and budget.is_over)
-    fit = least_squares(residuals_and_jacobian, constants.start, rule=CONSTANT_DAMPING, limits=limits)
+    fit = least_squares(residuals_and_jacobian, constants.start, rule=SETTINGS.damping, limits=limits)
     if fit is None:
         return None
     spend(50 * CALL_WORK)
@@ -199,7 +188,7 @@ def errors_of(
     node: Expression, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Standard errors of the numbers of a fitted formula and of its exponents, 0 for closed forms, in their orders."""
-    free = with_free_exponents(node, x, SHORT_ROOT)
+    free = with_free_exponents(node, x, SETTINGS.short_root)
     fitted = fit_constants(free, x, y, steps=0, weight=weight)
     if fitted is None:
         return (), ()
@@ -299,7 +288,10 @@ def _all_closed_forms() -> tuple[np.ndarray, np.ndarray, list[Exact]]:
 def form_length(form: Exact) -> float:
     """Length of a closed form in nats: log |p| + log q and the length of its unit."""
     p, q, unit = form
-    return math.log(max(abs(p), 1)) + math.log(q) + UNIT_LENGTHS.get(unit, SETTINGS.other_unit)
+    # Lengths of units in nats, beside log p + log q: pi occurs in one constant of five in physics books, the others in
+    # one of twenty to fifty.
+    lengths = {"": 0.0, "pi": 1.5, "1/pi": 2.0, **dict.fromkeys(("sqrt(2)", "sqrt(3)", "e", "sqrt(pi)", "pi**2"), 3.0)}
+    return math.log(max(abs(p), 1)) + math.log(q) + lengths.get(unit, SETTINGS.other_unit)
 
 
 def evidence_for(form: Exact, value: float, error: float) -> float:

@@ -17,9 +17,8 @@ from torch import Tensor
 
 from edgewise.ops.kernels import cpu
 
-# Multiply-adds per nanosecond measured on one AVX-512 core: DENSE_RATE of dense products, and for outer products of
-# runs of n numbers RUN_RATE * n / (n + HALF_LENGTH), which fits the measured 2.7 at n = 6, 4.4 at 12 and 6 from 30 on.
-DENSE_RATE = 24.0
+# Multiply-adds per nanosecond measured on one AVX-512 core, for outer products of runs of n numbers: RUN_RATE * n /
+# (n + HALF_LENGTH), which fits the measured 2.7 at n = 6, 4.4 at 12 and 6 from 30 on.
 RUN_RATE = 7.5
 HALF_LENGTH = 10.0
 
@@ -57,7 +56,8 @@ def is_dense(runs: Sequence[Runs], size: int) -> bool:
         return True
     length = active(runs) / max(sum(run.values.shape[1] for run in runs), 1)
     outer = active(runs) ** 2 / 2 / (RUN_RATE * length / (length + HALF_LENGTH))
-    return outer >= size**2 / DENSE_RATE
+    dense_rate = 24.0  # multiply-adds per nanosecond of dense products on the same core
+    return outer >= size**2 / dense_rate
 
 
 def transposed(

@@ -15,7 +15,7 @@ from edgewise.checks import Shape, Within, typed
 from edgewise.errors import InputError
 from edgewise.nn.layers.base import Layer
 from edgewise.presentation import counted, number_text
-from edgewise.settings import MOST_FACTORISED_FOR_UNCERTAINTY, ROW_CHUNK_NUMBERS, chunks
+from edgewise.settings import ROW_CHUNK_NUMBERS, chunks
 from edgewise.train.blocks import Data
 from edgewise.train.conformal import ScoreQuantiles, check_level
 from edgewise.train.jacobian.linearised import evenly_spaced, inverse_triangular, layer_rows, linearise, output_rows
@@ -29,8 +29,10 @@ FEWEST_ROWS = 10
 
 @dataclass(frozen=True)
 class UncertaintySettings:
-    """Rows of the calibration, and rounding."""
+    """Sizes of models and calibrations, and rounding."""
 
+    # Parameters up to which a model gets error bars: their covariance is stored with the model, 9 MB at this many.
+    most_parameters: int = 1500
     # Most held-out rows that calibrate: the standard error of a 90 % quantile of 4,000 scores is half a percentage
     # point.
     calibration_rows: int = 4000
@@ -292,8 +294,8 @@ def prediction_uncertainty(
     [0.1]
     """
     count = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    if count > MOST_FACTORISED_FOR_UNCERTAINTY:
-        most = f"{MOST_FACTORISED_FOR_UNCERTAINTY:,}"
+    if count > SETTINGS.most_parameters:
+        most = f"{SETTINGS.most_parameters:,}"
         raise InputError(f"model must have at most {most} trainable parameters for error bars, got {count:,}")
     if len(data) < FEWEST_ROWS:
         raise InputError(f"data must have at least {FEWEST_ROWS} distinct rows for error bars, got {len(data)}")

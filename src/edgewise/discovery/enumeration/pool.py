@@ -76,10 +76,9 @@ UNARY = (
     Shape(lambda u: np.exp(-u), lambda f: Call("exp", Multiply((MINUS_ONE, f))), 2, ("exp", "-"), "exp"),
     Shape(lambda u: u**3, lambda f: Power(f, 3.0), 2, ("*|^",)),
     *(_call(name, 2) for name in ("tanh", "tan", "atan", "abs", "asin", "acos", "sinh", "cosh")),
+    # Functions that are only used where the options name them.
+    *(_call(name, 1) for name in ("atanh", "sign", "besselj0")),
 )
-# Functions that are only used where the options name them.
-ON_REQUEST = tuple(_call(name, 1) for name in ("atanh", "sign", "besselj0"))
-
 
 BINARY = (
     Shape(np.add, lambda f, g: Add((f, g)), 1, ("+",)),
@@ -111,7 +110,7 @@ class Pool:
         self.x = x[order]
         self.rows = order
         self.most = most
-        self.unary = permitted_shapes([*UNARY, *ON_REQUEST], options)
+        self.unary = permitted_shapes(UNARY, options)
         self.binary = permitted_shapes(BINARY, options)
         # Sums, products and differences need each pair once; differences because signs are left out.
         self.is_commutative = [shape in BINARY[:3] for shape in self.binary]

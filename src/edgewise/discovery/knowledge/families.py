@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgewise.discovery.knowledge.smooth_parts import ROWS_A_TERM, Polynomials
+from edgewise.discovery.knowledge.smooth_parts import SETTINGS as SMOOTH_PARTS
+from edgewise.discovery.knowledge.smooth_parts import Polynomials
 from edgewise.discovery.losses import Box, Candidate, Judgement, is_as_good
 from edgewise.discovery.problem import LawProblem
 from edgewise.errors import InputError
 from edgewise.formulas.constants import (
-    CONSTANT_DAMPING,
     EXACT,
     FittedExpression,
     FreeConstants,
@@ -33,6 +33,7 @@ from edgewise.formulas.constants import (
     standard_errors,
     without_redundant_constants,
 )
+from edgewise.formulas.constants import SETTINGS as CONSTANTS
 from edgewise.formulas.expression import (
     Add,
     Call,
@@ -333,7 +334,7 @@ def _on_one_scale(rows: Groups, count: int) -> Groups:
     members = [np.flatnonzero(rows.codes == group) for group in range(count)]
     for degree in SETTINGS.scale_degrees:
         basis = Polynomials(low, high, logs, degree)
-        if basis.terms > n / ROWS_A_TERM:
+        if basis.terms > n / SMOOTH_PARTS.rows_a_term:
             break
         columns = basis.columns(rows.x)[:, 1:]  # the constant belongs to b
         a = np.ones(count)
@@ -467,7 +468,7 @@ def _fitted(node: Expression, values: np.ndarray, rows: Groups, budget: Budget) 
     # Levenberg-Marquardt; standard errors from the Jacobian at the optimum and the residual variance.
     start = np.concatenate([shared.start, values.ravel()])
     limits = LeastSquaresLimits(steps=SETTINGS.steps if len(start) else 0, is_over=lambda: budget.is_over)
-    fit = least_squares(residuals_and_jacobian, start, rule=CONSTANT_DAMPING, limits=limits)
+    fit = least_squares(residuals_and_jacobian, start, rule=CONSTANTS.damping, limits=limits)
     if fit is None:
         return None
     errors = standard_errors(fit.jacobian, fit.loss / max(len(rows.y) - len(start), 1))

@@ -38,6 +38,7 @@ class SmoothPartSettings:
     starts: int = 6
     start_degree: int = 3  # The degree at which starts are compared: lower ones show too little of a curve.
     wide_range: float = 4.0  # Ratio of the ends of a positive argument from which on its logarithm is tried too.
+    rows_a_term: int = 3  # Rows for each coefficient, at least: fewer leave nothing to judge the fit by.
     steps: int = 25  # Steps of a fit, at most; a structure that is linear in its functions needs two or three.
     degree_patience: int = 2  # Degrees without improvement after which no higher one is tried.
     # Sizes of derivatives, as shares of their root mean square, below which a residual does not depend on a function.
@@ -45,7 +46,6 @@ class SmoothPartSettings:
 
 
 SETTINGS = SmoothPartSettings()
-ROWS_A_TERM = 3  # Rows for each coefficient, at least: fewer leave nothing to judge the fit by.
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,9 @@ def _growing_bases(
     # No more coefficients than the rows determine; with all laws known there is one basis.
     for degree in SETTINGS.polynomial_degrees if len(known) < len(ranges) else SETTINGS.polynomial_degrees[:1]:
         bases = tuple(KnownLaw(known[k]) if k in known else Polynomials(*each, degree) for k, each in enumerate(ranges))
-        if degree > 1 and sum(basis.terms for basis in bases) > min(SETTINGS.most_coefficients, rows / ROWS_A_TERM):
+        if degree > 1 and sum(basis.terms for basis in bases) > min(
+            SETTINGS.most_coefficients, rows / SETTINGS.rows_a_term
+        ):
             return
         yield bases
 

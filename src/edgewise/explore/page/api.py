@@ -28,8 +28,6 @@ from edgewise.interpret.edits import checked_edge, layer_inputs
 from edgewise.nn.elementary import ELEMENTARY
 from edgewise.nn.model import edge_layers
 
-EDITS_NAME = "edits.json"
-
 
 class Requests(Answers):
     """Answers of a session to the requests of pages."""

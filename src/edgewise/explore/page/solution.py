@@ -16,12 +16,13 @@ from edgewise.explore.page.server import Answers
 from edgewise.pde.domains.domain import TIME, covers
 from edgewise.pde.solver.solution import Solution
 
-CURVE_POINTS = 241  # along a coordinate of a curve: a pixel or two apart
 MOST_STORED = 200_000  # numbers of a page in one file: about two megabytes
 
 
 class SolutionRequests(Answers):
     """Answers about a solution."""
+
+    curve_points = 241  # along a coordinate of a curve: a pixel or two apart
 
     def __init__(self, solution: Solution, facts: Mapping[str, Any]) -> None:
         self.solution = solution
@@ -61,7 +62,7 @@ class SolutionRequests(Answers):
         if not isinstance(at, Mapping) or not all(is_number(at.get(name)) for name in names if name not in axes):
             raise InputError(f"at must give a number for each other coordinate, got {at!r:.80}")
         # Curves have points a pixel or two apart, maps ten.
-        counts = (CURVE_POINTS,) if len(axes) == 1 else (61, 61)
+        counts = (self.curve_points,) if len(axes) == 1 else (61, 61)
         lines = {name: [float(at[name])] for name in names if name not in axes}
         lines |= {name: self._line(name, count) for name, count in zip(axes, counts, strict=True)}
         values = self._values([lines[name] for name in names])
@@ -76,7 +77,7 @@ class SolutionRequests(Answers):
         names = self.solution.problem.domain.coordinates
         fewest = 9  # points along each coordinate: fewer show no shape
         most = MOST_STORED / len(self.solution.problem.fields)
-        count = min(CURVE_POINTS, int(most ** (1 / len(names)) + 1e-9))
+        count = min(self.curve_points, int(most ** (1 / len(names)) + 1e-9))
         # Twelve divides the intervals, so that maps show each second, third, fourth or sixth point.
         if count > 12:
             count = (count - 1) // 12 * 12 + 1

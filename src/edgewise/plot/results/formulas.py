@@ -11,6 +11,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.textpath import TextPath
 
 from edgewise.checks import typed
+from edgewise.formulas.constants import EXACT
 from edgewise.formulas.front import Front, FrontEntry
 from edgewise.formulas.printing import latex_name
 from edgewise.plot.style import (
@@ -27,8 +28,6 @@ from edgewise.plot.style import (
     text_width,
 )
 from edgewise.presentation import percent_text
-
-_EXACT = 1e-9  # relative error below which a formula counts as exact (rounding of sums of many rows)
 
 
 @typed
@@ -89,7 +88,7 @@ def formula_front(front: Front, *, target: str = "y", digits: int = 3, max_formu
             # In inches, the numbers end at 0.3, the errors at 1, and the formulas begin at 1.2.
             page.text(0.3, y, f"{n + 1}", ha="right", va="center", size=SIZES.formula, color=color)
             error = held[n] if np.isfinite(held[n]) else errors[n]
-            words = "exact" if error <= _EXACT else percent_text(error)
+            words = "exact" if error <= EXACT.error else percent_text(error)
             page.text(1.0, y, words, ha="right", va="center", size=SIZES.formula, color=color)
             text, size = _fitted_formula(entries[n], target, digits, SIZES.page - 1.2 - 0.15)
             if text.startswith("$"):  # as outlines, since a reader's font would move the parts of a formula
@@ -109,7 +108,7 @@ def _draw_errors(
     """Draw a dot for each formula; exact ones, whose error has no logarithm, stand at a floor below the others."""
     both = np.concatenate([errors, held[np.isfinite(held)]])
     # Exact formulas stand below all others on the logarithmic axis.
-    floor = max(min(both[both > _EXACT].min(initial=1.0) / 10, 1e-3), _EXACT)
+    floor = max(min(both[both > EXACT.error].min(initial=1.0) / 10, 1e-3), EXACT.error)
     shown = np.maximum(errors, floor)
     axes.set_yscale("log")
     axes.step(complexity, shown, where="post", color=FAINT, linewidth=1.0, zorder=1)
