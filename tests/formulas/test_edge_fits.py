@@ -37,6 +37,17 @@ def test_an_exponential_is_found_where_the_input_varies_little(middle, rate):
         np.testing.assert_allclose(fit.c * np.exp(fit.a * u + fit.b) + fit.d, s, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(("name", "a", "b"), [("tanh", 3.0, 0.7), ("sin", 2.0, 0.5), ("exp", 1.5, 0.0)])
+def test_shifts_of_the_input_are_found_as_well(name, a, b):
+    u = np.linspace(-1, 1, 100)
+    function = ELEMENTARY[name].function
+    s = 1.3 * function(torch.from_numpy(a * u + b)).numpy() - 2
+    (fit,) = edge_fits(u, s, table={name: ELEMENTARY[name]})
+    again = fit.c * function(torch.from_numpy(fit.a * u + fit.b)).numpy() + fit.d
+    np.testing.assert_allclose(again, s, rtol=1e-7)
+    assert fit.error < 1e-8
+
+
 def test_only_constants_other_than_one_and_its_negative_are_free():
     u = np.linspace(0.1, 0.9, 5)
     for constants, free, text in (

@@ -47,6 +47,19 @@ def test_a_parabola_takes_few_degrees_of_freedom_and_a_sine_none_of_it():
     assert np.isinf(wave.strength[design.labels.index(("bent", (0,)))])
 
 
+def test_wiggly_columns_are_counted_by_input_in_falling_order_of_variance():
+    x = np.random.default_rng(0).random((200, 3))
+    design = design_of(x, np.ones(200))
+    variances = design.columns(x).var(0)
+    others = np.ones(len(design.groups), bool)
+    for own in range(3):
+        wiggly = np.flatnonzero(design.groups == design.labels.index(("wiggly", (own,))))
+        assert len(wiggly) > 3 and design.ranks[wiggly].tolist() == list(range(len(wiggly)))
+        assert variances[wiggly[0]] > 3 * variances[wiggly[-1]]
+        others[wiggly] = False
+    assert others.any() and not design.ranks[others].any()
+
+
 def test_rows_far_out_do_not_take_the_knots():
     rng = np.random.default_rng(0)
     x = rng.standard_normal(400)
