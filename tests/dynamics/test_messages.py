@@ -47,6 +47,11 @@ CASES = [
     ((T, X), {"kind": "stream"}, "kind must be 'flow' or 'map', got 'stream'"),
     ((T, X), {"kind": "map", "order": 2}, "order must be 1 and delays must be empty where kind is 'map'"),
     ((T, X), {"delays": [4]}, "delays must be at most 2.5, half of a trajectory, got 4"),
+    (
+        (np.append(np.linspace(0, 1, 12), 4), np.arange(13.0)),
+        {"delays": [2]},
+        "delays must leave at least 10 samples of a trajectory after the longest of them, got 1",
+    ),
     ((T, X), {"delays": [-1]}, "delays must be a positive number of the unit of t, got -1"),
     ((T, X), {"units": {"z": "m"}}, "units must name coordinates, inputs or t, got 'z'"),
     ((T, X), {"units": {"x": "m//s"}}, "units must be texts such as 'kg m/s^2', got 'm//s' for x"),

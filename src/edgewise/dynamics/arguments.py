@@ -240,6 +240,11 @@ def checked_kind(samples: Samples, order: int, kind: str, delays: Sequence[float
     if len(delays) and max(delays) > shortest / 2:
         most = number_text(shortest / 2)
         raise InputError(f"delays must be at most {most}, half of a trajectory, got {number_text(max(delays))}")
+    least = min(int((t >= t[0] + max(delays, default=0.0)).sum()) for t in samples.t)
+    if least < LEAST_SAMPLES:
+        raise InputError(
+            f"delays must leave at least {LEAST_SAMPLES} samples of a trajectory after the longest of them, got {least}"
+        )
     return Kind(len(samples.names), order, kind == "map", len(samples.input_names), tuple(map(float, delays)))
 
 

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import PchipInterpolator, make_interp_spline
 
+from edgewise.dynamics.smoothing import DEGREE
 from edgewise.dynamics.terms import Law
-
-DEGREE = 5  # of splines through states
 
 Known = Callable[[np.ndarray], np.ndarray]
 """Values (known, *shape) of inputs and delayed coordinates at times of any shape."""
@@ -80,7 +79,7 @@ class Trajectory:
         if not kind.delays:
             return known
         known = known.copy()
-        path = make_interp_spline(self.t, states[:, : kind.measured], min(DEGREE, len(self.t) - 1))
+        path = make_interp_spline(self.t, states[:, : kind.measured], DEGREE)
         for number, delay in enumerate(kind.delays):
             first = kind.inputs + number * kind.measured
             is_later = times - delay >= self.t[0]
