@@ -7,7 +7,8 @@ from scipy.integrate import solve_ivp
 
 from edgewise import find_dynamics
 from edgewise.discovery.reduction.dimensions import Dimensions, dimension
-from edgewise.formulas.expression import parse_expression
+from edgewise.dynamics.terms import library
+from edgewise.formulas.expression import parse_expression, used_variables
 
 T = np.linspace(0, 10, 120)
 
@@ -56,6 +57,14 @@ def delayed(slope, lag, count, step=0.01, start=0.5):
         first = slope(x[i], x[i - lag])
         x[i + 1] = x[i] + step / 2 * (first + slope(x[i] + step * first, x[i + 1 - lag]))
     return x
+
+
+def test_productions_are_terms_of_delayed_coordinates_alone():
+    columns = np.random.default_rng(0).uniform(0.5, 2, (50, 2))
+    usual = {term.shape for term in library(columns, None)}
+    productions = {term.shape for term in library(columns, None, 1)} - usual
+    assert len(productions) == 2
+    assert all(set(used_variables(form)) == {1} for form in productions)
 
 
 @pytest.mark.slow

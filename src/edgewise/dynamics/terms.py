@@ -281,10 +281,11 @@ def _saturations(columns: np.ndarray, delayed: int) -> list[Term]:
             for g in grid[points // 4 : -points // 4]:  # x^n / (g^n + x^n)
                 falling = Call("exp", Multiply((Number(-3.5), Call("log", x))))
                 ratios.append(Power(Add((ONE, Multiply((Number(g**3.5), falling)))), -1.0))
-            if k >= count - delayed:  # x / (1 + (x / g)^n), the production of Mackey and Glass
+            if k >= count - delayed:  # 1 / (1 + (x / g)^n) and x times it, the productions of Mackey and Glass
                 for g in np.quantile(values, (0.1, 0.5, 0.9)):
                     rising = Call("exp", Multiply((Number(3.5), Call("log", Multiply((Number(1 / g), x))))))
-                    forms.append(Multiply((x, Power(Add((ONE, rising)), -1.0))))
+                    falling = Power(Add((ONE, rising)), -1.0)
+                    forms += [falling, Multiply((x, falling))]
         factors = [Variable(j) for j in range(count) if j != k] if count <= 4 else []
         forms += [*ratios, *(product_of([factor, *ratio.multiplicands]) for factor in factors for ratio in ratios)]
         # Exponentials, logistic steps, waves and powers with free exponents
