@@ -284,8 +284,8 @@ def _saturations(columns: np.ndarray, delayed: int) -> list[Term]:
             if k >= count - delayed:  # 1 / (1 + (x / g)^n) and x times it, the productions of Mackey and Glass
                 for g in np.quantile(values, (0.1, 0.5, 0.9)):
                     rising = Call("exp", Multiply((Number(3.5), Call("log", Multiply((Number(1 / g), x))))))
-                    falling = Power(Add((ONE, rising)), -1.0)
-                    forms += [falling, Multiply((x, falling))]
+                    production = Power(Add((ONE, rising)), -1.0)
+                    forms += [production, Multiply((x, production))]
         factors = [Variable(j) for j in range(count) if j != k] if count <= 4 else []
         forms += [*ratios, *(product_of([factor, *ratio.multiplicands]) for factor in factors for ratio in ratios)]
         # Exponentials, logistic steps, waves and powers with free exponents
