@@ -9,7 +9,8 @@ no more constants than it. pysindy, where it is installed, gets the same samples
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import partial
 from importlib.util import find_spec
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from edgewise import find_dynamics
 from edgewise.dynamics import Motion
+from edgewise.presentation import counted
 from edgewise_experiments.dynamics.peer_pysindy import Sindy
 from edgewise_experiments.dynamics.systems import SAMPLES, UNTIL, noisy, panel, r2, same_structure, trajectory
 from edgewise_experiments.runner.jobs import Job, RowCallback, latest, run_jobs, working_seconds
@@ -33,7 +35,8 @@ TITLES = {
     "fresh_motions": "10 further ones",
 }
 NOTES = (
-    "Each system counts once for each draw of the noise. Reconstructed: the forecast from the first state follows the "
+    "Each system counts once for each draw of the noise; in brackets, the draws that fail where they are several. "
+    "Reconstructed: the forecast from the first state follows the "
     "seen trajectory. Decided: the search says that the data decide and that its choice follows them; of these, and of "
     "the others, as many generalise. pysindy is the best of twelve settings by its simulation of the training data. "
     "Seconds are CPU seconds of one process. Bands go on for half of the measured time; an exact start is the first "
@@ -140,15 +143,17 @@ def summary(rows: list[dict]) -> Outcome:
         )
         lines.append((title, method, str(len(group)), *cells))
         structure = f", right structure {cells[2]}, decided {cells[3]} right" if is_own else ""
-        figures[f"{title}, {method}"] = f"{len(group)} systems, generalises {cells[1]}{structure}, {cells[4]} s"
+        draws = counted(len({row["seed"] for row in group}), "draw")
+        systems = f"{len({row['system'] for row in group})} systems, {draws}"
+        figures[f"{title}, {method}"] = f"{systems}, generalises {cells[1]}{structure}, {cells[4]} s"
         held = [row["coverage"] for row in group if row.get("coverage") and noise]
         if held:
             shares = [f"{100 * np.mean([one[start] for one in held]):.0f} %" for start in ("exact", "sample", "last")]
             bands.append((title, str(len(held)), *shares))
         if is_own and name == "odebench":
-            others = [str(row["system"]) for row, is_good in zip(group, good, strict=True) if not is_good]
-            wrong = [str(row["system"]) for row in group if not row["structure"]]
-            failures.append((title, ", ".join(others) or "none", ", ".join(wrong) or "none"))
+            others = _with_draws(row["system"] for row, is_good in zip(group, good, strict=True) if not is_good)
+            wrong = _with_draws(row["system"] for row in group if not row["structure"])
+            failures.append((title, others, wrong))
     columns = (
         "systems",
         "method",
@@ -166,6 +171,12 @@ def summary(rows: list[dict]) -> Outcome:
     heads = ("systems", "number", "exact start", "noisy start", "after the last sample")
     tables.append(ResultTable(heads, tuple(bands), "Shares of states that the 90 % band of a forecast holds"))
     return Outcome((*tables, key_figures(figures)), NOTES)
+
+
+def _with_draws(systems: Iterable[int]) -> str:
+    """The systems, each with the number of its draws where there are several."""
+    draws = Counter(systems)
+    return ", ".join(f"{each} ({count})" if count > 1 else str(each) for each, count in draws.items()) or "none"
 
 
 def _share(count: int, total: int) -> str:
