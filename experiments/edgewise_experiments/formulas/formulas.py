@@ -5,8 +5,8 @@
 standard deviation (one seed) its form must contain the truth: with constants fitted to noise-free values at the same
 points it equals the truth in the same sense, and no constant moves by more than three of its standard errors. The
 complexity of the truth is that of the shortest form that the library's own simplification finds. Bessel functions are
-among the operators of the problems that contain one. A formula may have 1.5 times as many symbols as the truth, where that
-is more than the default of the search allows: a sum over a hundred inputs.
+among the operators of the problems that contain one. A formula may have 1.5 times as many symbols as the truth, where
+that is more than the default of the search allows: a sum over a hundred inputs.
 """
 
 from __future__ import annotations
