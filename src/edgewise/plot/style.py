@@ -61,7 +61,7 @@ BAND_OPACITY = 0.16  # of bands around curves (three overlapping bands still sho
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of all figures: those of letters in points, others in inches."""
+    """Sizes of all figures: those of letters in points, others in inches, and the panels beside each other."""
 
     text: float = 9.5  # labels and titles
     formula: float = 9.0  # in lists of formulas
@@ -76,6 +76,7 @@ class Sizes:
     front: float = 2.3  # of the curve of errors of formulas
     field: float = 2.0  # of a map of a solution
     panel: float = 1.75  # of a panel with curves
+    columns: int = 3  # panels beside each other
     row: float = 0.27  # of an input or a formula in a list
     note: float = 0.2  # of a line of notes
     legend_mark: float = 0.62  # beside each label of a legend: its mark and gaps at these sizes (measured)

@@ -17,7 +17,6 @@ from edgewise.nn.layers.base import Chain
 from edgewise.nn.trace import Trace
 from edgewise.plot.network.diagram import by_column, edge_functions, mask_of
 from edgewise.plot.network.panels import (
-    COLUMNS,
     MOST_LEVELS,
     NAME,
     curve_style,
@@ -142,7 +141,7 @@ def _draw(view: NetworkView, layer: int, max_inputs: int, max_curves: int) -> Fi
     unit, label = _units(view, layer, ends)
     data: list[np.ndarray | None] = []
     with styled():
-        figure, axes = panels(len(order), COLUMNS, SIZES.panel, sharey=True)
+        figure, axes = panels(len(order), SIZES.columns, SIZES.panel, sharey=True)
         for panel, i in zip(axes, order, strict=True):
             # Points along the input of the network, or along the column of the table behind several of them.
             column = None

@@ -13,7 +13,6 @@ from edgewise.errors import InputError
 from edgewise.interpret.attribution.effects import Effect, evenly_picked, mean_contributions, partial_dependence
 from edgewise.interpret.black_box import BlackBox
 from edgewise.plot.network.panels import (
-    COLUMNS,
     MOST_LEVELS,
     NAME,
     curve_style,
@@ -129,7 +128,7 @@ def effect_curves(
     base = float(view.function(evenly_picked(view.X, rows)).mean())  # the line from which effects go up and down
     # One panel for each column.
     with styled():
-        figure, axes = panels(len(effects), COLUMNS, SIZES.panel, sharey=True)
+        figure, axes = panels(len(effects), SIZES.columns, SIZES.panel, sharey=True)
         if len(axes) == 1:
             figure.set_size_inches(*SIZES.single)
         for panel, effect, band in zip(axes, effects, bands, strict=True):

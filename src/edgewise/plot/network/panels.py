@@ -21,7 +21,6 @@ from edgewise.plot.style import (
     text_width,
 )
 
-COLUMNS = 3  # panels beside each other
 MOST_LEVELS = 12  # levels of a category with a bar of their own, those with the largest effects
 NAME = 16  # most characters of the name of an output in a legend
 
@@ -113,7 +112,7 @@ def draw_function(
 
 def panel_titles(axes: Sequence[Axes], titles: Sequence[str]) -> None:
     """Set the titles of adjacent panels."""
-    width = 5.9 / min(COLUMNS, len(axes))  # inches of all titles of a row
+    width = 5.9 / min(SIZES.columns, len(axes))  # inches of all titles of a row
     if len(axes) == 1:
         width = 0.5 * SIZES.page
     for panel, title in zip(axes, titles, strict=True):

@@ -27,8 +27,6 @@ from edgewise.plot.pde.slices import chosen_fields, grid, middle
 from edgewise.plot.style import COLORS, FAINT, SIZES, Figure, display_text, fix_layout, panels, styled
 from edgewise.presentation import typed_text
 
-_COLUMNS = 3  # panels beside each other
-
 
 def modes_figure(
     found: Eigenvalues, *, fields: Sequence[str] | None = None, count: int | None = None, units: Units | None = None
@@ -129,7 +127,7 @@ def _curves(
     """Draw a panel of curves for each eigenfunction of one coordinate, values (count, fields, n)."""
     problem = found.problem
     (name,) = problem.domain.coordinates
-    figure, axes = panels(len(values), _COLUMNS, SIZES.panel, sharey=True)
+    figure, axes = panels(len(values), SIZES.columns, SIZES.panel, sharey=True)
     for number, (panel, mode, title) in enumerate(zip(axes, values, titles, strict=True)):
         for number_of_curve, slot in enumerate(slots):
             color = COLORS[number_of_curve % len(COLORS)]
@@ -137,9 +135,9 @@ def _curves(
         panel.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
         panel.set_title(title)
         panel.set_xlim(places[0], places[-1])
-        if number >= len(values) - _COLUMNS:
+        if number >= len(values) - SIZES.columns:
             panel.set_xlabel(with_unit(name, units))
-        if not number % _COLUMNS and len(slots) == 1:
+        if not number % SIZES.columns and len(slots) == 1:
             panel.set_ylabel(with_unit(problem.fields[slots[0]], units))
         number_axis(panel)
     if len(slots) > 1:
@@ -156,18 +154,18 @@ def _maps(
     fixed = middle(problem)
     outline = outline_of(problem, names, fixed)
     ends, extend = color_range(values, signed=True)
-    height = 0.8 * SIZES.page / min(_COLUMNS, len(values)) * page_ratio(problem, names) + 0.35
-    figure, axes = panels(len(values), _COLUMNS, height)
+    height = 0.8 * SIZES.page / min(SIZES.columns, len(values)) * page_ratio(problem, names) + 0.35
+    figure, axes = panels(len(values), SIZES.columns, height)
     for number, (panel, mode, title) in enumerate(zip(axes, values, titles, strict=True)):
         image = draw_map(panel, ticks, mode, ends, signed=True)
         panel.set_aspect("equal" if all(map(is_space, names)) else "auto")
         cut_out(panel, image, outline)
         panel.set_title(title)
-        if number >= len(values) - _COLUMNS:
+        if number >= len(values) - SIZES.columns:
             panel.set_xlabel(with_unit(names[0], units))
-        if not number % _COLUMNS:
+        if not number % SIZES.columns:
             panel.set_ylabel(with_unit(names[1], units))
-        if number % _COLUMNS == _COLUMNS - 1 or number == len(values) - 1:
+        if number % SIZES.columns == SIZES.columns - 1 or number == len(values) - 1:
             colour_bar(figure, image, panel, extend)
     if problem.domain.dimension > len(names):
         name_middle(figure, problem.domain.coordinates[2:], fixed)
