@@ -22,7 +22,6 @@ from edgewise.formulas.domains import domain_violations, share_outside
 from edgewise.formulas.expression import Expression, complexity, numbers_of
 from edgewise.formulas.front import (
     FIDELITY_POINTS,
-    LEAST_DECREASE,
     SIGNIFICANT_Z,
     Front,
     FrontEntry,
@@ -137,7 +136,7 @@ def front_of(candidates: Iterable[Candidate[F]], exact: float) -> list[Candidate
         sorted(candidates, key=lambda each: each.held),
         size=lambda each: each.symbols,
         loss=lambda each: max(each.held, exact),
-        least_decrease=LEAST_DECREASE,
+        least_decrease=0.999,  # smaller decreases are those of rounded constants
     )
 
 

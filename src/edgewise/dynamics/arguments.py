@@ -17,8 +17,6 @@ from edgewise.presentation import counted, number_text
 from edgewise.tables.frames import frame_table, is_frame
 
 LEAST_SAMPLES = 10  # of a coordinate along a trajectory: a quintic spline has six coefficients
-# Units of t and x: constants of x^2 are then smaller than the steps of difference quotients, which fit them
-LARGEST_RANGE = 1e9
 
 
 @dataclass
@@ -198,11 +196,12 @@ def _checked(
 
 def _check_range(values: np.ndarray, argument: str, where: str) -> None:
     """Raise InputError where values span more of their unit than constants can be fitted for."""
-    if np.ptp(values) > LARGEST_RANGE:
-        most = number_text(LARGEST_RANGE)
+    # Beyond it constants of x^2 are smaller than the steps of difference quotients, which fit them
+    most = 1e9
+    if np.ptp(values) > most:
         raise InputError(
-            f"{argument} must span at most {most} of its unit, got {number_text(np.ptp(values), 3)}{where}; "
-            f"choose a larger unit"
+            f"{argument} must span at most {number_text(most)} of its unit, "
+            f"got {number_text(np.ptp(values), 3)}{where}; choose a larger unit"
         )
 
 

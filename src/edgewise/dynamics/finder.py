@@ -27,8 +27,6 @@ from edgewise.outcomes import Budget, ProgressCallback, StopReason, check_on_int
 from edgewise.search.jobs import one_blas_thread
 from edgewise.settings import WORK_A_SECOND
 
-ROUNDING = 1e-6  # of samples relative to the spread of their coordinate: that of a good integrator
-
 
 def find_dynamics(
     t: Any,
@@ -212,8 +210,11 @@ class _Search:
     def _smoothed(self) -> tuple[list[Callable[[np.ndarray], np.ndarray]], Observations, np.ndarray, np.ndarray]:
         """Curves of the states, the trajectories, the relative noise, and errors of the curves."""
         kind = self.kind
-        # Known columns are interpolated, so exact only to a few digits
-        rounding = 100 * ROUNDING if kind.known else ROUNDING
+        # Rounding of samples relative to the spread of their coordinate: that of a good integrator. Known columns are
+        # interpolated, so exact only to a few digits
+        rounding = 1e-6
+        if kind.known:
+            rounding *= 100
         spread = np.array([np.nanstd(np.concatenate([x[:, k] for x in self.samples.x])) for k in range(kind.measured)])
         runs: list[Trajectory] = []
         curves: list[Callable[[np.ndarray], np.ndarray]] = []

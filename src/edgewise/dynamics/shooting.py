@@ -22,8 +22,6 @@ from edgewise.dynamics.trajectories import Kind, Observations, Trajectory, runge
 from edgewise.outcomes import check_time, spend
 from edgewise.settings import CALL_WORK
 
-CUBIC = 4  # points of a cubic polynomial
-
 
 @dataclass(frozen=True)
 class ShootingSettings:
@@ -168,12 +166,13 @@ class Course:
         delays = np.array(self.kind.delays)
         earlier = np.stack([t[:-1], (t[1:] + t[:-1]) / 2, t[1:]], axis=1)[:, None] - delays[:, None]
         # The two samples on each side of the middle, as far as they are before the interval's end
-        last = np.arange(len(t) - 1)[:, None] - (CUBIC - 1)
+        points = 4  # of a cubic polynomial
+        last = np.arange(len(t) - 1)[:, None] - (points - 1)
         place = np.searchsorted(t, earlier[:, :, 1], side="right") - 1
         first = np.clip(place - 1, 0, np.maximum(last, 0))
-        nodes = first[:, :, None] + np.arange(CUBIC)
-        weights = np.ones((*earlier.shape, CUBIC))
-        for i, k in permutations(range(CUBIC), 2):
+        nodes = first[:, :, None] + np.arange(points)
+        weights = np.ones((*earlier.shape, points))
+        for i, k in permutations(range(points), 2):
             weights[..., i] *= (earlier - t[nodes[:, :, None, k]]) / (t[nodes[:, :, [i]]] - t[nodes[:, :, [k]]])
         # An interval whose delayed coordinates begin in the history counts by the share after it
         after = np.clip((earlier[:, :, 2] - t[0]) / self.lengths[:, None], 0.0, 1.0) * (last >= 0)

@@ -18,8 +18,6 @@ from scipy.optimize import minimize
 from edgewise.dynamics.settings import DynamicsSettings
 
 DEGREE = 5
-ROUGHNESS_ORDER = 3  # of the penalised derivative
-GAUSS_POINTS, GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(5)
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,8 @@ def quadrature(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Gauss points and weights, both (intervals, 5), of the intervals between the times t (n,)."""
     half = np.diff(t)[:, None] / 2
     middle = (t[1:] + t[:-1])[:, None] / 2
-    return middle + half * GAUSS_POINTS, half * GAUSS_WEIGHTS
+    points, weights = np.polynomial.legendre.leggauss(5)
+    return middle + half * points, half * weights
 
 
 def smooth(t: np.ndarray, y: np.ndarray, settings: DynamicsSettings) -> Smooth:
@@ -99,16 +98,17 @@ class _Reml:
         self.right = basis.T @ self.target
         self.total = float(self.target @ self.target)
         # Coefficients of the third derivative, each weighed by the length of its B-spline
-        third = BSpline(self.knots, np.eye(count), DEGREE).derivative(ROUGHNESS_ORDER)
-        roughness = third.c[: count - ROUGHNESS_ORDER]
-        lengths = third.t[ROUGHNESS_ORDER:] - third.t[:-ROUGHNESS_ORDER]
-        length = lengths[: count - ROUGHNESS_ORDER]
-        self.roughness = roughness * np.sqrt(length / ROUGHNESS_ORDER)[:, None]
+        order = 3  # of the penalised derivative
+        third = BSpline(self.knots, np.eye(count), DEGREE).derivative(order)
+        roughness = third.c[: count - order]
+        lengths = third.t[order:] - third.t[:-order]
+        length = lengths[: count - order]
+        self.roughness = roughness * np.sqrt(length / order)[:, None]
         # Row j of D has four entries, from column j on.
-        rows = np.arange(count - ROUGHNESS_ORDER)
-        self.entries = [self.roughness[rows, rows + k] for k in range(ROUGHNESS_ORDER + 1)]
-        self.centres = np.convolve(third.t, np.ones(4) / 4, "valid")[: count - ROUGHNESS_ORDER]
-        self.freedom = len(t) - ROUGHNESS_ORDER
+        rows = np.arange(count - order)
+        self.entries = [self.roughness[rows, rows + k] for k in range(order + 1)]
+        self.centres = np.convolve(third.t, np.ones(4) / 4, "valid")[: count - order]
+        self.freedom = len(t) - order
         # Noise is at least the rounding of the samples: without it the likelihood of exact data has no bound.
         self.rounding = (1e-9 * np.std(self.target)) ** 2 * self.freedom + 1e-300
 

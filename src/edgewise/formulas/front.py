@@ -26,9 +26,6 @@ FIDELITY_POINTS = 2000
 # Price of a symbol in units of twice the log likelihood. Akaike's criterion asks 2 for each parameter; a symbol that is
 # chosen among dozens of candidates costs more.
 SYMBOL_PRICE = 4.0
-# Ratio of losses from which on a longer formula counts as more accurate: smaller decreases are those of rounded
-# constants.
-LEAST_DECREASE = 0.999
 SIGNIFICANT_Z = 1.96  # Standard errors of a significant difference: the two-sided 5 % quantile of the normal law.
 
 

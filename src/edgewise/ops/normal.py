@@ -126,9 +126,6 @@ def _is_native(runs: Sequence[Runs]) -> bool:
     )
 
 
-_ROWS, _RUNS = struct.Struct("@3q d 4P"), struct.Struct("@2P 3q")  # the structs of csrc/normal.h, field by field
-
-
 def _call(
     name: str,
     runs: Sequence[Runs],
@@ -139,16 +136,17 @@ def _call(
     u: Tensor | None,
     variant: str | None,
 ) -> None:
-    """Call a function of the library (csrc/normal.h); tensors that it does not use are None."""
+    """Call a function of the library; tensors that it does not use are None."""
+    # The two structs of csrc/normal.h, field by field: each parameter's runs, then the rows.
     kept: list[Tensor] = []  # contiguous copies must live until the call is over
     packed = []
     for offset, starts, values in runs:
         starts = starts.contiguous()
         values = values.contiguous()
         kept += [starts, values]
-        packed.append(_RUNS.pack(starts.data_ptr(), values.data_ptr(), values.shape[1], values.shape[2], offset))
+        packed.append(struct.pack("@2P 3q", starts.data_ptr(), values.data_ptr(), *values.shape[1:], offset))
     pointers = [0 if tensor is None else tensor.data_ptr() for tensor in (matrix, result, u)]
-    rows = _ROWS.pack(_batch(runs), len(packed), size, scale, 0, *pointers)
+    rows = struct.pack("@3q d 4P", _batch(runs), len(packed), size, scale, 0, *pointers)
     function = getattr(cpu.library(), name)
     function.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p]
     encoded = None if variant is None else variant.encode()

@@ -25,11 +25,6 @@ from edgewise.train.jacobian.linearised import evenly_spaced
 from edgewise.train.noise_curves import NoiseCurves
 from edgewise.train.uncertainty import FEWEST_ROWS, ErrorBars, additive_error_bars
 
-# Most rows whose noise is cross-fitted before it calibrates intervals: with more, a curve of the noise follows no
-# single residual.
-CROSS_FITTED_ROWS = 2000
-FIRST_BARS = 100  # rows that calibrate error bars at first, if time is limited: 95 % intervals need 20
-
 
 @dataclass(frozen=True, eq=False)
 class HeldOutRows:
@@ -83,7 +78,8 @@ class HeldOutRows:
     @cached_property
     def cross_fitted_deviation(self) -> Tensor | None:
         """Standard deviation of the noise of each row by curves that did not see it, (n, m); None for many rows."""
-        if self.curves is None or len(self.samples) > CROSS_FITTED_ROWS:
+        # With more rows a curve of the noise follows no single residual.
+        if self.curves is None or len(self.samples) > 2000:
             return None
         # Five parts, each with the noise of curves of the others, as for the folds of a search.
         parts = random_parts(len(self.samples), 5, 0, self.samples.blocks)
@@ -137,11 +133,12 @@ def _additive_bars(budget: Budget, fitted: Fitted, model: KAN, held_out: HeldOut
     data = held_out.data
     by_folds = held_out.by_folds
     began = budget.seconds
-    if budget.time_limit is not None and len(data) > FIRST_BARS:
-        part = evenly_spaced(data, FIRST_BARS)
+    first = 100  # rows: 95 % intervals need 20
+    if budget.time_limit is not None and len(data) > first:
+        part = evenly_spaced(data, first)
         bars = additive_error_bars(model, factor, noise, part, folds=by_folds, curves=curves)
-        affordable = FIRST_BARS * max(budget.seconds_left, 0.0) / max(budget.seconds - began, ABOVE_ZERO)
-        if affordable < 2 * FIRST_BARS:
+        affordable = first * max(budget.seconds_left, 0.0) / max(budget.seconds - began, ABOVE_ZERO)
+        if affordable < 2 * first:
             return bars
         data = evenly_spaced(data, int(min(affordable / 2, len(data))))
     deviation = None

@@ -25,8 +25,7 @@ from edgewise.search.polynomials.smooth import SmoothFit
 
 MOST_NUMBERS = 4_000_000  # of the factor, 32 MB in a file
 
-# squares, and sums of many of them, are normal float64
-SMALLEST_UNIT = 1e-140
+# of a target, and the inverse of its smallest: squares, and sums of many of them, are normal float64
 LARGEST_UNIT = 1e140
 
 
@@ -59,7 +58,7 @@ def term_tests(fitted: Fitted, samples: Samples, names: Sequence[str], units: np
     if not family.is_classes:
         scale = samples.unit
         shift = samples.offset * scale
-        if not (SMALLEST_UNIT <= scale <= LARGEST_UNIT and abs(shift) <= LARGEST_UNIT):
+        if not (1 / LARGEST_UNIT <= scale <= LARGEST_UNIT and abs(shift) <= LARGEST_UNIT):
             return None
         # Responses and coefficients in units of the target; under a logarithm its scale is added to the constant.
         if family.log_link:
@@ -98,7 +97,7 @@ def _polynomial_tests(
     polynomial = smooth.polynomial
     weight = samples.weight
     y = samples.y[:, 0]
-    if smooth.rows != samples.total or not (SMALLEST_UNIT <= scale <= LARGEST_UNIT and smooth.dispersion > 0):
+    if smooth.rows != samples.total or not (1 / LARGEST_UNIT <= scale <= LARGEST_UNIT and smooth.dispersion > 0):
         return None
     basis = polynomial.basis
     rows = samples.total

@@ -15,16 +15,16 @@ from edgewise.errors import EdgewiseError, FileError
 from edgewise.escaping import terminal_line
 from edgewise.files.whole import reason
 
-FAILED = 1  # the input or a file is wrong; a wrong command line is 2, Typer's own code
-BUG = 70  # EX_SOFTWARE of BSD's sysexits.h
-INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 # Errors of writing to a stream; those of files are FileErrors.
 STREAM_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 @contextmanager
 def guard(context: typer.Context) -> Iterator[None]:
-    """Run the body of a command; turn its errors into a sentence and an exit code unless --debug is set."""
+    """Run the body of a command; turn its errors into a sentence and an exit code unless --debug is set.
+
+    The code is 1 where the input or a file is wrong; a wrong command line is 2, Typer's own code.
+    """
     debug = bool(context.obj and context.obj.get("debug"))
     try:
         from edgewise.processes import memory_limit  # imported late: it needs numpy, `--help` does not
@@ -38,7 +38,7 @@ def guard(context: typer.Context) -> Iterator[None]:
     # Interrupts of the user and of the reader of a pipe.
     except KeyboardInterrupt as error:
         print_error(str(error) or "interrupted; nothing was kept")
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(130) from None  # 128 + SIGINT, as shells report it
     except BrokenPipeError:  # the reader of a pipe (head, less) has ended
         _leave_standard_output()
         raise typer.Exit(0) from None
@@ -47,7 +47,7 @@ def guard(context: typer.Context) -> Iterator[None]:
         if debug:
             raise
         print_error(str(error))
-        raise typer.Exit(FAILED) from None
+        raise typer.Exit(1) from None
     # What remains is a full disk behind standard output, or a bug of ours.
     except Exception as error:
         if debug:
@@ -55,13 +55,13 @@ def guard(context: typer.Context) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno in STREAM_ERRORS and error.filename is None:
             _leave_standard_output()
             print_error(f"cannot write to standard output: {reason(error)}")
-            raise typer.Exit(FAILED) from None
+            raise typer.Exit(1) from None
         summary = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         print_error(
             f"this is a bug in Edgewise ({summary}); please report it with the traceback that "
             f"`edgewise --debug {context.info_name} ...` shows"
         )
-        raise typer.Exit(BUG) from None
+        raise typer.Exit(70) from None  # EX_SOFTWARE of BSD's sysexits.h
 
 
 def standard_output() -> TextIO:

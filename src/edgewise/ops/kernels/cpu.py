@@ -27,8 +27,6 @@ BASE_CODES = {"zero": 0, "identity": 1, "silu": 2}
 
 # The struct of csrc/problem.h, field by field, in the platform's own layout.
 _PROBLEM = struct.Struct("@5q3i P2q P2q P2q P P P P Pq P i P P P P 0q")
-_DTYPES = (torch.float32, torch.float64)
-_PLAIN = (Tensor, torch.nn.Parameter)
 
 
 class LayerCall(NamedTuple):
@@ -161,13 +159,13 @@ def refuses(degree: int, *tensors: Tensor | None) -> str | None:
     for tensor in tensors:
         if tensor is None:
             continue
-        if type(tensor) not in _PLAIN or tensor.layout != torch.strided or tensor.is_neg():
+        if type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.layout != torch.strided or tensor.is_neg():
             return f"the CPU kernel takes plain dense tensors, got {type(tensor).__name__}"
         if not tensor.is_cpu:
             return f"the CPU kernel takes tensors on the CPU, got one on {tensor.device}"
         if dtype is None:
             dtype = tensor.dtype
-            if dtype not in _DTYPES:
+            if dtype not in (torch.float32, torch.float64):
                 return f"the CPU kernel takes float32 and float64, got {dtype}"
         elif tensor.dtype != dtype:
             return f"the CPU kernel takes tensors of one dtype, got {dtype} and {tensor.dtype}"

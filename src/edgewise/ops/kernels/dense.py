@@ -16,18 +16,17 @@ from torch.nn.functional import pad
 # is enough for a matrix product on any device.
 TILE_NUMBERS = 2**24
 
-_PLAIN = (Tensor, torch.nn.Parameter)
-_DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
-
 
 def refuses(degree: int, *tensors: Tensor | None, name: str = "dense") -> str | None:
     """Return the reason why the kernel of this name cannot take these tensors, as a clause; None if it can."""
     given = [tensor for tensor in tensors if tensor is not None]
+    dtypes = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
     for tensor in given:
         wrapped = torch._C._functorch.is_functorch_wrapped_tensor(tensor)
-        if type(tensor) not in _PLAIN or wrapped or tensor.layout != torch.strided or tensor._is_zerotensor():
+        is_plain = type(tensor) in (Tensor, torch.nn.Parameter) and not wrapped
+        if not is_plain or tensor.layout != torch.strided or tensor._is_zerotensor():
             return f"the {name} kernel takes plain dense tensors, got {type(tensor).__name__}"
-        if tensor.dtype not in _DTYPES:
+        if tensor.dtype not in dtypes:
             return f"the {name} kernel takes float16, bfloat16, float32 and float64, got {tensor.dtype}"
         if tensor.dtype != given[0].dtype:
             return f"the {name} kernel takes tensors of one dtype, got {given[0].dtype} and {tensor.dtype}"

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-VALUE_REACH = 0.1  # of the range of the targets, by which values may leave it: polynomials overshoot by less
-
 # A link is left out if its arguments differ by less than this share: it is straight there.
 STRAIGHT = 1e-3
 
@@ -36,7 +34,7 @@ class Link:
         """Return the interval of arguments u that the values between these two need, with some room."""
         if self.name == "identity":
             return -math.inf, math.inf
-        reach = VALUE_REACH * (high - low)
+        reach = 0.1 * (high - low)  # polynomials overshoot the range of the targets by less
         ends = max(low - reach, (low + self.interval[0]) / 2), min(high + reach, (high + self.interval[1]) / 2)
         first, second = self.inverse(np.array(ends))
         return float(min(first, second)), float(max(first, second))
