@@ -78,7 +78,7 @@ KINDS = {
     "kan": (heat, lambda problem: network_for(problem, (3,), 4, 5, 0)),
     "products": (heat, lambda problem: network_for(problem, ((1, 2),), 4, 5, 0)),
     "separable": (heat, lambda problem: separable_network(problem, 3, 4, 5, 0)),
-    "refined": (heat, lambda problem: shaken(separable_network(problem, 3, 4, 5, 0)).refined(2)),
+    "refined": (heat, lambda problem: shaken(separable_network(problem, 3, 4, 5, 0)).halved()),
     "tensor": (heat, lambda problem: tensor_network(problem, 4, 5)),
     "periodic tensor": (ring, lambda problem: tensor_network(problem, 4, 5)),
     "periodic": (ring, lambda problem: network_for(problem, (3,), 4, 5, 0)),

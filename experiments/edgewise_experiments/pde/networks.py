@@ -15,7 +15,7 @@ from edgewise.outcomes import ProgressCallback
 from edgewise.pde import Collocation
 from edgewise.pde.solver.network import network_for
 from edgewise.pde.solver.solution import errors_of
-from edgewise.pde.spaces.networks import fit_hidden_grids_, refined
+from edgewise.pde.spaces.networks import fields_of
 from edgewise.train import LevenbergMarquardt, StepEvent
 from edgewise_experiments.problems.named_equations import named_equation
 from edgewise_experiments.runner import Job, ResultTable, scientific, working_seconds
@@ -80,19 +80,19 @@ def train_kan(
     callbacks: Sequence[StepCallback] = (),
     seed: int = 0,
 ) -> nn.Module:
-    """Train a KAN on a coarse grid, whose domains follow the activations, and then on each finer grid.
+    """Train a KAN on a coarse grid, whose domains follow the activations, and then on grids each twice as fine.
 
     The last grid gets `steps` steps, every other grid a third of them.
     """
     network = network_for(problem, tuple(hidden), grids[0], 5, seed)
-    for number, grid in enumerate(grids):
+    for number in range(len(grids)):
         if number:
-            network = refined(network, grid // grids[number - 1])
+            (network,) = fields_of(network).larger(seed)
         share = steps if number == len(grids) - 1 else max(steps // 3, 1)
         rounds = ADAPTATIONS if number == 0 else 1
         for _ in range(rounds):
             if number == 0:
-                fit_hidden_grids_(network, problem.train.x)
+                fields_of(network).fit_hidden_grids_(problem.train.x)
             fit(network, problem, LevenbergMarquardt(), steps=max(share // rounds, 1), callbacks=callbacks)
     return network
 

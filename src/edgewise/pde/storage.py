@@ -350,7 +350,7 @@ class StoredPeriodic(StoredNetwork):
         """Take the periods of a network, and the network behind them."""
         first = network.periodic
         periods = [(number, start, period) for number, (start, period) in first.periods.items()]
-        return cls(first.in_features, tuple(periods), StoredKAN.from_network(cast("KAN | MLP", network.inner)))
+        return cls(first.in_features, tuple(periods), StoredKAN.from_network(network.kan))
 
     def network(self) -> PeriodicNetwork:
         """The network."""
@@ -358,7 +358,7 @@ class StoredPeriodic(StoredNetwork):
         inner = self.inner.network()
         if inner.config.width[0] != first.out_features:
             raise CheckpointError("must have as many inputs as its periods give, got others")
-        return PeriodicNetwork(first, inner)
+        return PeriodicNetwork(first, cast("KAN", inner))
 
 
 RECORDS: dict[type[nn.Module], type[StoredNetwork]] = {

@@ -7,7 +7,7 @@ from edgewise.pde.domains.sampling import unit_points
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Periodic
 from edgewise.pde.solver.network import network_for, separable_network
-from edgewise.pde.spaces.networks import PeriodicNetwork, described, fit_hidden_grids_, kan_of, larger, refined
+from edgewise.pde.spaces.networks import PeriodicNetwork, fields_of
 
 DOMAIN = Interval(-1, 3) * Time(0, 2)
 HEAT = PDE(lambda u: u.t - u.xx, DOMAIN, [Dirichlet(0.0), Initial(0.0)], points=100)
@@ -17,7 +17,7 @@ RING = PDE(lambda u: u.t - u.xx, DOMAIN, [Periodic("x"), Initial(0.0)], points=1
 def test_periodic_networks_repeat_themselves():
     network = network_for(RING, (3,), 6, 5, seed=1)
     assert isinstance(network, PeriodicNetwork)
-    assert kan_of(network).config.width == (3, 3, 1)
+    assert network.kan.config.width == (3, 3, 1)
     x = RING.train.x
     assert torch.allclose(network(x), network(x + torch.tensor([4.0, 0.0])), atol=1e-12)
     directions = torch.eye(2, dtype=torch.float64)
@@ -29,12 +29,12 @@ def test_periodic_networks_repeat_themselves():
 def test_hidden_grids_move_when_activations_leave_or_shrink_and_else_stay():
     network = network_for(HEAT, (3,), 8, 5, seed=3)
     x = DOMAIN.bounds[:, 0] + DOMAIN.size * unit_points(200, 2)
-    assert fit_hidden_grids_(network, x)  # they were not set
-    assert not fit_hidden_grids_(network, x)
+    assert fields_of(network).fit_hidden_grids_(x)  # they were not set
+    assert not fields_of(network).fit_hidden_grids_(x)
     for factor in (3.0, 0.05):
         with torch.no_grad():
             network.layers[0].coef.mul_(factor)
-        assert fit_hidden_grids_(network, x)
+        assert fields_of(network).fit_hidden_grids_(x)
         hidden, domain = network.layers[0](x), network.layers[1].domain
         assert bool((hidden.amin(0) >= domain[:, 0]).all() and (hidden.amax(0) <= domain[:, 1]).all())
         assert torch.allclose(
@@ -54,14 +54,14 @@ def test_separable_networks_grow_without_changing():
     assert network.rank == 2
     jet = network.jet(x, directions, 3)
     assert torch.allclose(jet[0], network(x), atol=1e-13)
-    wider, finer = network.with_rank(5, seed=2), refined(network, 2)
-    assert [described(each) for each in larger(network, 0)] == ["rank 2, grid 8", "rank 3, grid 4"]
+    wider, finer = network.with_rank(5, seed=2), network.halved()
+    assert [each.describe() for each in network.larger(0)] == ["rank 2, grid 8", "rank 3, grid 4"]
     assert (wider.rank, finer.rank) == (5, 2)
-    assert (described(wider), described(finer)) == ("rank 5, grid 4", "rank 2, grid 8")
+    assert (wider.describe(), finer.describe()) == ("rank 5, grid 4", "rank 2, grid 8")
     for other in (wider, finer):
         assert torch.allclose(other.jet(x, directions, 3), jet, rtol=1e-9, atol=1e-9)
     assert [name for name, p in network.named_parameters() if p.requires_grad] == ["layers.0.coef"]
-    assert not fit_hidden_grids_(network, x)
+    assert not fields_of(network).fit_hidden_grids_(x)
     with torch.no_grad():
         wider.layers[0].coef += 0.1  # a term that moves reaches its own field: u has the first five, v the others
         wider.layers[0].coef[:, :, 5:] -= 0.1

@@ -16,7 +16,7 @@ from edgewise.pde.solver.record import Record
 from edgewise.pde.solver.refinement import GradedGrids, TrainedNetworks
 from edgewise.pde.solver.solving import solve
 from edgewise.pde.solver.training import linear_method
-from edgewise.pde.spaces.networks import SEPARABLE, TENSOR, refined
+from edgewise.pde.spaces.networks import SEPARABLE, TENSOR, fields_of
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
 
@@ -77,4 +77,4 @@ def test_larger_networks_hold_the_same_function(shape):
     for larger in refinement.larger(network):
         assert torch.allclose(larger(x), network(x), rtol=1e-9, atol=1e-10)
     if shape != TENSOR:
-        assert torch.allclose(refined(network, 2)(x), network(x), rtol=1e-9, atol=1e-10)
+        assert torch.allclose(fields_of(network).larger(0)[0](x), network(x), rtol=1e-9, atol=1e-10)

@@ -16,9 +16,7 @@ from edgewise.pde.spaces.networks import (
     TensorNetwork,
     TimeElementNetwork,
     UncertainNetwork,
-    described,
-    grid_sizes,
-    scaled,
+    fields_of,
 )
 
 
@@ -78,12 +76,12 @@ KINDS = {
 def test_every_kind_of_network_knows_its_grid_and_scales_a_copy(kind):
     make, sizes, words = KINDS[kind]
     network = make()
-    assert grid_sizes(network) == sizes
-    assert described(network).startswith(words)
+    assert fields_of(network).grid_sizes == sizes
+    assert fields_of(network).describe().startswith(words)
     x = random(20, 2) + 0.5
     before = network(x).detach()
     units = torch.tensor([4.0, 0.5], dtype=torch.float64)[: before.shape[1]]
-    copied = scaled(network, units)
+    copied = fields_of(network).scaled(units)
     assert type(copied) is type(network)
     assert torch.allclose(copied(x), before * units, rtol=1e-12)
     assert torch.equal(network(x), before)

@@ -40,7 +40,7 @@ from edgewise.pde.solver.time_integration import (
     evidence_of_even_grids,
     integrations,
 )
-from edgewise.pde.spaces.networks import TENSOR, grid_sizes
+from edgewise.pde.spaces.networks import TENSOR, fields_of
 from edgewise.pde.tiers.level import Begun
 from edgewise.presentation import as_sentence
 
@@ -426,7 +426,7 @@ class TensorTrain(GridTier):
         assert grid_problem is not None
         begin = None
         if record.before is not None:
-            begin = [count // 2 for count in grid_sizes(record.before.level.network)]
+            begin = [count // 2 for count in fields_of(record.before.level.network).grid_sizes]
         yield from tensor_train_levels(grid_problem, spend, task.plan.seed, begin)
         return Ending(StopReason.NO_PROGRESS)
 

@@ -15,14 +15,10 @@ from edgewise.pde.layers.separable import SeparableLayer
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.spaces.networks import (
-    SEPARABLE,
-    TENSOR,
     PeriodicNetwork,
     SeparableNetwork,
     TensorNetwork,
-    grid_sizes,
-    kan_of,
-    shape_of,
+    fields_of,
 )
 
 
@@ -87,13 +83,14 @@ def check_as_start(
     problem: Collocation, begin: Chain, hidden: Sequence | None, degree: int | None, grid_size: int | None
 ) -> None:
     """Refuse a network of another shape than the start, since the start is the network that is trained."""
-    is_kan = shape_of(begin) not in (TENSOR, SEPARABLE)
+    fields = fields_of(begin)
     degrees = {each for layer in begin.layers for each in layer.spline_degrees}
-    unlike = {"degree": degrees != {degree}, "grid_size": set(grid_sizes(begin)) != {grid_size}, "hidden": True}
-    if hidden is not None and is_kan:
-        wanted = kan_of(network_for(problem, hidden, 1, 1, 0)).config
-        own = kan_of(begin).config
-        unlike["hidden"] = (wanted.width, wanted.products) != (own.width, own.products)
+    unlike = {"degree": degrees != {degree}, "grid_size": set(fields.grid_sizes) != {grid_size}, "hidden": True}
+    own = fields.kan
+    if hidden is not None and own is not None:
+        wanted = fields_of(network_for(problem, hidden, 1, 1, 0)).kan
+        assert wanted is not None
+        unlike["hidden"] = (wanted.config.width, wanted.config.products) != (own.config.width, own.config.products)
     for name, value in (("hidden", hidden), ("degree", degree), ("grid_size", grid_size)):
         if value is not None and unlike[name]:
             raise InputError(f"{name} must be left out beside start, whose network is trained on, got {value!r:.60}")

@@ -17,7 +17,7 @@ from edgewise.pde.solver.messages import solution_of
 from edgewise.pde.solver.record import Record
 from edgewise.pde.solver.restated import in_units, solution_in_units, units_of
 from edgewise.pde.solver.solution import Solution
-from edgewise.pde.spaces.networks import scaled
+from edgewise.pde.spaces.networks import fields_of
 
 
 @typed
@@ -89,7 +89,7 @@ def other_solutions(
     problem = in_units(stated, units)
     if units:
         inverse = torch.tensor([1 / units[name] for name in stated.fields], dtype=torch.float64)
-        models = [scaled(model, inverse) for model in models]
+        models = [fields_of(model).scaled(inverse) for model in models]
     # Only nonlinear problems without time have further solutions to look for.
     facts = Facts(problem.form)
     tier = GridCollocation()

@@ -14,7 +14,7 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.solver.network import check_as_start
 from edgewise.pde.solver.solution import Solution
 from edgewise.pde.solver.training import linear_method
-from edgewise.pde.spaces.networks import SEPARABLE, TENSOR, TensorNetwork, as_chain, grid_of, shape_of
+from edgewise.pde.spaces.networks import SEPARABLE, TENSOR, TensorNetwork, as_chain, fields_of
 from edgewise.train.methods.base import Method
 from edgewise.train.methods.levenberg_marquardt import LevenbergMarquardt
 
@@ -115,10 +115,15 @@ def planned(problem: Collocation, seed: int, options: SolveOptions) -> Plan:
         begin = as_chain(start.model)
     if begin is not None:
         check_as_start(problem, begin, hidden, options.get("degree"), options.get("grid_size"))
-        shape = shape_of(begin)
-        grid = grid_of(begin)
-        if grid is not None:  # without the covariance of measured fields, which is of that problem
-            begin = TensorNetwork(grid)
+        kan = fields_of(begin).kan
+        grid = fields_of(begin).grid
+        if kan is not None:
+            shape = kan.config.width[1:-1]
+        elif grid is not None:
+            shape = TENSOR
+            begin = TensorNetwork(grid)  # without the covariance of measured fields, which is of that problem
+        else:
+            shape = SEPARABLE
     # Largest number of parameters, whose square matrix is formed and factorised, and the method of training. Splines of
     # one tensor product meet few parameters per point, so that forming the matrix is cheap, and one factorisation
     # solves a linear equation: 800 MB and about 6 s of one core. Rows of integrals hold all parameters: forming a

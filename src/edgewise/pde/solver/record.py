@@ -24,7 +24,7 @@ from edgewise.pde.solver.judging.uniqueness import squared_residuals
 from edgewise.pde.solver.limits import Ending, Limits
 from edgewise.pde.solver.network import count_parameters
 from edgewise.pde.solver.solution import Stage, field_values
-from edgewise.pde.spaces.networks import described, grid_sizes
+from edgewise.pde.spaces.networks import fields_of
 from edgewise.pde.tiers.level import Begun, Doubt, Level
 from edgewise.presentation import typed_text
 from edgewise.settings import ABOVE_ZERO
@@ -159,7 +159,7 @@ class Record:
         if origin is not None:
             change = _gap(fields, field_values(origin.level.network, origin.problem, self.fresh_points))
         stage = Stage(
-            grid_size=grid_sizes(level.network),
+            grid_size=fields_of(level.network).grid_sizes,
             parameters=count_parameters(level.network) + len(problem.unknowns),
             points=level.points,
             loss=level.loss,
@@ -186,7 +186,7 @@ class Record:
         if self._least is None or level.loss < self._least.loss:
             self._least = level
             self._least_at_fresh = at_fresh
-        self.report(described(level.network), level.loss)
+        self.report(fields_of(level.network).describe(), level.loss)
 
     def report(self, stage: str, loss: float) -> None:
         """Pass on what is being done."""

@@ -39,11 +39,7 @@ from edgewise.pde.spaces.networks import (
     SEPARABLE,
     TensorNetwork,
     chain_of,
-    described,
-    fit_hidden_grids_,
-    grid_of,
-    grid_sizes,
-    larger,
+    fields_of,
 )
 from edgewise.pde.tiers.level import Begun, Doubt, Level
 from edgewise.train.blocks import copied_unknowns
@@ -364,7 +360,7 @@ class GradedGrids(Refinement):
         is_sure = problem.form.is_linear and not problem.form.surplus_conditions
         if is_sure or problem.unknowns or problem.form.observations:
             return False
-        sizes = zip(grid_sizes(coarse.network), grid_sizes(fine.network), strict=True)
+        sizes = zip(fields_of(coarse.network).grid_sizes, fields_of(fine.network).grid_sizes, strict=True)
         is_finer = all(new > old for old, new in sizes)
         is_left = fine.loss > SETTINGS.least_settled**2
         return is_finer and is_left and abs(math.sqrt(fine.loss / coarse.loss) - 1) < SETTINGS.settled
@@ -452,7 +448,7 @@ class GradedGrids(Refinement):
 
 
 def _layer_of(network: nn.Module) -> TensorLayer:
-    layer = grid_of(network)
+    layer = fields_of(network).grid
     assert layer is not None
     return layer
 
@@ -495,16 +491,16 @@ class TrainedNetworks(Refinement):
         for count in range(3 if shape else 1):
             if count and self.limits.past_deadline:
                 break
-            fit_hidden_grids_(network, self.problem_of(start).train.x)
+            fields_of(network).fit_hidden_grids_(self.problem_of(start).train.x)
             start = self.trained(start, SETTINGS.race_steps)
-        self.record.report(f"start {number + 1}: {described(network)}", start.loss)
+        self.record.report(f"start {number + 1}: {fields_of(network).describe()}", start.loss)
         return start
 
     def first(self, start: Level) -> Level:
         """The best start, trained to the end, with hidden grids moved while activations leave them."""
-        network = chain_of(start.network)
+        network = fields_of(start.network)
         for _ in range(SETTINGS.most_grid_moves):
-            if self.limits.past_deadline or not fit_hidden_grids_(network, self.problem_of(start).train.x):
+            if self.limits.past_deadline or not network.fit_hidden_grids_(self.problem_of(start).train.x):
                 break
             start = self.trained(start, SETTINGS.race_steps)
         if self.limits.past_deadline and math.isfinite(start.loss):
@@ -522,4 +518,4 @@ class TrainedNetworks(Refinement):
     def larger(self, network: Chain) -> list[Chain]:
         """A network with every interval halved, and one with more terms; both have the function of the last one."""
         seed = self.plan.seed + SETTINGS.rank_seed_step * len(self.record.stages)
-        return self.affordable(larger(network, seed))
+        return self.affordable(fields_of(network).larger(seed))

@@ -22,7 +22,7 @@ from edgewise.pde.problem.evaluation import (
 from edgewise.pde.problem.linearisation import Jet, linearise, smooth_jet
 from edgewise.pde.problem.strong_form import Feature, ResidualTerm, StrongForm, strong_form_of, with_integrals_by
 from edgewise.pde.solver.solution import Solution, field_values
-from edgewise.pde.spaces.networks import scaled
+from edgewise.pde.spaces.networks import fields_of
 from edgewise.settings import ABOVE_ZERO
 
 
@@ -266,7 +266,7 @@ def solution_in_units(solution: Solution, problem: Collocation, units: Mapping[s
     most = float(values.norm() * factors.max() / (values * factors).norm().clamp(min=ABOVE_ZERO))
     return replace(
         solution,
-        model=scaled(solution.model, factors),
+        model=fields_of(solution.model).scaled(factors),
         problem=problem,
         error_estimate=solution.error_estimate * max(most, 1.0),
     )

@@ -21,7 +21,7 @@ from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.evaluation import Value, call_by_name, coordinate_table, value_at
 from edgewise.pde.problem.fields import Field, Index, derivative_names, function_jet, stencil
 from edgewise.pde.solver.gridded import crossings, dataset_of, grid_of, lowest, quadrature_of, write_vtk
-from edgewise.pde.spaces.networks import moments_of
+from edgewise.pde.spaces.networks import fields_of
 from edgewise.presentation import html_table, number_text, percent_text, text_with_error
 from edgewise.settings import ABOVE_ZERO, chunks
 
@@ -33,7 +33,7 @@ class Stage:
     Parameters
     ----------
     grid_size : tuple of int
-        Numbers of intervals, see `edgewise.pde.solver.network.grid_sizes`.
+        Numbers of intervals: of each coordinate, or of each layer; those of the last time element.
     parameters : int
         Number of trainable parameters, unknown coefficients included.
     points : int
@@ -223,7 +223,7 @@ class Solution:
     def _points(self, x: Tensor | ArrayLike) -> Tensor:
         """Points (b, n) as float64; a warning where some lie outside the box around the domain."""
         beyond = "extrapolated"
-        if moments_of(self.model) is not None:
+        if fields_of(self.model).moments is not None:
             beyond = "extrapolated, after the last moment nan"
         return checked_points(self.problem.domain, x, beyond, stacklevel=4)
 

@@ -1,7 +1,6 @@
 """Networks of fields on grids: tensor products, one for each time element, separable ones, KANs, periodic ones.
 
-Each knows its grid sizes, describes its shape and scales its outputs. A KAN is a network of its own room, so that
-functions of the same names answer for it.
+Each knows its grid sizes, describes its shape, scales its outputs and grows; see `fields_of` for any network.
 """
 
 import copy
@@ -76,8 +75,13 @@ class FieldNetwork(ABC):
         """Shape of the network in a few words, for progress reports."""
 
     @abstractmethod
-    def scaled(self, units: Tensor) -> Self:
+    def scaled(self, units: Tensor) -> nn.Module:
         """A copy whose outputs are multiplied by units, (outputs,)."""
+
+    @property
+    def kan(self) -> KAN | None:
+        """The KAN itself, without a periodic layer; None for all other networks."""
+        return None
 
     @property
     def grid(self) -> TensorLayer | None:
@@ -90,8 +94,15 @@ class FieldNetwork(ABC):
         return None
 
     def fit_hidden_grids_(self, x: Tensor) -> bool:
-        """Move hidden grids to the activations of points x (b, n), see the function; return whether any was moved."""
+        """Move hidden grids to where the activations of points x (b, n) lie; return whether any was moved.
+
+        The function is kept as well as the new knots allow, so this is for coarse grids at the start.
+        """
         return False
+
+    def larger(self, seed: int) -> list[Chain]:
+        """Networks with the same function and more coefficients; none where grids follow the residual instead."""
+        return []
 
 
 class TensorNetwork(Chain, FieldNetwork):
@@ -297,20 +308,20 @@ class FoldedNetwork(nn.Module, FieldNetwork):
     @property
     def grid_sizes(self) -> tuple[int, ...]:
         """Numbers of intervals of each coordinate on every part."""
-        return grid_sizes(self.inner)
+        return fields_of(self.inner).grid_sizes
 
     @property
     def moments(self) -> tuple[int, Tensor] | None:
         """Those of the network on the folded box."""
-        return moments_of(self.inner)
+        return fields_of(self.inner).moments
 
     def describe(self) -> str:
         """Shape of the network in a few words."""
-        return f"{described(self.inner)} on each of {len(self.folding.places)} parts"
+        return f"{fields_of(self.inner).describe()} on each of {len(self.folding.places)} parts"
 
     def scaled(self, units: Tensor) -> "FoldedNetwork":
         """A copy whose outputs are multiplied by units, (outputs,)."""
-        return FoldedNetwork(scaled(self.inner, units), self.folding)
+        return FoldedNetwork(fields_of(self.inner).scaled(units), self.folding)
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (*batch, fields on all parts) at points (*batch, in)."""
@@ -441,11 +452,11 @@ class SeparableNetwork(Chain, FieldNetwork):
         network.separable.coef[0].mul_(units.repeat_interleave(self.rank))
         return network
 
-    def refined(self, factor: int) -> "SeparableNetwork":
-        """A new network with every interval cut into `factor` parts, and the same function."""
+    def halved(self) -> "SeparableNetwork":
+        """A new network with every interval halved, and the same function."""
         # Knot insertion by blossoming keeps the function.
         layer = copy.deepcopy(self.separable)
-        knots = subdivide(layer.knots, layer.degree, factor)
+        knots = subdivide(layer.knots, layer.degree, 2)
         coef = blossom_coef(layer.coef.detach(), layer.knots, knots, layer.degree)
         layer.coef = nn.Parameter(coef)
         layer.knots = knots
@@ -470,14 +481,19 @@ class SeparableNetwork(Chain, FieldNetwork):
         layer.coef = nn.Parameter(torch.cat(parts, 3).flatten(2))
         return SeparableNetwork(layer, fields)
 
+    def larger(self, seed: int) -> list[Chain]:
+        """A new network with every interval halved, and one with more terms."""
+        rank = self.rank + max(1, self.rank // NETWORKS.rank_growth)
+        return [self.halved(), self.with_rank(rank, seed)]
+
 
 class PeriodicNetwork(Chain, FieldNetwork):
-    """A periodic layer followed by the layers of a KAN or an MLP."""
+    """A periodic layer followed by the layers of a KAN."""
 
-    def __init__(self, first: PeriodicLayer, inner: Chain):
+    def __init__(self, first: PeriodicLayer, inner: KAN):
         super().__init__()
         self.layers = LayerList([first, *inner.layers])
-        self._inner = (inner,)  # in a tuple, or its parameters would be listed twice
+        self._inner = KANFields(inner)  # no module, or its parameters would be listed twice
 
     @property
     def periodic(self) -> PeriodicLayer:
@@ -485,54 +501,104 @@ class PeriodicNetwork(Chain, FieldNetwork):
         return cast(PeriodicLayer, self.layers[0])
 
     @property
-    def inner(self) -> Chain:
-        """The network behind the periodic layer."""
-        return self._inner[0]
+    def kan(self) -> KAN:
+        """The KAN behind the periodic layer."""
+        return self._inner.kan
 
     @property
     def grid_sizes(self) -> tuple[int, ...]:
         """Number of intervals of each layer."""
-        return grid_sizes(self.inner)
+        return self._inner.grid_sizes
 
     def describe(self) -> str:
         """Shape of the network in a few words."""
-        return described(self.inner)
+        return self._inner.describe()
 
     def scaled(self, units: Tensor) -> "PeriodicNetwork":
         """A copy whose outputs are multiplied by units, (outputs,)."""
-        return PeriodicNetwork(copy.deepcopy(self.periodic), cast(Chain, scaled(self.inner, units)))
+        return PeriodicNetwork(copy.deepcopy(self.periodic), self._inner.scaled(units))
 
     def fit_hidden_grids_(self, x: Tensor) -> bool:
         """Move those of the network behind the periodic layer."""
-        return fit_hidden_grids_(self.inner, self.periodic(x))
+        return self._inner.fit_hidden_grids_(self.periodic(x))
 
-    def refined(self, factor: int) -> "PeriodicNetwork":
-        """A new network with every interval cut into `factor` parts, and the same function."""
-        return PeriodicNetwork(self.periodic, refined(self.inner, factor))
-
-
-def kan_of(network: nn.Module) -> KAN:
-    """The KAN itself, without a periodic layer."""
-    match network:
-        case KAN():
-            return network
-        case PeriodicNetwork():
-            return kan_of(network.inner)
-        case _:
-            raise AssertionError(f"a {type(network).__name__} has no KAN")
+    def larger(self, seed: int) -> list[Chain]:
+        """A new network with every interval halved."""
+        return [PeriodicNetwork(self.periodic, self._inner.halved())]
 
 
-def described(network: nn.Module) -> str:
-    """Shape of a network in a few words, for progress reports."""
-    match network:
-        case FieldNetwork():
-            return network.describe()
-        case _:
-            config = kan_of(network).config
-            products = ""
-            if any(config.products):
-                products = f", products {list(map(list, config.products))}"
-            return f"{list(config.width)}{products}, grid {grid_sizes(network)[0]}"
+class KANFields(FieldNetwork):
+    """What a network of fields is asked, for a KAN, which is a network of its own room."""
+
+    def __init__(self, kan: KAN):
+        self._kan = kan
+
+    @property
+    def kan(self) -> KAN:
+        """The KAN itself."""
+        return self._kan
+
+    @property
+    def grid_sizes(self) -> tuple[int, ...]:
+        """Number of intervals of each layer."""
+        return tuple(layer.grid_size for layer in spline_layers(self.kan).values())
+
+    def describe(self) -> str:
+        """Shape of the network in a few words."""
+        config = self.kan.config
+        products = ""
+        if any(config.products):
+            products = f", products {list(map(list, config.products))}"
+        return f"{list(config.width)}{products}, grid {self.grid_sizes[0]}"
+
+    @torch.no_grad()
+    def scaled(self, units: Tensor) -> KAN:
+        """A copy whose outputs are multiplied by units, (outputs,)."""
+        network = copy.deepcopy(self.kan)
+        last = cast(KANLayer, network.layers[-1])
+        for output, unit in enumerate(units.tolist()):
+            last = with_scaled_output(last, output, unit)
+        network.layers[-1] = last
+        return network
+
+    def fit_hidden_grids_(self, x: Tensor) -> bool:
+        """Move hidden grids where activations leave one of them or fill less than the least span of it."""
+        unset = not all(bool(layer.domain_is_set) for layer in spline_layers(self.kan).values())
+        if not unset and self._least_span(x) >= NETWORKS.least_span:
+            return False
+        adapt_domain_(self.kan, x, margin=NETWORKS.margin, unset_only=unset, hidden_only=True)
+        return True
+
+    @torch.no_grad()
+    def _least_span(self, x: Tensor) -> float:
+        """Least share of a hidden grid that activations fill; 0 where they leave a grid."""
+        # Activations layer by layer.
+        least = 1.0
+        splines = spline_layers(self.kan)
+        for number, layer in enumerate(self.kan.layers):
+            if number and number in splines:
+                low, high = splines[number].domain.unbind(1)
+                bottom = x.amin(0)
+                top = x.amax(0)
+                if bool((bottom < low).any() | (top > high).any()):
+                    return 0.0
+                least = min(least, float(((top - bottom) / (high - low)).min()))
+            x = layer(x)
+        return least
+
+    def halved(self) -> KAN:
+        """A new KAN with every interval halved, and the same function."""
+        sizes = cast(tuple, self.kan.config.grid_size)
+        return refine(self.kan, tuple(2 * size for size in sizes))
+
+    def larger(self, seed: int) -> list[Chain]:
+        """A new KAN with every interval halved."""
+        return [self.halved()]
+
+
+def fields_of(network: nn.Module) -> FieldNetwork:
+    """A network as one of fields: those of this room are it themselves, and a KAN is seen as one."""
+    return network if isinstance(network, FieldNetwork) else KANFields(cast(KAN, network))
 
 
 def as_chain(network: nn.Module) -> Chain | None:
@@ -542,100 +608,6 @@ def as_chain(network: nn.Module) -> Chain | None:
 
 def chain_of(network: nn.Module) -> Chain:
     """A network that is trained, as a chain of layers."""
-    assert isinstance(network, Chain)
-    return network
-
-
-def grid_sizes(network: nn.Module) -> tuple[int, ...]:
-    """Numbers of intervals of a network, see `FieldNetwork.grid_sizes`; those of each layer of a KAN."""
-    match network:
-        case FieldNetwork():
-            return network.grid_sizes
-        case _:
-            return tuple(layer.grid_size for layer in spline_layers(network).values())
-
-
-@torch.no_grad()
-def scaled(network: nn.Module, units: Tensor) -> nn.Module:
-    """A copy of a network that `solve` makes with its outputs multiplied by units, (outputs,)."""
-    if isinstance(network, FieldNetwork):
-        return network.scaled(units)
-    network = chain_of(copy.deepcopy(network))
-    last = cast(KANLayer, network.layers[-1])
-    for output, unit in enumerate(units.tolist()):
-        last = with_scaled_output(last, output, unit)
-    network.layers[-1] = last
-    return network
-
-
-def refined(network: Chain, factor: int) -> Chain:
-    """A new network with every interval of its grids cut into `factor` parts, and the same function."""
-    match network:
-        case SeparableNetwork() | PeriodicNetwork():
-            return network.refined(factor)
-        case _:
-            sizes = cast(tuple, kan_of(network).config.grid_size)
-            return refine(kan_of(network), tuple(factor * size for size in sizes))
-
-
-def larger(network: Chain, seed: int) -> list[Chain]:
-    """Networks with the same function: with every interval halved, and sums of products also with more terms."""
-    if not isinstance(network, SeparableNetwork):
-        return [refined(network, 2)]
-    rank = network.rank + max(1, network.rank // NETWORKS.rank_growth)
-    return [refined(network, 2), network.with_rank(rank, seed)]
-
-
-def fit_hidden_grids_(network: Chain, x: Tensor) -> bool:
-    """Move hidden grids, in place, to where the activations of points x (b, n) lie; return whether any was moved.
-
-    They are moved if activations leave one of them or fill less than the least span of it. The function is kept as well
-    as the new knots allow, so this is for coarse grids at the start.
-    """
-    if isinstance(network, FieldNetwork):
-        return network.fit_hidden_grids_(x)
-    kan = kan_of(network)
-    unset = not all(bool(layer.domain_is_set) for layer in spline_layers(kan).values())
-    if not unset and _least_span(kan, x) >= NETWORKS.least_span:
-        return False
-    adapt_domain_(kan, x, margin=NETWORKS.margin, unset_only=unset, hidden_only=True)
-    return True
-
-
-@torch.no_grad()
-def _least_span(kan: KAN, x: Tensor) -> float:
-    """Least share of a hidden grid that activations fill; 0 where they leave a grid."""
-    # Activations layer by layer.
-    least = 1.0
-    splines = spline_layers(kan)
-    for number, layer in enumerate(kan.layers):
-        if number and number in splines:
-            low, high = splines[number].domain.unbind(1)
-            bottom = x.amin(0)
-            top = x.amax(0)
-            if bool((bottom < low).any() | (top > high).any()):
-                return 0.0
-            least = min(least, float(((top - bottom) / (high - low)).min()))
-        x = layer(x)
-    return least
-
-
-def shape_of(network: Chain) -> tuple | str:
-    """The hidden nodes of a KAN, `TENSOR` or `SEPARABLE`."""
-    match network:
-        case TensorNetwork():
-            return TENSOR
-        case SeparableNetwork():
-            return SEPARABLE
-        case _:
-            return kan_of(network).config.width[1:-1]
-
-
-def grid_of(network: nn.Module) -> TensorLayer | None:
-    """The finest products of splines of a network, see `FieldNetwork.grid`."""
-    return network.grid if isinstance(network, FieldNetwork) else None
-
-
-def moments_of(network: nn.Module) -> tuple[int, Tensor] | None:
-    """Time and the moments between time elements of a network, see `FieldNetwork.moments`."""
-    return network.moments if isinstance(network, FieldNetwork) else None
+    chain = as_chain(network)
+    assert chain is not None
+    return chain

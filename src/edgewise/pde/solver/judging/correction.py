@@ -23,7 +23,7 @@ from edgewise.pde.solver.judging.uniqueness import (
 )
 from edgewise.pde.solver.solution import field_values
 from edgewise.pde.solver.training import linear_method, train_network
-from edgewise.pde.spaces.networks import TensorNetwork, grid_of, moments_of
+from edgewise.pde.spaces.networks import TensorNetwork, fields_of
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.cost import EQUATION_COST
 
@@ -86,7 +86,7 @@ def correction_of(
     before = field_values(network, problem, x)
     after = field_values(total, corrected, x)
     shares = [weights[:, None]]
-    moments = moments_of(network)
+    moments = fields_of(network).moments
     if moments is not None:  # errors grow in time, and users ask for the last moment
         axis, ends = moments
         begin = float(ends[0])
@@ -116,8 +116,8 @@ def _grids_of(
     # Grid of the network; of an integration in time its elements, with a point for each coefficient in time.
     ends = [torch.stack([low, high]) for low, high in problem.domain.bounds]
     few = [CORRECTION.points] * len(ends)
-    grid = grid_of(network)
-    moments = moments_of(network)
+    grid = fields_of(network).grid
+    moments = fields_of(network).moments
     if grid is None:
         yield ends, few
     elif moments is None:

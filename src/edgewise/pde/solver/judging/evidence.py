@@ -43,7 +43,7 @@ from edgewise.pde.solver.judging.uniqueness import (
     weakest_direction,
 )
 from edgewise.pde.solver.solution import Stage, field_values
-from edgewise.pde.spaces.networks import grid_of, moments_of
+from edgewise.pde.spaces.networks import fields_of
 from edgewise.presentation import percent_text, typed_text
 from edgewise.settings import ABOVE_ZERO
 
@@ -362,11 +362,11 @@ def with_features(found: Evidence, network: nn.Module, problem: Collocation, poi
     """Evidence with the result of a look at given functions, beside residuals at a number of points."""
     look = look_at_functions(problem.form)
     # Features that are narrower than the intervals of the grid where they lie, if there is one.
-    grid = grid_of(network)
+    grid = fields_of(network).grid
     breakpoints = None
     if grid is not None:
         breakpoints = list(grid.breakpoints)
-        moments = moments_of(network)
+        moments = fields_of(network).moments
         if moments is not None:
             breakpoints[moments[0]] = moments[1]
     missed = sentences_of_features(problem, look.features, breakpoints)

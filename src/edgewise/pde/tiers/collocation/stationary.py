@@ -27,7 +27,7 @@ from edgewise.pde.problem.features import narrow_features, resolving, within_rea
 from edgewise.pde.spaces.axis import SplineAxis, prolonged
 from edgewise.pde.spaces.blocks import Jacobian, RowBlock, wave_symbol
 from edgewise.pde.spaces.grid_problem import GridProblem
-from edgewise.pde.spaces.networks import TensorNetwork, grid_of
+from edgewise.pde.spaces.networks import TensorNetwork, fields_of
 from edgewise.pde.tiers.collocation.paths import sought_along_path
 from edgewise.pde.tiers.level import Doubt, Level
 from edgewise.presentation import typed_text
@@ -129,7 +129,7 @@ def axes_of_start(grid_problem: GridProblem, start: nn.Module) -> list[SplineAxi
     Newton's method from fields that a grid does not resolve begins elsewhere.
     """
     first = first_axes(grid_problem)
-    grid = grid_of(start)
+    grid = fields_of(start).grid
     if grid is None:
         return first
     lines = [max(axis.breakpoints, line.numpy(), key=len) for line, axis in zip(grid.breakpoints, first, strict=True)]
