@@ -234,6 +234,16 @@ class Domain:
         return {name: (low, high) for name, (low, high) in zip(self.coordinates, self.bounds.tolist(), strict=True)}
 
     @property
+    def corners(self) -> Tensor:
+        """Corners of a polygon, counterclockwise, (m, 2); none of all other domains."""
+        return self.bounds.new_zeros(0, 2)
+
+    @property
+    def is_of_cells(self) -> bool:
+        """True where the domain is made of whole cells of a grid along the coordinates."""
+        return self.is_box
+
+    @property
     def boundary_names(self) -> tuple[str, ...]:
         """Names of the pieces of the boundary, without the first and last moment and the ends of parameters."""
         return tuple(p.name for p in self.pieces if p.coordinate is None or is_space(p.coordinate))

@@ -190,19 +190,23 @@ class Polygon(Domain):
         area = float((points[:, 0] * following[:, 1] - following[:, 0] * points[:, 1]).sum() / 2)
         self.coordinates = check_coordinates(coordinates, 2)
         self.volume = abs(area)
-        self.corners = points
+        self._line = points  # corners in their given order
         self._sense = math.copysign(1.0, area)
         self.bounds = torch.stack([points.amin(0), points.amax(0)], 1)
         self.pieces = tuple(self._edge(number) for number in range(len(points)))
 
     @property
-    def is_counterclockwise(self) -> bool:
-        """True if the inside lies to the left of the way from corner to corner."""
-        return self._sense > 0
+    def corners(self) -> Tensor:
+        return self._line if self._sense > 0 else self._line.flip(0)
+
+    @property
+    def is_of_cells(self) -> bool:
+        edges = self._line.roll(-1, 0) - self._line
+        return bool((edges == 0).any(1).all())
 
     def level(self, x: Tensor) -> Tensor:
-        start = self.corners
-        end = self.corners.roll(-1, 0)
+        start = self._line
+        end = self._line.roll(-1, 0)
         along = end - start
         offset = x[:, None] - start
         distance = distance_to_line(offset, along).amin(1)
@@ -214,12 +218,12 @@ class Polygon(Domain):
 
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
         count = points or SHAPES.polygon_points
-        start = self.corners
-        end = self.corners.roll(-1, 0)
+        start = self._line
+        end = self._line.roll(-1, 0)
         # Stripes from corner to corner, which lines across enter and leave through edges.
         parts = []
         weights = []
-        for left, right in pairwise(self.corners[:, 0].unique().tolist()):
+        for left, right in pairwise(self._line[:, 0].unique().tolist()):
             crossed = (torch.minimum(start, end)[:, 0] <= left) & (torch.maximum(start, end)[:, 0] >= right)
             a = start[crossed]
             b = end[crossed]
@@ -235,8 +239,8 @@ class Polygon(Domain):
         return torch.cat(parts), torch.cat(weights)
 
     def _edge(self, number: int) -> Piece:
-        start = self.corners[number]
-        end = self.corners[(number + 1) % len(self.corners)]
+        start = self._line[number]
+        end = self._line[(number + 1) % len(self._line)]
         length = float((end - start).norm())
         outward = self._sense * torch.stack([end[1] - start[1], start[0] - end[0]]) / length
 

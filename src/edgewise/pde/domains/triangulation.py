@@ -104,18 +104,18 @@ class Triangulation(Domain):
         _check_range(corners, len(places), "cells")
         places, number = places.unique(dim=0, return_inverse=True)
         corners = number[corners]
-        self.corners = places[corners]  # of each cell, (m, n + 1, n)
+        self.cell_corners = places[corners]  # of each cell, (m, n + 1, n)
         # Volumes of the cells.
-        edges = self.corners[:, 1:] - self.corners[:, :1]
-        longest = (self.corners[:, :, None] - self.corners[:, None]).norm(dim=-1).flatten(1).amax(1)
+        edges = self.cell_corners[:, 1:] - self.cell_corners[:, :1]
+        longest = (self.cell_corners[:, :, None] - self.cell_corners[:, None]).norm(dim=-1).flatten(1).amax(1)
         sizes = torch.linalg.det(edges).abs()
         flat = (sizes <= CELL.flat * longest**dimension).nonzero()
         if len(flat):
             raise InputError(f"cells must have a volume, got the degenerate cell {int(flat[0])}")
         self.volumes = sizes / math.factorial(dimension)
         self.volume = float(self.volumes.sum())
-        self.bounds = torch.stack([self.corners.amin((0, 1)), self.corners.amax((0, 1))], 1)
-        self._cells = _Cells(self.corners, self.bounds)
+        self.bounds = torch.stack([self.cell_corners.amin((0, 1)), self.cell_corners.amax((0, 1))], 1)
+        self._cells = _Cells(self.cell_corners, self.bounds)
         # Faces of the boundary, with normals that point outside.
         faces, opposite = _outer_faces(corners)
         self.faces = places[faces]  # of the boundary, (f, n, n)
@@ -214,13 +214,13 @@ class Triangulation(Domain):
     def interior(self, count: int, how: str = "sobol", seed: int = 0) -> Tensor:
         if how == "grid":
             return super().interior(count, how, seed)
-        return _spread(self.corners, self.volumes, unit_points(count, self.dimension, how, seed))[0]
+        return _spread(self.cell_corners, self.volumes, unit_points(count, self.dimension, how, seed))[0]
 
     def quadrature(self, points: int | None = None) -> tuple[Tensor, Tensor]:
         n = self.dimension
-        count = min(CELL.points, int((CELL.all_points / len(self.corners)) ** (1 / n)))
+        count = min(CELL.points, int((CELL.all_points / len(self.cell_corners)) ** (1 / n)))
         if points is not None:  # of all cells together, but two of each at least
-            count = max(2, math.ceil(points * len(self.corners) ** (-1 / n)))
+            count = max(2, math.ceil(points * len(self.cell_corners) ** (-1 / n)))
         if count < 2:
             return super().quadrature()
         # Gauss-Legendre points of a cube, collapsed onto a simplex (A. Stroud, "Approximate calculation of multiple
@@ -235,7 +235,7 @@ class Triangulation(Domain):
             left = left * (1 - cube[:, axis])
             share = share * (1 - cube[:, axis]) ** (n - 1 - axis)
         barycentric = torch.stack([left, *parts], 1)
-        x = (barycentric @ self.corners).flatten(0, 1)
+        x = (barycentric @ self.cell_corners).flatten(0, 1)
         return x, (self.volumes[:, None] * share).flatten()
 
     def _piece(self, name: str, part: Tensor, normals: Tensor, faces: Tensor) -> Piece:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from edgewise.checks import Shape, Within
 from edgewise.pde.domains.domain import Domain
-from edgewise.pde.domains.shapes import Polygon, distance_to_line
+from edgewise.pde.domains.shapes import distance_to_line
 
 
 @dataclass(frozen=True)
@@ -332,12 +332,9 @@ class CornerFunctions:
         return jet
 
 
-def corner_functions(polygon: Polygon) -> list[CornerFunctions]:
-    """Functions for every corner at which the angle inside is more than 180 degrees, of all kinds of conditions."""
-    if polygon.is_counterclockwise:
-        corners = polygon.corners
-    else:
-        corners = polygon.corners.flip(0)
+def corner_functions(domain: Domain) -> list[CornerFunctions]:
+    """Functions for every corner of a polygon with an angle above 180 degrees inside, of all kinds of conditions."""
+    corners = domain.corners
     found = []
     for number, corner in enumerate(corners):
         following = corners[(number + 1) % len(corners)] - corner

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
+from edgewise.pde.domains.domain import Domain
 from edgewise.pde.domains.mesh import separated
-from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation, points_with
 from edgewise.pde.problem.features import NarrowFeature, jumps_along, narrow_features, resolving, within_reach
 from edgewise.pde.problem.singular import CornerFunctions, corner_functions
@@ -67,7 +67,7 @@ def harmonic_corners(problem: Collocation) -> list[CornerFunctions]:
 
     They are so if the second derivatives of the equation are a number times the Laplacian at the corner.
     """
-    if not isinstance(problem.domain, Polygon) or len(problem.fields) > 1 or problem.form.order != 2:
+    if len(problem.fields) > 1 or problem.form.order != 2:
         return []
     conditions = problem.with_role(BlockRole.CONDITION)
     numbers = {name: value.detach() for name, value in problem.unknowns.items()}
@@ -137,7 +137,7 @@ def finer_grids(problem: Collocation, is_fitted: bool, corners_are_known: bool) 
         lines = []
         for axis, (low, high) in enumerate(domain.bounds.tolist()):
             line = torch.linspace(low, high, max(count, degree + 1 if periodic[axis] else 1) + 1, dtype=torch.float64)
-            if isinstance(domain, Polygon) and is_fitted:
+            if is_fitted and len(domain.corners):
                 coarse = torch.linspace(
                     low, high, count if corners_are_known else max(5, count // 2), dtype=torch.float64
                 )
@@ -193,7 +193,7 @@ class _Breakpoints:
         return finer
 
 
-def graded_to_corners(domain: Polygon, axis: int, line: Tensor, octaves: int) -> Tensor:
+def graded_to_corners(domain: Domain, axis: int, line: Tensor, octaves: int) -> Tensor:
     """Breakpoints with more of them towards the reentrant corners: the distance is halved `octaves` times."""
     low, high = domain.bounds[axis].tolist()
     inner = [line]
@@ -201,7 +201,7 @@ def graded_to_corners(domain: Polygon, axis: int, line: Tensor, octaves: int) ->
     ahead = domain.corners.roll(-1, 0) - domain.corners
     back = domain.corners - domain.corners.roll(1, 0)
     turn = back[:, 0] * ahead[:, 1] - back[:, 1] * ahead[:, 0]
-    for corner in domain.corners[turn < 0 if domain.is_counterclockwise else turn > 0]:
+    for corner in domain.corners[turn < 0]:
         steps = (high - low) / 4 * 0.5 ** torch.arange(octaves, dtype=torch.float64)
         inner += [corner[axis] + steps, corner[axis] - steps]
     every = torch.cat(inner)

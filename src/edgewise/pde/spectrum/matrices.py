@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import check_time
 from edgewise.pde.domains.mesh import Mesh
-from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.singular import CornerFunctions
@@ -56,7 +55,7 @@ def on_fitted_cells(
     # Cells of the quadrature, graded towards corners with singular functions.
     finer = lines
     domain = problem.domain
-    if corners and isinstance(domain, Polygon):
+    if corners:
         halved = [torch.cat([line, (line[1:] + line[:-1]) / 2]) for line in lines]
         finer = [graded_to_corners(domain, axis, line, SETTINGS.integrated_octaves) for axis, line in enumerate(halved)]
     mesh = Mesh(domain, finer, degree + 1)  # points of each interval: exact for products of two splines

@@ -17,7 +17,6 @@ from edgewise.nn.prediction import predict_in_batches
 from edgewise.ops.splines.bspline import MAX_PRODUCT_DEGREE
 from edgewise.outcomes import StopReason, check_time, foreseen
 from edgewise.pde.domains.domain import checked_points, is_space
-from edgewise.pde.domains.shapes import Polygon
 from edgewise.pde.problem.collocation import Collocation
 from edgewise.pde.problem.features import look_at_functions
 from edgewise.pde.problem.singular import CornerFunctions
@@ -370,18 +369,15 @@ def _check_problem(problem: Collocation) -> bool:
     # Splines fulfil conditions without the coefficient on boxes and their like; cut cells hold one equation of order 2.
     pairs = zip(form.condition_terms, beside.condition_terms, strict=True)
     is_fixed = all(own.requirements.jacobian == other.requirements.jacobian for own, other in pairs)
-    is_of_cells = domain.is_box
-    if isinstance(domain, Polygon):
-        edges = domain.corners.roll(-1, 0) - domain.corners
-        is_of_cells = bool((edges == 0).any(1).all())
-    if not (is_fixed and is_of_cells) and (len(problem.fields) > 1 or problem.form.order != 2):
+    is_fitted = is_fixed and domain.is_of_cells
+    if not is_fitted and (len(problem.fields) > 1 or problem.form.order != 2):
         where = f"on a {type(domain).__name__}" if is_fixed else f"with {name} in a condition"
         raise InputError(
             f"problem must be one equation of second order for eigenvalues {where}, got {len(problem.fields)} of order "
             f"{problem.form.order}: others need a box, or a polygon with edges along the axes, and conditions without "
             f"{name}"
         )
-    return is_fixed and is_of_cells
+    return is_fitted
 
 
 def _on_grid(
