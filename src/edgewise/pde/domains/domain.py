@@ -183,6 +183,7 @@ class Domain:
 
     is_box: ClassVar[bool] = False  # whether it is the product of intervals, which splines of the coordinates fill
     is_combined: ClassVar[bool] = False  # whether it is the union, the intersection or the difference of two others
+    space: Domain | None = None  # of which it is the product with a time or a parameter, where that is no box
     coordinates: tuple[str, ...]
     bounds: Tensor
     volume: float

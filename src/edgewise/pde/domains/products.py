@@ -35,6 +35,8 @@ class OverTime(Domain):
     The pieces of its boundary are those of space, and the first and the last moment, as "t=0" and "t=1".
     """
 
+    space: Domain
+
     def __init__(self, space: Domain, time: Box):
         if time.coordinates[0] in space.coordinates:
             raise InputError(f"space must have no coordinate {time.coordinates[0]}, got {', '.join(space.coordinates)}")

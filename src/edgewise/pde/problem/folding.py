@@ -123,7 +123,7 @@ class ResidualsBetweenParts:
 def folding_of(form: StrongForm) -> Folding | None:
     """How the parts of a box may be folded; None unless planes across one coordinate of space are all that cuts it."""
     domain = form.domain
-    if type(domain) is not Box or form.parts is None or form.features != {Feature.INTERFACES} or form.has_integrals:
+    if not domain.is_box or form.parts is None or form.features != {Feature.INTERFACES} or form.has_integrals:
         return None
     planes = [interface.on for interface in of_kind(form.conditions, Interface)]
     names = {on.partition("=")[0].strip() if isinstance(on, str) else "" for on in planes}

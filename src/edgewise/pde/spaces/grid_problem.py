@@ -203,7 +203,7 @@ def recognised(form: StrongForm, most_axes: float = 3) -> GridProblem:
     """The problem on a grid; a `NoGrid` without one. A `TensorLayer` has three inputs at most."""
     # What no products of splines of the coordinates hold.
     domain = form.domain
-    if type(domain) is not Box or domain.dimension > most_axes:
+    if not domain.is_box or domain.dimension > most_axes:
         raise NoGrid(f"the domain is no box of at most {most_axes} coordinates")
     folding = folding_of(form)
     if folding is not None:

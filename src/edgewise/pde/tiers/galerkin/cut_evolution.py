@@ -22,7 +22,6 @@ from edgewise.outcomes import check_time
 from edgewise.pde.algebra.newton import Advance, newton
 from edgewise.pde.algebra.radau import ShiftedSystems
 from edgewise.pde.algebra.system import Solver
-from edgewise.pde.domains.products import OverTime
 from edgewise.pde.problem.linearisation import linearise, residuals_at
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
 from edgewise.pde.spaces.axis import SplineAxis, TimeAxis
@@ -90,7 +89,7 @@ class CutCellSolver(ElementSolver):
 
     def __init__(self, evolution: Evolution):
         self.evolution = evolution
-        assert isinstance(evolution.domain, OverTime)
+        assert evolution.domain.space is not None
         self.place = evolution.domain.space
         self._grids: list[CutGrid] = []
         self._refined = (0, math.inf)
@@ -459,7 +458,7 @@ CUT_CELLS_OF_SOLIDS = Method(CutCellSolver, dearer=10.0, growing=6, tolerances=(
 def cut_cell_problem(form: StrongForm) -> GridProblem | None:
     """The problem on a grid of an evolution on a domain that is no box, or None where time elements cannot solve it."""
     domain = form.domain
-    if not isinstance(domain, OverTime) or form.time != domain.dimension - 1 or domain.dimension > SETTINGS.most_axes:
+    if domain.space is None or form.time != domain.dimension - 1 or domain.dimension > SETTINGS.most_axes:
         return None
     if form.features:
         return None

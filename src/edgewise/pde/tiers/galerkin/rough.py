@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from edgewise.errors import InputError
-from edgewise.pde.domains.domain import Box
 from edgewise.pde.problem.fields import Index
 from edgewise.pde.problem.linearisation import linearise, residuals_at, zero_jet
 from edgewise.pde.problem.strong_form import ResidualTerm, StrongForm
@@ -132,7 +131,7 @@ def has_weak_form(grid_problem: GridProblem) -> bool:
 
 def first_order_problem(form: StrongForm) -> GridProblem | None:
     """An evolution of first order on a box, perhaps with conditions for which there are no points on a grid."""
-    if type(form.domain) is not Box or form.order > 1 or form.features or not initial_terms(form):
+    if not form.domain.is_box or form.order > 1 or form.features or not initial_terms(form):
         return None
     if len(form.equation_term.requirements.sizes) != len(form.fields):
         return None
