@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -94,14 +95,11 @@ def block_residuals(block: ResidualBlock, network: nn.Module, problem: Collocati
     return torch.cat(parts)
 
 
-@dataclass(frozen=True, eq=False)
-class ResidualsAround:
+def _residuals_around(
+    residuals: Callable[..., Tensor], jet: Tensor, part: Data, unknowns: Mapping[str, Tensor] | None = None
+) -> Tensor:
     """Residuals of a block for the sum of a fixed function, whose jet is among the auxiliary values, and a network."""
-
-    residuals: Callable[..., Tensor]
-
-    def __call__(self, jet: Tensor, part: Data, unknowns: Mapping[str, Tensor] | None = None) -> Tensor:
-        return self.residuals(jet + part.auxiliary[BASE].transpose(0, 1), part, unknowns)
+    return residuals(jet + part.auxiliary[BASE].transpose(0, 1), part, unknowns)
 
 
 def problem_around(network: nn.Module, problem: Collocation) -> BlockProblem:
@@ -111,7 +109,7 @@ def problem_around(network: nn.Module, problem: Collocation) -> BlockProblem:
         parts = [block.jet(network, part.x).detach() for part, _ in block.data.chunks()]
         auxiliary = {**block.data.auxiliary, BASE: torch.cat(parts, 1).transpose(0, 1).contiguous()}
         data = replace(block.data, auxiliary=auxiliary)
-        blocks.append(replace(block, data=data, residuals=ResidualsAround(block.residuals)))
+        blocks.append(replace(block, data=data, residuals=partial(_residuals_around, block.residuals)))
     return BlockProblem(blocks, copied_unknowns(problem.unknowns))
 
 
