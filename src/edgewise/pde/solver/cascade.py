@@ -110,7 +110,9 @@ class FieldFits(Tier):
         """Difference of the last two fits in units of standard errors."""
         x = record.fresh_points
         size = field_values(record.level.network, record.problem, x).norm()
-        return float(record.stages[-1].change * size / record.level.network.standard_errors(x).norm())  # type: ignore[operator]
+        errors = fields_of(record.level.network).standard_errors(x)
+        assert errors is not None
+        return float(record.stages[-1].change * size / errors.norm())
 
     def judge(self, record: Record) -> Evidence:
         from edgewise.pde.tiers.unknown_fields import InverseFit

@@ -305,10 +305,10 @@ class Solution:
         InputError
             The problem has no `UnknownField`.
         """
-        known = getattr(self.model, "standard_errors", None)
-        if known is None:
+        errors = fields_of(self.model).standard_errors(self._points(x))
+        if errors is None:
             raise InputError("standard errors of fields need a problem with UnknownField, got one without")
-        return in_kind_of(x, known(self._points(x))[:, self._slot(field)])
+        return in_kind_of(x, errors[:, self._slot(field)])
 
     @typed
     def flux(self, on: str | Sequence[str] | None = None, field: str | None = None, coefficient: Value = 1.0) -> float:

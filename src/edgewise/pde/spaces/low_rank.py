@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from edgewise.ops.jet import seed_jet
 from edgewise.pde.layers.tensor_product import TensorLayer
-from edgewise.pde.spaces.networks import FieldNetwork
+from edgewise.pde.spaces.networks import JetNetwork
 
 
-class LowRankNetwork(nn.Module, FieldNetwork):
+class LowRankNetwork(JetNetwork):
     """Sum of products of splines of one input each, with partial sums in between: a tensor train of splines.
 
     The nodes behind input k are v_s = sum_r v_r f_rs(x_k), products of the nodes before with splines of x_k; there is
@@ -55,10 +55,6 @@ class LowRankNetwork(nn.Module, FieldNetwork):
         network = copy.deepcopy(self)
         network.layers[-1].coef.mul_(units)
         return network
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Output (*batch, 1) at points (*batch, in)."""
-        return self.jet(x.reshape(-1, x.shape[-1]))[0].reshape(*x.shape[:-1], 1)
 
     def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
         """Jet (C, b, 1) at points (b, in), see `Chain.jet`."""

@@ -93,6 +93,10 @@ class FieldNetwork(ABC):
         """Number of the coordinate that is time, and the moments between elements; None where all of time is one."""
         return None
 
+    def standard_errors(self, x: Tensor) -> Tensor | None:
+        """Standard errors of all fields at points x (b, n): (b, fields); None where coefficients have no covariance."""
+        return None
+
     def fit_hidden_grids_(self, x: Tensor) -> bool:
         """Move hidden grids to where the activations of points x (b, n) lie; return whether any was moved.
 
@@ -103,6 +107,19 @@ class FieldNetwork(ABC):
     def larger(self, seed: int) -> list[Chain]:
         """Networks with the same function and more coefficients; none where grids follow the residual instead."""
         return []
+
+
+class JetNetwork(FieldNetwork, nn.Module):
+    """A network that is no chain of layers, but gives its jet."""
+
+    @abstractmethod
+    def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
+        """Jet (C, b, fields) at points (b, in), see `Chain.jet`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs (*batch, fields) at points (*batch, in)."""
+        values = self.jet(x.reshape(-1, x.shape[-1]))[0]
+        return values.reshape(*x.shape[:-1], values.shape[-1])
 
 
 class TensorNetwork(Chain, FieldNetwork):
@@ -200,7 +217,7 @@ class UncertainNetwork(TensorNetwork):
         return torch.cat(parts)
 
 
-class TimeElementNetwork(nn.Module, FieldNetwork):
+class TimeElementNetwork(JetNetwork):
     """A network for each of several time elements that follow one another."""
 
     ends: Tensor  # first moment, moments at which an element ends and the next begins, and last moment, (elements + 1,)
@@ -239,11 +256,6 @@ class TimeElementNetwork(nn.Module, FieldNetwork):
         """A copy whose outputs are multiplied by units, (outputs,)."""
         elements = [self.element(number).scaled(units) for number in range(len(self.elements))]
         return TimeElementNetwork(elements, self.ends, self.axis)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Outputs (*batch, fields) at points (*batch, in)."""
-        values = self.jet(x.reshape(-1, x.shape[-1]))[0]
-        return values.reshape(*x.shape[:-1], values.shape[-1])
 
     def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
         """Jet (C, b, fields) at points (b, in), see `Chain.jet`."""
@@ -297,7 +309,7 @@ class TimeElementNetwork(nn.Module, FieldNetwork):
         return layer.jet_of(coefs, place, jet, order)
 
 
-class FoldedNetwork(nn.Module, FieldNetwork):
+class FoldedNetwork(JetNetwork):
     """Fields on the parts of a box that planes cut, from a network on the box of all parts folded together."""
 
     def __init__(self, inner: nn.Module, folding: Folding):
@@ -322,11 +334,6 @@ class FoldedNetwork(nn.Module, FieldNetwork):
     def scaled(self, units: Tensor) -> "FoldedNetwork":
         """A copy whose outputs are multiplied by units, (outputs,)."""
         return FoldedNetwork(fields_of(self.inner).scaled(units), self.folding)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Outputs (*batch, fields on all parts) at points (*batch, in)."""
-        values = self.jet(x.reshape(-1, x.shape[-1]))[0]
-        return values.reshape(*x.shape[:-1], values.shape[-1])
 
     def jet(self, x: Tensor, directions: Tensor | None = None, order: int = 0) -> Tensor:
         """Jet (C, b, fields on all parts) at points (b, in), see `Chain.jet`; zeros outside of the part of a field."""
