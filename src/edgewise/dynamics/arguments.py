@@ -42,16 +42,19 @@ class Samples:
 
 def read_samples(t: Any, x: Any, inputs: Any, names: Sequence[str] | None, run: str | None) -> Samples:
     """Trajectories as arrays, with the names of coordinates and inputs."""
-    frames = [x] if is_frame(x) else list(x) if is_list(x) else []
-    if frames and all(map(is_frame, frames)):
-        return _of_frames(t, frames, inputs, names, run)
+    states = [x]
+    if is_list(x) and not is_frame(x):
+        states = list(x)
+    if states and all(map(is_frame, states)):
+        return _of_frames(t, states, inputs, names, run)
     if run is not None:
         raise InputError("run must be None where x is no frame: give lists of arrays for several trajectories")
     # One trajectory, or lists of several
-    several = list(t) if is_list(t) else []
-    is_single = not several or np.ndim(several[0]) == 0
-    times = [t] if is_single else several
-    states = [x] if is_single else list(x) if is_list(x) else [x]
+    times = list(t) if is_list(t) else []
+    is_single = not times or np.ndim(times[0]) == 0
+    if is_single:
+        times = [t]
+        states = [x]
     if len(times) != len(states):
         raise InputError(f"x must hold as many trajectories as t, {len(times)}, got {len(states)}")
     if not times:
@@ -123,8 +126,12 @@ def _of_frames(t: Any, frames: Sequence[Any], inputs: Any, names: Sequence[str] 
     us: list[np.ndarray] = []
     for frame in frames:
         table = frame_table(frame, "x")
-        named = [("t", t), *([("run", run)] if run is not None else []), *(("inputs", name) for name in asked)]
-        for argument, name in (*named, *(("names", name) for name in chosen)):
+        named = [("t", t)]
+        if run is not None:
+            named.append(("run", run))
+        named += [("inputs", name) for name in asked]
+        named += [("names", name) for name in chosen]
+        for argument, name in named:
             if not is_one_of(name, table.columns):
                 raise InputError(
                     f"{argument} must be a column of x, got {name!r}; {unknown_name(str(name), table.columns)}"
@@ -135,7 +142,9 @@ def _of_frames(t: Any, frames: Sequence[Any], inputs: Any, names: Sequence[str] 
                 raise InputError(f"column {name!r} of x must hold numbers; choose the coordinates by names=")
         if not chosen:
             raise InputError("x must have a column beside those of times, runs and inputs, got none")
-        labels = np.zeros(len(table.columns[t])) if run is None else table.columns[run]
+        labels = np.zeros(len(table.columns[t]))
+        if run is not None:
+            labels = table.columns[run]
         coordinates = np.column_stack([table.columns[name] for name in chosen])
         known = np.column_stack([np.zeros((len(labels), 0)), *(table.columns[name] for name in asked)])
         for key in dict.fromkeys(labels.tolist()):

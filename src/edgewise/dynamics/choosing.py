@@ -236,7 +236,9 @@ class Choice:
             course = Course.of(run, kind, self.data.substeps)
             linearised = course.linearised(law, z, law.theta)
             values = np.column_stack([term.values(run.columns(kind, z)) for term in terms])
-            drive = values[:-1] if kind.is_map else (values[1:] + values[:-1]) / 2 * course.lengths[:, None]
+            drive = values[:-1]
+            if not kind.is_map:
+                drive = (values[1:] + values[:-1]) / 2 * course.lengths[:, None]
             push = np.zeros((len(drive), d, m * count))
             for k in range(m):
                 push[:, d - m + k, k * count : (k + 1) * count] = drive

@@ -173,7 +173,10 @@ class _Search:
         if current.is_continuous and (choice.noise > 1e-4).all():
             choice.set_substeps(current.law)  # the first law may have asked for more than noise does
         # A search of formulas takes seconds, so only for what the terms miss
-        missed = ~choice.is_adequate(current) if current.is_continuous else self._unexplained(candidates, curve_error)
+        if current.is_continuous:
+            missed = ~choice.is_adequate(current)
+        else:
+            missed = self._unexplained(candidates, curve_error)
         if missed.any() and not self.kind.is_map:
             self.budget.report("formulas", 0.6)
             more = [self._formulas(k, data) if missed[k] else [] for k in range(self.kind.measured)]

@@ -279,7 +279,9 @@ def _is_isolated(
 
 def _stability(eigenvalues: np.ndarray, kind: Kind) -> str:
     """The kind of a point of rest by its eigenvalues."""
-    growth = np.log(np.maximum(np.abs(eigenvalues), 1e-300)) if kind.is_map else eigenvalues.real
+    growth = eigenvalues.real
+    if kind.is_map:
+        growth = np.log(np.maximum(np.abs(eigenvalues), 1e-300))
     tolerance = 1e-6 * (np.abs(eigenvalues).max() + 1e-300)
     if (growth < -tolerance).all():
         return "stable"
@@ -302,7 +304,7 @@ def conserved_by(motion: Motion) -> Conserved | None:
     kind = system.kind
     low, high = motion.evidence.box
     points = np.random.default_rng(motion.evidence.seed).uniform(low, high, (400, len(low)))
-    functions = _conserved_functions(low > 0, kind)
+    functions = _conserved_functions(low > 0)
     known = np.zeros((kind.known, len(points)))
     flow = kind.rates(system.law, points.T, known, system.law.theta[:, None]).T
     derivatives = []
@@ -327,10 +329,12 @@ def conserved_by(motion: Motion) -> Conserved | None:
 
 def _round(value: float) -> Number:
     """A number; a whole one exactly."""
-    return exact_number(round(value)) if abs(value - round(value)) < 1e-6 else Number(float(value))
+    if abs(value - round(value)) < 1e-6:
+        return exact_number(round(value))
+    return Number(float(value))
 
 
-def _conserved_functions(is_positive: np.ndarray, kind: Kind) -> list[Expression]:
+def _conserved_functions(is_positive: np.ndarray) -> list[Expression]:
     """Candidates: monomials up to the fourth degree of few states, logarithms and cosines."""
     d = len(is_positive)
     degree = 4 if d <= 3 else 2

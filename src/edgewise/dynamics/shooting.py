@@ -249,7 +249,7 @@ class Propagation:
     def constraints(self, first: int, width: int) -> np.ndarray:
         """Rows (d (segments - 1), width + q) that vanish where each segment begins at the end of the one before."""
         d = self.plan.shape[1]
-        rows = []
+        rows = [np.zeros((0, width + self.plan.shape[2] - d))]
         for place, link in enumerate(self.links):
             column = first + place * d
             row = np.zeros((d, width + link.shape[1] - d))
@@ -257,7 +257,7 @@ class Propagation:
             row[:, column + d : column + 2 * d] = -np.eye(d)
             row[:, width:] = link[:, d:]
             rows.append(row)
-        return np.concatenate(rows) if rows else np.zeros((0, width + self.plan.shape[2] - d))
+        return np.concatenate(rows)
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,9 @@ def fit_class_constants(
         if gain < 1e-9 * len(y) or (budget is not None and budget.is_over):
             break
     # Standard errors from the inverse of the information
-    errors = np.sqrt(np.abs(np.diag(np.linalg.pinv(now[3], hermitian=True)))) if places else np.empty(0)
+    errors = np.empty(0)
+    if places:
+        errors = np.sqrt(np.abs(np.diag(np.linalg.pinv(now[3], hermitian=True))))
     return ClassFit(constants.formula(values), now[1], now[0], constants.spread(errors))
 
 

@@ -168,7 +168,10 @@ def _growing_bases(
     if with_logs and not any(logs.any() for _, _, logs in ranges):
         return
     # No more coefficients than the rows determine; with all laws known there is one basis.
-    for degree in SETTINGS.polynomial_degrees if len(known) < len(ranges) else SETTINGS.polynomial_degrees[:1]:
+    degrees = SETTINGS.polynomial_degrees
+    if len(known) == len(ranges):
+        degrees = degrees[:1]
+    for degree in degrees:
         bases = tuple(KnownLaw(known[k]) if k in known else Polynomials(*each, degree) for k, each in enumerate(ranges))
         if degree > 1 and sum(basis.terms for basis in bases) > min(
             SETTINGS.most_coefficients, rows / SETTINGS.rows_a_term

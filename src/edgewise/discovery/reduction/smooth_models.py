@@ -201,7 +201,11 @@ def fit_smooth_model(
     best = None
     # Coordinates that these rows allow: inputs, or logarithms of positive ones; the same for the target.
     positive = np.asarray((x > 0).all(axis=0))
-    signs = [0] + ([1] if (y > 0).all() else [-1] if (y < 0).all() else [])
+    signs = [0]
+    if (y > 0).all():
+        signs = [0, 1]
+    elif (y < 0).all():
+        signs = [0, -1]
     for logs, sign in product([np.zeros(x.shape[1], dtype=bool), positive][: 1 + positive.any()], signs):
         if log_target is not None and log_target != bool(sign):
             continue

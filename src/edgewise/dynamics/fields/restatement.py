@@ -25,7 +25,9 @@ def restated(found: FieldEquations, periodic: Sequence[str] | None) -> PDE:
     if missing:
         raise InputError(f"a problem must have an equation for each field, got none for {', '.join(missing)}")
     axes = list(data.axes)
-    around = [axis for axis in axes if _is_periodic(data, axis)] if periodic is None else list(periodic)
+    if periodic is None:
+        periodic = [axis for axis in axes if _is_periodic(data, axis)]
+    around = list(periodic)
     strange = [axis for axis in around if axis not in axes]
     if strange:
         raise InputError(f"periodic must name axes among {', '.join(axes)}, got {strange[0]!r}")

@@ -34,13 +34,10 @@ class Term:
     @property
     def factor(self) -> int:
         """What a reader's form is to be multiplied by: (u^3)_x is 3 times u^2 u_x."""
-        if sum(self.order) == 1 and self._is_of_one_field:
+        fields = sum(power > 0 for power in self.powers)
+        if sum(self.order) == 1 and fields == 1:
             return sum(self.powers)
         return 1
-
-    @property
-    def _is_of_one_field(self) -> bool:
-        return sum(power > 0 for power in self.powers) == 1
 
     def text(self, fields: Sequence[str], axes: Sequence[str]) -> str:
         """The term as people write it, without its factor."""

@@ -102,7 +102,10 @@ def residuals_at(solution: Solution, x: Tensor) -> Tensor:
         block = problem.equation_block(points_with(points))
         unknowns = {name: value.detach().expand(len(points)) for name, value in problem.unknowns.items()}
         jet = block.jet(solution.model, block.data.x)
-        parts.append(block.residuals(jet, block.data, unknowns) if unknowns else block.residuals(jet, block.data))
+        if unknowns:
+            parts.append(block.residuals(jet, block.data, unknowns))
+        else:
+            parts.append(block.residuals(jet, block.data))
     return torch.cat(parts)
 
 
