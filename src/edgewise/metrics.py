@@ -20,7 +20,7 @@ class Score:
 
     name: str  # as readers know it, "R²" or "log loss"
     value: float  # NaN where it is not defined
-    error: float = math.nan  # NaN where it is not known
+    error: float  # NaN where it is not known
     higher_is_better: bool = True
 
 

@@ -23,7 +23,7 @@ FORWARD_CHUNK_NUMBERS = 2**23
 ROW_NUMBERS = 2**10
 
 
-def rows_at_once(numbers: int = ROW_NUMBERS, most: int = FORWARD_CHUNK_NUMBERS) -> int:
+def rows_at_once(numbers: int, most: int = FORWARD_CHUNK_NUMBERS) -> int:
     """How many rows, of `numbers` each, hold at most `most` numbers; at least one."""
     return max(1, most // max(1, numbers))
 

@@ -166,8 +166,8 @@ def with_decided_functions(
     x: np.ndarray,
     y: np.ndarray,
     *,
-    weight: np.ndarray | None = None,
-    budget: Budget | None = None,
+    weight: np.ndarray | None,
+    budget: Budget | None,
 ) -> FittedExpression:
     """Replace functions by straight lines of their arguments where the rows cannot distinguish the two."""
     # A function is replaced if a straight line leaves at most `nearly_straight` of its variance over the rows and the
@@ -334,8 +334,8 @@ def decided_form(
     x: np.ndarray,
     y: np.ndarray,
     *,
-    weight: np.ndarray | None = None,
-    budget: Budget | None = None,
+    weight: np.ndarray | None,
+    budget: Budget | None,
 ) -> Expression | None:
     """A formula with no more functions than the data decide, or None if its terms cancel each other beyond reading."""
     # Its constants keep all digits; `with_decided_digits` rounds them. Inputs that are far from zero are counted from

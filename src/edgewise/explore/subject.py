@@ -34,7 +34,7 @@ class Subject:
     shift: np.ndarray  # (inputs,), an input in the table's unit is shift + scale times that of the network
     scale: np.ndarray
     held_out: tuple[int, ...]  # positions of the held-out rows among the rows
-    note: str = ""  # a sentence on the target, "" where the rows have one
+    note: str  # a sentence on the target, "" where the rows have one
 
     def in_order(self, training: Tensor, held_out: Tensor) -> Tensor:
         """Join values of the training rows and of the held-out rows, (n, ...) each, in the order of the table."""
@@ -75,9 +75,7 @@ class Subject:
         return estimator
 
 
-def subject_of(
-    model: Any, X: Any = None, y: Any = None, *, held_out: float | Sequence[int] = 0.2, seed: int = 0
-) -> Subject:
+def subject_of(model: Any, X: Any, y: Any, *, held_out: float | Sequence[int] = 0.2, seed: int = 0) -> Subject:
     """Divide the rows of a model and bring them to the units of its network.
 
     Without rows X made-up ones stand for the data; without targets y costs are measured against the outputs of the

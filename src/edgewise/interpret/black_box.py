@@ -131,15 +131,15 @@ def input_gradient(function: TensorFunction, x: Tensor) -> Tensor:
     return torch.stack(columns, 1)
 
 
-def check_points(x: ArrayLike | Tensor, name: str = "x", least: int = 2) -> Tensor:
+def check_points(x: ArrayLike | Tensor, least: int = 2) -> Tensor:
     """Convert x to a float64 tensor (N, d), detached.
 
-    InputError where the argument of this name is no matrix of finite numbers with at least `least` rows.
+    InputError where it is no matrix of finite numbers with at least `least` rows.
     """
     try:
         points = torch.as_tensor(x).detach().double()
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{name} must be a matrix of numbers, got {type(x).__name__}") from error
+        raise InputError(f"x must be a matrix of numbers, got {type(x).__name__}") from error
     if points.ndim != 2 or points.shape[1] == 0 or len(points) < least or not bool(points.isfinite().all()):
-        raise InputError(f"{name} must be finite, of shape (N, d) with N at least {least}, got {tuple(points.shape)}")
+        raise InputError(f"x must be finite, of shape (N, d) with N at least {least}, got {tuple(points.shape)}")
     return points

@@ -68,8 +68,6 @@ class AllRows:
     seed: int = 0  # seed of the parts for means of models
     # returns an iterator over inputs, responses and weights of all rows, batch by batch
     batches: Callable[[], Iterator[Sums]] = lambda: iter(())
-    # share of the time after the first pass for the search on the sample; the passes over all rows have the rest
-    searched_share: float = 0.5
 
     @classmethod
     def of(cls, samples: Samples, seed: int) -> AllRows:

@@ -93,11 +93,11 @@ def _chosen(samples: Samples, settings: SearchSettings, budget: Budget, everythi
                 leader = polynomial_without_noise(samples, settings, budget)
             if leader is None and not budget.is_interrupted:  # else the search ends with its first model
                 budget.ended_by = None  # the search begins with what needs least memory and time
-        # Nested candidates on held-out rows, half of the time if passes over a table follow.
+        # Nested candidates on held-out rows, half of the time after the first pass if passes over a table follow.
         search = Search(samples, family, settings, budget)
         if leader is None:
             if everything is not None and limit is not None:
-                budget.time_limit = budget.share(everything.searched_share).time_limit
+                budget.time_limit = budget.share(0.5).time_limit
             report = search.run()
             leader = Leader(report, partial(search.held_out_losses, len(samples)), search.has_smooth_residual)
         # Halved grids, where residuals are structure and no noise.

@@ -538,7 +538,7 @@ def promising_inputs(samples: Samples, family: Family, policy: AdditivePolicy) -
     return [j for j, curves in enumerate(design.curves) if curves.change.shape[1]]
 
 
-def estimated(design: Design, samples: Samples, family: Family, before: AdditiveModel | None = None) -> AdditiveModel:
+def estimated(design: Design, samples: Samples, family: Family, before: AdditiveModel | None) -> AdditiveModel:
     """Estimate the coefficients and strengths of a design for a family."""
     y = samples.y
     if not family.is_least_squares:

@@ -121,7 +121,7 @@ def train_shape(
     seed: int,
     warm: KAN | None = None,
     final: bool = False,
-    listener: Listener | None = None,
+    listener: Listener | None,
 ) -> Iterator[TrainedShape]:
     """Train a network of a given shape and number of outputs, on one grid after another; yield it after each phase."""
     # The training data of the problem are tensors. Training continues from a copy of `warm`, a model of the same shape
@@ -173,7 +173,7 @@ def train_shape(
 
 
 def best_of_starts(
-    problem: Problem, shape: FixedShape, *, outputs: int, seed: int, starts: int, listener: Listener | None = None
+    problem: Problem, shape: FixedShape, *, outputs: int, seed: int, starts: int, listener: Listener | None
 ) -> Iterator[TrainedShape]:
     """Train a network from at most `starts` initial weights; yield that of the lowest penalised loss so far.
 

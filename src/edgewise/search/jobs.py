@@ -28,7 +28,7 @@ def count_of_jobs(n_jobs: int | None) -> int:
     return max(1, processors + 1 + n_jobs)
 
 
-def run_jobs(function: Callable[[Item], Result], items: Sequence[Item], n_jobs: int = 1) -> Iterator[Result]:
+def run_jobs(function: Callable[[Item], Result], items: Sequence[Item], n_jobs: int) -> Iterator[Result]:
     """Yield function(item) for every item, in order.
 
     The pieces run in threads, since numpy and LAPACK release Python's lock: nothing is copied, and Ctrl-C reaches the

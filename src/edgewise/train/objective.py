@@ -198,7 +198,8 @@ class Objective:
                 terms.append(share * self.problem.loss(prediction, part))
                 losses.append(terms[0].detach())
             if slopes:
-                terms.append(share * _inner_product(slopes, sizes))
+                products = [(slope * size).sum() for slope, size in zip(slopes, sizes, strict=True)]
+                terms.append(share * reduce(torch.add, products))
             reduce(torch.add, terms).backward()
         return _numbers_sum(losses)
 
@@ -278,7 +279,3 @@ def _numbers_sum(values: list[Tensor], factors: list[float] | None = None) -> fl
 def _sums(parts: Iterable[Sequence[Tensor]]) -> list[Tensor]:
     """Sum over the parts of each of their tensors."""
     return [reduce(torch.add, each) for each in zip(*parts, strict=True)]
-
-
-def _inner_product(left: Sequence[Tensor], right: Sequence[Tensor]) -> Tensor:
-    return reduce(torch.add, [(one * other).sum() for one, other in zip(left, right, strict=True)])

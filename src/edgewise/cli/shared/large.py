@@ -93,7 +93,7 @@ class LargeTable:
     rows: int  # rows of the whole table, and of its parts for training and test; other rows have no target
     training_rows: int
     test_rows: int
-    groups: np.ndarray | None = None  # (rows of the sample,), numbers of the groups of its rows
+    groups: np.ndarray | None  # (rows of the sample,), numbers of the groups of its rows
 
     @property
     def notes(self) -> list[str]:

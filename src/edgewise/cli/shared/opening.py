@@ -117,7 +117,7 @@ class PlannedFigure:
 
     kind: str  # one of the kinds of `FIGURE_KINDS`
     file: str  # where to write it
-    inputs: Sequence[str] = ()  # the inputs whose effects are drawn; empty for the strongest ones
+    inputs: Sequence[str]  # the inputs whose effects are drawn; empty for the strongest ones
 
 
 def plan_figure(

@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -87,10 +87,10 @@ class FormulaJob:
     model: str
     data: str | None
     table: TableJob
-    number: int | None = None
-    time_limit: float | None = None
-    out: str | None = None
-    structure: str = ""
+    number: int | None
+    time_limit: float | None
+    out: str | None
+    structure: str
 
     def __post_init__(self) -> None:
         check_ending(self.out, FORMULA_ENDINGS)
@@ -113,10 +113,10 @@ class PreparedTable:
     train: np.ndarray  # positions of the training and test rows in the frame
     test: np.ndarray
     group: str | None  # column of group labels
-    groups: np.ndarray | None = None  # (N,), number of each row's group
-    ids: np.ndarray | None = None  # (N,), the column that names the rows, as text, numbers or None where it is empty
-    notes: list[str] = field(default_factory=list)  # sentences about the table and the target
-    large: LargeTable | None = None  # the table, if it is too large for memory and all else here is a sample of it
+    groups: np.ndarray | None  # (N,), number of each row's group
+    ids: np.ndarray | None  # (N,), the column that names the rows, as text, numbers or None where it is empty
+    notes: list[str]  # sentences about the table and the target
+    large: LargeTable | None  # the table, if it is too large for memory and all else here is a sample of it
 
     @property
     def table_rows(self) -> int:

@@ -29,8 +29,8 @@ def write_predictions(
     screen: Screen,
     *,
     is_whole: bool,
-    out: str | None = None,
-    id: str | None = None,
+    out: str | None,
+    id: str | None,
 ) -> None:
     """Write the values for every row as CSV to the file `out`, or to stdout; sentences go to the screen.
 

@@ -51,11 +51,11 @@ class TrainedModel:
     metrics: dict[str, float]  # measures on the test rows, R² or the accuracy first
     error: float  # standard error of the first measure
     seconds: float  # wall time of the training
-    notes: tuple[str, ...] = ()  # warnings of the training
+    notes: tuple[str, ...]  # warnings of the training
     # share of the test rows within their 90 % intervals; None for a model without intervals
-    coverage: float | None = None
-    interval: tuple[np.ndarray, np.ndarray] | None = None  # (N_test,), ends of these intervals
-    ended: bool = False  # whether Ctrl-C met the scoring after the training, so that nothing else is begun
+    coverage: float | None
+    interval: tuple[np.ndarray, np.ndarray] | None  # (N_test,), ends of these intervals
+    ended: bool  # whether Ctrl-C met the scoring after the training, so that nothing else is begun
     # from which a search for a law goes on; None for classes, for a table in batches, and for a model from a file
     fit: RegressionFit | None = None
 
@@ -151,8 +151,8 @@ def compare_models(
     job: FitJob,
     prepared: PreparedTable,
     trained: TrainedModel,
-    progress: ProgressCallback | None = None,
-    journal: Journal | None = None,
+    progress: ProgressCallback | None,
+    journal: Journal | None,
 ) -> Iterator[BaselineResult]:
     """Yield the results of the other models on the same split, from the inputs that the KAN has.
 
@@ -180,8 +180,8 @@ class FitFormulas:
     formulas: FormulaList  # the formulas, with the training rows
     score: float  # R² of the chosen one on the test rows; NaN where it is not finite
     seconds: float  # wall time of the search
-    is_part: bool = False  # whether the network has the chosen formula as a part
-    is_interrupted: bool = False  # whether Ctrl-C has ended the search
+    is_part: bool  # whether the network has the chosen formula as a part
+    is_interrupted: bool  # whether Ctrl-C has ended the search
 
     @property
     def equation(self) -> str:
@@ -226,8 +226,8 @@ def find_formulas(
     job: FitJob,
     prepared: PreparedTable,
     trained: TrainedModel,
-    progress: ProgressCallback | None = None,
-    journal: Journal | None = None,
+    progress: ProgressCallback | None,
+    journal: Journal | None,
 ) -> tuple[FitFormulas | None, TrainedModel]:
     """Search for formulas of a numeric target on the training rows; return them with the model.
 

@@ -80,7 +80,7 @@ class _CurveFormula:
 
     expression: Expression
     criterion: float
-    outside: bool = False
+    outside: bool
 
 
 def candidate_formulas(model: CurveModel) -> Iterator[Expression]:

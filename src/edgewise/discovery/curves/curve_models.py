@@ -57,7 +57,7 @@ class CurveModel:
     curves: tuple[np.ndarray, ...]  # values of the curves
     weight: np.ndarray  # weights that turn squared errors of the inner function into those of y
     error: float  # held-out root mean squared error over the standard deviation of y
-    offset: float = 0.0  # constant of s
+    offset: float  # constant of s
     shared_factors: tuple[float, ...] = ()  # if all curves are multiples of one function, their factors; else empty
 
     @property

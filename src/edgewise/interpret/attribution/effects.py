@@ -43,9 +43,9 @@ class Effect:
     low: np.ndarray
     high: np.ndarray
     strength: np.ndarray  # (outputs,), standard deviation of the curve over the data
-    levels: tuple[str, ...] = ()  # names of the points of a category; () for a number
+    levels: tuple[str, ...]  # names of the points of a category; () for a number
     # (outputs,), the mean prediction with the input missing; None where the data have no missing value
-    missing: np.ndarray | None = None
+    missing: np.ndarray | None
 
     def __repr__(self) -> str:
         return f"<Effect of input {self.input}: {self.shape()}, {len(self.points)} points>"

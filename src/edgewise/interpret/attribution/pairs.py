@@ -26,7 +26,7 @@ class PairEffect:
     # It has mean zero along each input, over its distribution in the data
     interaction: np.ndarray
     # (tuple of str, tuple of str), names of the points of a category; () for a number
-    levels: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    levels: tuple[tuple[str, ...], tuple[str, ...]]
 
     def __repr__(self) -> str:
         return f"<PairEffect of inputs {self.inputs[0]} and {self.inputs[1]} at {self.mean[..., 0].size} points>"

@@ -160,9 +160,7 @@ def spread_inputs(layer: KANLayer, columns: Tensor, like: KANLayer) -> KANLayer:
 
 
 @torch.no_grad()
-def with_function(
-    layer: KANLayer, i: int, o: int, fitted: EdgeFit, table: Mapping[str, Elementary] = ELEMENTARY
-) -> KANLayer:
+def with_function(layer: KANLayer, i: int, o: int, fitted: EdgeFit, table: Mapping[str, Elementary]) -> KANLayer:
     """Copy a layer and make edge (i, o) an elementary function of a table.
 
     The function "0" removes the edge and adds its mean `fitted.d` to another edge into the same sum, if there is one.

@@ -38,7 +38,7 @@ def locate(x: Tensor, knots: Tensor, degree: int) -> Tensor:
     return block * size + (x[..., None] >= in_block).sum(-1)
 
 
-def local_basis(x: Tensor, knots: Tensor, degree: int, orders: int = 0) -> tuple[Tensor, Tensor]:
+def local_basis(x: Tensor, knots: Tensor, degree: int, orders: int) -> tuple[Tensor, Tensor]:
     """Compute the `degree + 1` basis functions that can differ from zero at each x, and their derivatives.
 
     Shapes: x (batch, in), knots (in, grid_size + 2 degree + 1); returns interval (batch, in), values (orders + 1,

@@ -36,7 +36,7 @@ class NetworkColumn:
     values: np.ndarray  # (n,), the data: numbers, or positions of levels; NaN is a missing value
     # from values (p,) to the inputs of the network (p, len(inputs)), in its units
     encode: Callable[[np.ndarray], np.ndarray]
-    kind: InputKind | None = None  # how its values are written: the levels of a category, dates; None for plain numbers
+    kind: InputKind | None  # how its values are written: the levels of a category, dates; None for plain numbers
 
     @property
     def levels(self) -> tuple[str, ...]:

@@ -380,7 +380,7 @@ class _Training:
         # Hidden grids follow the activations, in the first half of the fit.
         every = self.settings["move_grids"]
         if every and self.step and self.step % every == 0 and 2 * self.step <= self.steps:
-            adapt_domain_(self.network, self._some_inputs(), hidden_only=True)  # type: ignore[arg-type]  # checked
+            adapt_domain_(self.network, peek(self.problem).x, hidden_only=True)  # type: ignore[arg-type]  # checked
             self.method_run.restore(self.method_run.state())  # without the gradient before the move
         result = self.method_run.step(self.batches.next())
         if result.stopped is not None:
@@ -401,10 +401,6 @@ class _Training:
             message = f"A callback asked to stop after step {self.step}; the model is the best so far."
             stop = StopReason.CALLBACK, message
         return stop
-
-    def _some_inputs(self) -> Tensor:
-        """Training inputs, or those of a batch."""
-        return peek(self.problem).x
 
     def _is_falling(self) -> bool:
         """Return whether the last steps of a fit by all samples lowered the loss quickly."""
