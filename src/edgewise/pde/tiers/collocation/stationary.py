@@ -12,6 +12,7 @@ from torch import nn
 
 from edgewise.outcomes import check_time
 from edgewise.pde.algebra.newton import (
+    Solved,
     defined_start,
     is_finite,
     missing_diffusion,
@@ -28,7 +29,7 @@ from edgewise.pde.spaces.axis import SplineAxis, prolonged
 from edgewise.pde.spaces.blocks import Jacobian, RowBlock, wave_symbol
 from edgewise.pde.spaces.grid_problem import GridProblem
 from edgewise.pde.spaces.networks import TensorNetwork, fields_of
-from edgewise.pde.tiers.collocation.paths import sought_along_path
+from edgewise.pde.tiers.collocation.paths import PathEnd, sought_along_path
 from edgewise.pde.tiers.level import Doubt, Level
 from edgewise.presentation import typed_text
 from edgewise.settings import ABOVE_ZERO
@@ -179,33 +180,16 @@ def stationary_levels(
                 before = axes
                 continue
         is_first = found is None and axes is before and not grid_problem.form.is_linear
+        # Nested iteration from the smoothest function.
         if is_first:
-            # Nested iteration: the equations of many splines have solutions that are none of the equation, as those of
-            # Monge and Ampere, which turn to another branch within the last interval, and those of few hardly any.
-            coarser = grid_problem.axes(
-                [refined(axis.breakpoints, 1.0 if axis.periodic else GRIDS.coarser_start) for axis in axes], degrees
-            )
-            for grid in (coarser, axes):
-                smooth = smooth_start(grid_problem, grid, prolonged(start, axes, grid))
-                if smooth is not None:
-                    found = solved_on_grid(grid_problem, grid, smooth)
-                if found is not None:
-                    axes = list(grid)
-                    break
+            axes, found = solved_from_smoothest(grid_problem, axes, start)
         # Continuation: the residual is lowered to zero, or to a fold, beyond which there is no solution.
         if is_first and found is None:
             finer = grid_problem.axes([refined(axis.breakpoints, GRIDS.finer_on_path) for axis in axes], degrees)
             end = sought_along_path(grid_problem, axes, finer, start)
             if end is not None and end.solved is None:
-                loss = sum(float(each.max()) ** 2 for each in relative_errors(grid_problem, end.axes, end.coef))
-                points = sum(block.rows for block in grid_problem.blocks(end.axes))
-                network = grid_problem.as_stated(network_of(end.axes, end.coef))
-                beyond = Doubt(
-                    "No solution was found: two grids leave the same residual, as where the problem has none; if it "
-                    "has one, a solution of a like problem, as `start`, may lead to it.",
-                    is_alone=True,
-                )
-                fold = Level(network=network, loss=loss, points=points, work=end.work, doubt=beyond)
+                fold = level_at_fold(grid_problem, end)
+                loss = fold.loss
             elif end is not None:
                 axes = list(end.axes)
                 found = end.solved
@@ -234,20 +218,10 @@ def stationary_levels(
         # Growth of a residual by the inverse of the Jacobian.
         is_resolved = max(float(each.max()) for each in errors) < GRIDS.unresolved_error
         growth = 1.0 if grid_problem.constraint_variables or not is_resolved else found[2]()
-        doubt: Doubt | None = None
         if growth > GRIDS.singular_growth and dimension <= GRIDS.least_squares_follow:
             return
-        if not is_in_balance:
-            doubt = Doubt(
-                "No solution was found, for sources and what flows through the boundary contradict each other: two "
-                "grids leave the same mean residual."
-            )
-        elif growth > GRIDS.largest_growth:
-            doubt = Doubt(
-                "The equation and its conditions hardly determine the solution, as where a layer may be moved: a "
-                f"residual changes it by {typed_text(growth, 1)} times as much."
-            )
         network = grid_problem.as_stated(network_of(axes, coef))
+        doubt = doubt_of_grid(is_in_balance, growth)
         yield Level(network=network, loss=loss, points=points, work=work, doubt=doubt)
         # Upwind diffusion for layers thinner than the intervals, and corrections of what it leaves.
         was = is_stabilised, is_corrected
@@ -279,6 +253,59 @@ def stationary_levels(
             return
     if fold is not None:
         yield fold
+
+
+def solved_from_smoothest(
+    grid_problem: GridProblem, axes: list[SplineAxis], start: np.ndarray
+) -> tuple[list[SplineAxis], Solved | None]:
+    """Solution from the smoothest function with the conditions, on a grid of half as many intervals or on this one.
+
+    Nested iteration: the equations of many splines have solutions that are none of the equation, as those of Monge and
+    Ampere, which turn to another branch within the last interval, and those of few hardly any.
+    """
+    coarser = grid_problem.axes(
+        [refined(axis.breakpoints, 1.0 if axis.periodic else GRIDS.coarser_start) for axis in axes],
+        [axis.degree for axis in axes],
+    )
+    for grid in (coarser, axes):
+        smooth = smooth_start(grid_problem, grid, prolonged(start, axes, grid))
+        if smooth is None:
+            continue
+        found = solved_on_grid(grid_problem, grid, smooth)
+        if found is not None:
+            return list(grid), found
+    return axes, None
+
+
+def level_at_fold(grid_problem: GridProblem, end: PathEnd) -> Level:
+    """The fields at which a path ends, beyond which there is no solution, as a level."""
+    doubt = Doubt(
+        "No solution was found: two grids leave the same residual, as where the problem has none; if it has one, a "
+        "solution of a like problem, as `start`, may lead to it.",
+        is_alone=True,
+    )
+    return Level(
+        network=grid_problem.as_stated(network_of(end.axes, end.coef)),
+        loss=sum(float(each.max()) ** 2 for each in relative_errors(grid_problem, end.axes, end.coef)),
+        points=sum(block.rows for block in grid_problem.blocks(end.axes)),
+        work=end.work,
+        doubt=doubt,
+    )
+
+
+def doubt_of_grid(is_in_balance: bool, growth: float) -> Doubt | None:
+    """What a grid says against its solution: sources do not balance, or residuals grow; None where it says nothing."""
+    if not is_in_balance:
+        return Doubt(
+            "No solution was found, for sources and what flows through the boundary contradict each other: two grids "
+            "leave the same mean residual."
+        )
+    if growth > GRIDS.largest_growth:
+        return Doubt(
+            "The equation and its conditions hardly determine the solution, as where a layer may be moved: a residual "
+            f"changes it by {typed_text(growth, 1)} times as much."
+        )
+    return None
 
 
 def corrected(
