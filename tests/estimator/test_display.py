@@ -135,7 +135,7 @@ def test_the_number_of_coefficients_is_that_of_the_search_wherever_a_model_is_sh
     assert dict(model.summary().facts)["coefficients"] == str(count)
     content = reporting.page_content(model, model.background_, None, None, title="")
     assert content.training["coefficients"] == count == content.comparison.own.parameters
-    sizes = f"it has {count} coefficients that are not zero and {freedom} effective degrees of freedom"
+    sizes = f"it has {count} free coefficients and {freedom} effective degrees of freedom"
     assert sizes in method_sentence(content)
 
 

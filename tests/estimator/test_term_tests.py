@@ -7,7 +7,7 @@ import edgewise
 from edgewise import KANClassifier, KANRegressor
 from edgewise.estimator import display
 from edgewise.gam import fit_additive, summarise
-from edgewise.gam.families.categorical import Ordered
+from edgewise.gam.families.categorical import Multinomial, Ordered
 from edgewise.gam.families.exponential import LogNormal
 from edgewise.gam.irls import with_logits
 from edgewise.search.inference import _with_one_predictor
@@ -89,6 +89,16 @@ def test_classes_in_their_order_have_one_test_of_each_term():
         assert second.statistic == pytest.approx(first.statistic, rel=1e-6)
         assert second.p_value == pytest.approx(first.p_value, rel=1e-6)
     assert found.explained == pytest.approx(expected.explained)
+    # The constants, which have no test, count as far as they are free.
+    assert found.edf == pytest.approx(3 + sum(term.edf for term in found.terms))
+
+
+def test_one_of_three_constants_follows_from_the_others():
+    x = np.linspace(-1, 1, 120)[:, None]
+    y = np.digitize(x[:, 0] + 0.5 * np.random.default_rng(0).standard_normal(120), [-0.3, 0.3])
+    tests = summarise(fit_additive(x, y, family=Multinomial(3), pairs=()), x, y)
+    assert [term.kind for term in tests.terms].count("constant") == 3
+    assert tests.edf == pytest.approx(2 + sum(term.edf for term in tests.terms if term.kind != "constant"))
 
 
 @pytest.mark.slow

@@ -11,9 +11,12 @@ from tests.night import at_night
 from edgewise import KANRegressor
 from edgewise.cli.terminal import options
 from edgewise.gam.families.named import FAMILIES, Loss, family_of, family_of_classes
+from edgewise.gam.families.robust import Huber
+from edgewise.outcomes import StopReason
 from edgewise.search.automatic import auto_fit
 from edgewise.search.candidates import Samples
 from edgewise.search.policy import SearchSettings
+from edgewise.search.records import SearchReport, Trial
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(-1, 1, (200, 2))
@@ -106,3 +109,14 @@ def test_odd_tables_get_a_sane_model(x):
     far = np.clip(np.full((1, x.shape[1]), 1e9), *result.limits.T)
     predicted = result.model(torch.from_numpy(np.r_[x, far])).detach().numpy()
     assert np.isfinite(predicted).all() and np.abs(predicted).max() < 100 * (1 + np.abs(y).max())
+
+
+def test_the_coefficients_of_the_chosen_model_are_those_of_the_fit_to_all_rows():
+    x = np.random.default_rng(0).uniform(-1, 1, (150, 2))
+    y = np.sin(3 * x[:, :1]) + 0.3 * np.random.default_rng(1).standard_normal((150, 1))
+    settings = SearchSettings(family=Huber(), effort="low")
+    result = auto_fit(Samples(x, y, np.ones(150)), settings)
+    assert result.search.chosen_trial.parameters == np.count_nonzero(result.fitted.model.coef)
+    trials = (Trial("constant", 1.0, 0.1, 1, 5), Trial("additive", 0.2, 0.1, 40, 5, taken=True))
+    report = SearchReport("additive", trials, (), 5, 0.0, StopReason.CONVERGED).with_coefficients(38)
+    assert [trial.parameters for trial in report.trials] == [1, 38]

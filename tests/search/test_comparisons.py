@@ -23,7 +23,7 @@ def test_two_predictions_of_each_row_tell_the_loss_of_a_mean_of_many(models):
     table = Comparisons(Gaussian(), np.ones(rows), Budget())
     losses = (errors.mean(axis=1) ** 2, (errors**2).mean(axis=1))
     table.by_folds[single] = Evidence(losses[0], np.zeros((rows, 1)), losses[1], fits=2)
-    table.record(single, losses[1], parameters=1, fits=2, seconds=0.0)
+    table.record(single, losses[1], coefficients=1, fits=2, seconds=0.0)
 
     mean_losses, loss, gain, _ = table.record_mean(replace(single, models=models), single)
 

@@ -14,9 +14,10 @@ from edgewise.gam.families.exponential import Bernoulli, Gaussian
 from edgewise.gam.families.named import family_of_classes
 from edgewise.gam.normal import normal_matrix
 from edgewise.gam.policy import AdditivePolicy
+from edgewise.nn.model import KAN
 from edgewise.outcomes import Budget
 from edgewise.search.automatic import auto_fit
-from edgewise.search.candidates import Candidate, FitCache, Samples, estimated
+from edgewise.search.candidates import Candidate, FitCache, Samples, estimated, free_coefficients
 from edgewise.search.comparisons import left_out
 from edgewise.search.inference import _polynomial_tests, _with_own_ridges, parameter_factor
 from edgewise.search.nested import Search
@@ -51,6 +52,29 @@ def test_the_table_is_in_order_of_richness_with_a_reason_for_each():
     assert all(
         one.work == max(one.folds, 1) * 300 * one.parameters**2 for one in report.trials if "mean" not in one.name
     )
+
+
+@pytest.mark.parametrize("classes", [2, 3, 4])
+def test_the_coefficients_of_a_classifier_are_those_that_its_probabilities_determine(classes):
+    y = np.argsort(np.argsort(SUM[:, 0] + NOISE[:, 0])) * classes // 300
+    family = Bernoulli() if classes == 2 else Multinomial(classes)
+    policy = SearchPolicy(divisions=((0, 3, 1),), left_out=("mean", "order"))
+    _, report = searched(y, family=family, policy=policy, effort="low")
+    # The rank of the derivatives of the probabilities by one coefficient of each column and class.
+    columns = np.column_stack([np.ones(300), X])
+    shares = np.full((classes, classes), -1 / classes) + np.eye(classes)
+    rank = np.linalg.matrix_rank(np.kron(shares / classes, columns))
+    assert [trial.parameters for trial in report.trials[:2]] == [classes - 1, rank]
+
+
+def test_a_network_has_the_coefficients_that_its_values_determine():
+    model = KAN((2, 3), 4, dtype=torch.float64)
+    x = 2 * torch.rand(200, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) - 1
+    jacobian = torch.func.jacrev(lambda values: torch.func.functional_call(model, values, x))(
+        dict(model.named_parameters())
+    )
+    matrix = torch.cat([part.reshape(600, -1) for part in jacobian.values()], 1)
+    assert free_coefficients(model, outputs=3) == torch.linalg.matrix_rank(matrix)
 
 
 def test_classes_in_a_meaningful_order_follow_one_predictor():

@@ -48,7 +48,9 @@ class BaselineResult:
     name: str  # as "linear"
     score: float  # R² or accuracy; NaN where the fit failed
     metrics: dict[str, float]  # r2, rmse and mae, or accuracy, balanced_accuracy and log_loss
-    parameters: int  # coefficients and intercepts; for trees two per split (column, threshold) and one per leaf
+    parameters: (
+        int  # free coefficients, intercepts among them; for trees two per split (column, threshold) and one per leaf
+    )
     seconds: float  # wall time
     settings: Settings  # the chosen ones
     error: float = math.nan  # standard error of the score from the choice of the test rows
@@ -255,7 +257,10 @@ def fit_linear(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Setti
             progress((i + (k + 1) / len(splits)) / (len(candidates) + 1))
     settings = candidates[int(np.argmin(losses))]
     model = make(settings).fit(data.X, data.y)
-    return model, int(np.size(model.coef_) + np.size(model.intercept_)), settings
+    count = np.size(model.coef_) + np.size(model.intercept_)
+    if data.outputs > 1:  # one function added to all logits changes no probability
+        count = count // data.outputs * (data.outputs - 1)
+    return model, int(count), settings
 
 
 def fit_boosting(data: SplitTable, progress: ReportShare) -> tuple[Any, int, Settings]:

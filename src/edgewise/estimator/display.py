@@ -104,7 +104,7 @@ class EstimatorDisplay(RowExplainer):
 
     @property
     def _coefficients(self) -> int | None:
-        """Coefficients that were estimated and are not zero; None where no search has counted them."""
+        """Free coefficients of the model; None where no search has counted them."""
         if self._record is None:
             return None
         search = self._record[0]

@@ -12,7 +12,16 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.estimator.equations import table_budget, table_front, table_search
-from edgewise.formulas.expression import Add, Expression, Multiply, Number, Variable, evaluate, substituted
+from edgewise.formulas.expression import (
+    Add,
+    Expression,
+    Multiply,
+    Number,
+    Variable,
+    constant_values,
+    evaluate,
+    substituted,
+)
 from edgewise.formulas.front import Front
 from edgewise.interpret.symbolic.from_formula_text import from_formula
 from edgewise.interpret.transform.edges import inputs_of, with_layer, with_spline
@@ -111,8 +120,8 @@ def fit_with_law(fit: RegressionFit, search_law: LawSearch) -> LawFit | None:
     kind = rich.search.chosen if chosen is None else chosen.kind
     name = f"{kind} with a short law"
     folds_made = 0 if chosen is None else chosen.folds
-    parameters = sum(one.numel() for model in (law, rich.model) for one in model.parameters())
-    trial = Trial(name, loss, loss_error, parameters, folds_made, taken=taken, reason=sentence)
+    coefficients = rich.fitted.coefficients + len(constant_values(front.best.formula.expression))
+    trial = Trial(name, loss, loss_error, coefficients, folds_made, taken=taken, reason=sentence)
     report = replace(
         before.search,
         trials=(*before.search.trials, trial),

@@ -78,7 +78,7 @@ def method_sentence(content: ReportContent) -> str:
         sizes = []
         coefficients = content.training.get("coefficients")
         if coefficients is not None:
-            sizes.append(f"{int(str(coefficients)):,} coefficients that are not zero")
+            sizes.append(f"{int(str(coefficients)):,} free coefficients")
         freedom = content.training.get("effective degrees of freedom")
         if freedom is not None:
             sizes.append(f"{freedom} effective degrees of freedom")

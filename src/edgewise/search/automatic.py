@@ -153,7 +153,7 @@ def _final(samples: Samples, search: Search, everything: AllRows | None, time_li
             intervals = held_out.intervals()
             message = f"{message} {intervals.message}"
     stopped = budget.ended_by or StopReason.CONVERGED
-    report = search.report(stopped)
+    report = search.report(stopped).with_coefficients(fitted.coefficients)
     if fitted.network is None:
         done = _fit_report(fitted, samples, stopped, budget)
         losses = search.held_out_losses(len(samples))

@@ -26,7 +26,7 @@ from edgewise.gam.policy import AdditivePolicy, IrlsPolicy
 from edgewise.gam.screening import screened
 from edgewise.gam.solving import Solver
 from edgewise.gam.steps import Cuts, find_cuts
-from edgewise.nn.model import KAN
+from edgewise.nn.model import KAN, edge_layers
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import Progress, check_time
 from edgewise.presentation import number_text
@@ -237,21 +237,44 @@ class Fitted:
         return limits[: self.nodes.coef.shape[0]]
 
     @property
-    def parameters(self) -> int:
-        """Number of coefficients that were estimated and are not zero."""
+    def coefficients(self) -> int:
+        """Number of free coefficients: those that were estimated, are not zero, and do not follow from others."""
+        # Predictors of which none follows from the others.
+        free = len(self.model.fits)
+        if self.family.is_classes:
+            free = self.family.free_constants
         if self.network is not None:
-            return sum(parameter.numel() for parameter in self.network.model.parameters())
+            return free_coefficients(self.network.model, free)
         if self.smooth is not None:
             return len(self.smooth.polynomial.coef)
-        if self.candidate.additive:
-            count = int(np.count_nonzero(self.model.coef))
-            if self.candidate.family.logit_lines is not None:  # one predictor, and a constant of each class
-                count = int(self.model.coef[1:].any(1).sum()) + len(self.model.fits)
+        coef = self.model.coef
+        if not self.candidate.additive:
+            count = free  # the constants
+        elif self.candidate.family.logit_lines is not None:  # the columns of one predictor, and constants
+            count = int(coef[1:].any(1).sum()) + free
+        elif self.family.is_classes:
+            count = int(coef.any(1).sum()) * free
         else:
-            count = len(self.model.fits)
+            count = int(np.count_nonzero(coef))
         if self.nodes is not None:
             count += self.nodes.coef.numel()
         return count
+
+
+def free_coefficients(model: KAN, outputs: int) -> int:
+    """Count the coefficients of a network that its values determine, of this many free outputs.
+
+    B-splines add up to 1, so the curves that end in a node are known up to constants whose sum is zero.
+    """
+    layers = edge_layers(model)
+    count = 0
+    for layer in layers:
+        starts, _, ends = layer.coef.shape
+        each = sum(parameter.numel() for parameter in layer.parameters()) // ends - (starts - 1)
+        if layer is layers[-1]:
+            ends = outputs
+        count += each * ends
+    return count
 
 
 class FitCache:

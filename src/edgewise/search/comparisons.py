@@ -28,12 +28,12 @@ class Comparisons:
         self.trials: list[Trial] = []
         self.sentences: list[str] = []
 
-    def record(self, candidate: Candidate, losses: np.ndarray, parameters: int, fits: int, seconds: float) -> None:
+    def record(self, candidate: Candidate, losses: np.ndarray, coefficients: int, fits: int, seconds: float) -> None:
         """Add a row to the table, or replace the candidate's row by one with stronger evidence."""
         mean, error = mean_and_error(losses, self.weight, self.blocks)
-        work = max(fits, 1) * len(self.weight) * float(parameters) ** 2
+        work = max(fits, 1) * len(self.weight) * float(coefficients) ** 2
         self.budget.work += work
-        trial = Trial(candidate.describe(), mean, error, parameters, fits, seconds, work)
+        trial = Trial(candidate.describe(), mean, error, coefficients, fits, seconds, work)
         old = [number for number, one in enumerate(self.trials) if one.name == trial.name]
         if old:
             before = self.trials[old[0]]

@@ -191,7 +191,7 @@ def parameter_factor(fitted: Fitted, model: KAN) -> Tensor:
         root = _root(fitted.smooth.covariance)
         if root.shape[1] * sum(parameter.numel() for parameter in model.parameters()) > MOST_NUMBERS:
             raise InputError(
-                f"model must have fewer parameters for error bars, got {counted(fitted.parameters, 'term')}"
+                f"model must have fewer parameters for error bars, got {counted(fitted.coefficients, 'term')}"
             )
         return torch.from_numpy(fitted.smooth.polynomial.parameter_changes(model, root))
     design = fitted.model.design

@@ -273,7 +273,7 @@ class Search:
             links = fitted.link(self.samples.x)
         losses = sample_losses(fitted, links, self.samples)
         self.table.without_row[candidate] = Evidence(losses, links, losses, 0)
-        self.table.record(candidate, losses, fitted.parameters, 0, self.budget.seconds - began)
+        self.table.record(candidate, losses, fitted.coefficients, 0, self.budget.seconds - began)
 
     def cross_validate(self, candidates: Sequence[Candidate], share: float, most: int | None = None) -> None:
         """Fit candidates to folds and score them on the held-out rows; a candidate that has been scored is left out.
@@ -288,7 +288,7 @@ class Search:
         for candidate in candidates:
             self.budget.report(candidate.describe(), share)
             began = self.budget.seconds
-            parameters = 0
+            coefficients = 0
 
             whole = self.cache.fit(replace(candidate, nodes=0, smooth=False, shape=None, factor=1.0))
             self.fit_seconds.setdefault(candidate, self.budget.seconds - began)
@@ -305,7 +305,7 @@ class Search:
                 losses[fold.held] += sample_losses(fitted, eta, held)
                 links[fold.held] += eta
                 times[fold.held] += 1
-                parameters = max(parameters, fitted.parameters)
+                coefficients = max(coefficients, fitted.coefficients)
                 self.budget.report()
                 self.check_time(candidate, 1, fitted=self.budget.seconds - began)
             # Means over the repeated divisions.
@@ -317,7 +317,7 @@ class Search:
             together[seen] = sample_losses(fitted, links[seen], self.samples.select(np.flatnonzero(seen)))
             self.fold_fits = max(self.fold_fits, len(fold_caches))
             self.table.by_folds[candidate] = Evidence(together, links, losses, len(fold_caches))
-            self.table.record(candidate, losses, parameters, len(fold_caches), self.budget.seconds - began)
+            self.table.record(candidate, losses, coefficients, len(fold_caches), self.budget.seconds - began)
 
     def divided(self) -> list[tuple[Fold, FitCache]]:
         """Return the folds of the search with what has been fitted to them; empty where no row can be held out."""

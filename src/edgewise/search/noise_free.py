@@ -21,7 +21,7 @@ from edgewise.nn.model import KAN
 from edgewise.nn.prediction import predict_in_batches
 from edgewise.outcomes import Budget, StopReason
 from edgewise.presentation import counted, number_text
-from edgewise.search.candidates import Samples
+from edgewise.search.candidates import Samples, free_coefficients
 from edgewise.search.hidden_nodes import smooth_residual
 from edgewise.search.policy import SearchSettings
 from edgewise.search.polynomials.exact import ExactFit, fit_exact
@@ -114,7 +114,7 @@ def _polynomial_result(
         message = f"There are no error bars: {reason}."
     # Reports.
     budget.best_loss = found.loss
-    trial = Trial(name, found.loss, 0.0, parameters, 1, budget.seconds, 0.0, True, sentence)
+    trial = Trial(name, found.loss, 0.0, len(found.polynomial.coef), 1, budget.seconds, 0.0, True, sentence)
     sentences = ("Samples that seem free of noise.", sentence)
     report = SearchReport(name, (trial,), sentences, 1, budget.work, StopReason.CONVERGED, budget.seconds)
     record = StepRecord(1, found.loss, None, 0.0, budget.seconds)
@@ -205,10 +205,10 @@ def approximated(
     if not gain > policy.margin * spread:
         return None, f"An approximation without noise was tried: {figures}: not taken."
     # The record of the network that was taken, and its error bars.
-    parameters = sum(p.numel() for p in model.parameters())
+    coefficients = free_coefficients(model, samples.y.shape[1])
     name = f"network {list(model.config.width)}, grid {model.config.grid_size[0]}, without noise"
     reason = f"The approximation without noise: {figures}: taken."
-    trial = Trial(name, mean, error, parameters, 1, 0.0, result.work, True, reason)
+    trial = Trial(name, mean, error, coefficients, 1, 0.0, result.work, True, reason)
     end = (
         f"Chosen without noise: {name}, loss {number_text(mean, 1)} on "
         f"{counted(len(unseen), 'sample')} that made no choice."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edgewise.outcomes import StopReason
 from edgewise.presentation import html_table, number_text, r2_text, text_table
@@ -24,7 +24,8 @@ class Trial:
     error : float
         Standard error of that mean.
     parameters : int
-        Number of coefficients that were estimated and are not zero.
+        Number of free coefficients: those that were estimated, are not zero and do not follow from others, as one class
+        does. Of the chosen model they are counted in the fit to all rows, of another candidate in the largest fit.
     folds : int
         Fits with held-out samples behind the loss.
     seconds : float
@@ -115,6 +116,12 @@ class SearchReport:
         taken = [trial for trial in self.trials if trial.taken]
         own = [trial for trial in taken if trial.name == self.chosen] or taken
         return own[-1] if own else None
+
+    def with_coefficients(self, count: int) -> SearchReport:
+        """Return the record with the number of free coefficients of the model that was fitted in the end."""
+        chosen = self.chosen_trial
+        trials = tuple(replace(one, parameters=count) if one is chosen else one for one in self.trials)
+        return replace(self, trials=trials)
 
     @property
     def line(self) -> str:

@@ -90,6 +90,11 @@ class Family:
         return 1
 
     @property
+    def free_constants(self) -> int:
+        """Number of constants in the linear predictors of a row that the loss tells apart."""
+        return self.predictors
+
+    @property
     def logit_lines(self) -> np.ndarray | None:
         """Constant and slope of the logit of each class as a line in one eta, (K, 2); None for other families."""
         return None

@@ -63,6 +63,11 @@ class Multinomial(Family):
     def predictors(self) -> int:
         return self.classes
 
+    @property
+    def free_constants(self) -> int:
+        # Probabilities do not change where one function is added to the logits of all classes.
+        return self.classes - 1
+
     def checked(self, y: np.ndarray) -> np.ndarray:
         y = finite_numbers(y, self.name)
         if not bool((y == np.round(y)).all()) or y.min() < 0 or y.max() >= self.classes:

@@ -100,6 +100,10 @@ class Cox(Family):
     has_mean = False
     is_sum_of_rows = False
 
+    @property
+    def free_constants(self) -> int:
+        return 0  # the baseline has it
+
     def __post_init__(self) -> None:
         if not is_one_of(self.ties, TIES):
             raise InputError(f"ties must be 'breslow' or 'efron', got {self.ties!r}")

@@ -72,6 +72,8 @@ class AdditiveSummary:
         Sum of the weights.
     predictors : tuple of str
         Names of several linear predictors: the classes. Empty for a single one, and where they have no names.
+    constants : int
+        Constants that are free: one, and of three classes or more one less than there are classes.
     """
 
     family: str
@@ -84,6 +86,7 @@ class AdditiveSummary:
     scale_known: bool
     rows: float
     predictors: tuple[str, ...] = ()
+    constants: int = 1
 
     def predictor_name(self, place: int) -> str:
         """Return the name of a linear predictor, its number from 1 on where it has none."""
@@ -93,8 +96,11 @@ class AdditiveSummary:
 
     @property
     def edf(self) -> float:
-        """Effective degrees of freedom of all terms together."""
-        return sum(term.edf for term in self.terms)
+        """Effective degrees of freedom of the free constants and of all other terms together.
+
+        Of three classes or more it is an upper bound: a term of one class follows from those of the others.
+        """
+        return self.constants + sum(term.edf for term in self.terms if term.kind != "constant")
 
     @property
     def strongest_first(self) -> list[TermTest]:
@@ -271,6 +277,7 @@ def summarise(
         scale=float(scale),
         scale_known=family.scale is not None,
         rows=rows,
+        constants=family.free_constants,
     )
 
 
