@@ -242,7 +242,7 @@ class SquaredLoss:
         self.box = Box.of(problem.x)
 
     def judged(self, node: Expression) -> Squared | None:
-        """A formula with constants fitted to the rows to fit."""
+        """A formula with constants fitted to the rows to fit; None if it is not finite, or its slopes undetermined."""
         problem = self.problem
         fitted = self.fitted(node, problem)
         if fitted is None:
@@ -254,7 +254,7 @@ class SquaredLoss:
         return Candidate.of(fitted.expression, fitted, squares, self.box, self.exact)
 
     def fitted(self, node: Expression, problem: LawProblem) -> FittedExpression | None:
-        """A formula with constants fitted to the rows to fit of a problem."""
+        """A formula with constants fitted to the rows to fit of a problem; None if it is not finite there."""
         return fit_constants(
             node, problem.x, problem.y, steps=SETTINGS.full_steps, weight=problem.weights, budget=self.budget
         )
@@ -392,10 +392,12 @@ class SquaredLoss:
 
 
 def _finished(candidate: Squared, loss: SquaredLoss, noise: NoiseTest) -> Squared | None:
-    """A candidate without parts that the rows to fit do not ask for, with constants in closed form."""
-    # The result is None if its terms cancel each other beyond reading, or if the shorter formula does not keep to the
-    # options of the problem. Constants are recognised only where the formula explains the data up to noise: otherwise
-    # they make up for what it leaves out, and a closed form would mean nothing.
+    """A candidate without parts that the rows to fit do not ask for, with constants in closed form.
+
+    None if its terms cancel each other beyond reading, or if the shorter formula breaks the options of the problem.
+    """
+    # Constants are recognised only where the formula explains the data up to noise: otherwise they make up for what it
+    # leaves out, and a closed form would mean nothing.
     problem = loss.problem
     budget = loss.budget
     x = problem.x

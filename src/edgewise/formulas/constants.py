@@ -150,7 +150,7 @@ def fit_constants(
     weight: np.ndarray | None = None,
     budget: Budget | None = None,
 ) -> FittedExpression | None:
-    """Fit the free constants of a formula to data by Levenberg-Marquardt."""
+    """Fit the free constants of a formula to data by Levenberg-Marquardt; None where it is not finite at the start."""
     constants = FreeConstants.of(node)
     root = root_weights(weight, len(y))
 

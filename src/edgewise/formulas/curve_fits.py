@@ -331,7 +331,10 @@ def edge_fits(
 
 
 def _fit_edge(row: Elementary, a: float, b: float, curve: _Curve) -> EdgeFit | None:
-    """Fit a, b, c, d by Levenberg-Marquardt; a straight line keeps a = 1, b = 0, and a shift of 0 stays 0."""
+    """Fit a, b, c, d by Levenberg-Marquardt; a straight line keeps a = 1, b = 0, and a shift of 0 stays 0.
+
+    None where the function is not finite, at the start or at the fitted arguments.
+    """
     with np.errstate(all="ignore"):
         c, d = curve.best_line(row.function(torch.as_tensor(a * curve.u + b)).numpy())
     start = np.array([a, b, c, d])

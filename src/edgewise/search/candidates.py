@@ -523,7 +523,7 @@ class FitCache:
         return _fitted(replace(candidate, models=len(parts)), replace(whole, fits=fits))
 
     def _nodes(self, estimate: AdditiveModel, count: int) -> HiddenNodes | None:
-        """Directions of the working residuals of a model."""
+        """Nodes that follow the working residuals of a model, see `find_nodes`."""
         samples = self.samples
         knots = self.design.knots
         residual, weight = structure_residual(estimate, samples)

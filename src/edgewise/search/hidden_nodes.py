@@ -81,7 +81,7 @@ def find_nodes(
     policy: SearchPolicy,
     seed: int,
 ) -> HiddenNodes | None:
-    """Train hidden nodes on the residual of a model.
+    """Train hidden nodes on the residual of a model; None where no training stays finite.
 
     Shapes: x (N, n), residual (N, m), weight (N,), breakpoints (n, grid + 1).
     """
@@ -216,7 +216,7 @@ def _network(
     policy: SearchPolicy,
     seed: int,
 ) -> KAN | None:
-    """Train a network [n, nodes, m] on the residual, scaled to mean square 1."""
+    """Train a network [n, nodes, m] on the residual, scaled to mean square 1; None where no training stays finite."""
     inputs = x.shape[1]
     outputs = residual.shape[1]
     # The finest grid within the limit, or the coarsest: the search has seen to it that its parameters are not too many.

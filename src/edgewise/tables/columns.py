@@ -532,6 +532,7 @@ def learn_input(table: Table, name: str, *, keep_constant: bool, weight: np.ndar
 def _learn_dates(
     table: Table, name: str, dates: np.ndarray, weight: np.ndarray | None
 ) -> tuple[NumberInput | None, str]:
+    """Return the rules for a column of dates (n,), or None to leave it out, with a sentence."""
     if np.isnat(dates).all():
         return None, f"Column {quoted(name)} was left out: it has no value in any row."
     first = np.nanmin(dates).astype("datetime64[D]")
@@ -550,6 +551,7 @@ def _learn_dates(
 def _learn_number(
     table: Table, name: str, column: np.ndarray, weight: np.ndarray | None, *, keep_constant: bool = False
 ) -> tuple[NumberInput | None, str]:
+    """Return the rules for a column of numbers (n,), or None to leave it out, with a sentence."""
     known = column[~np.isnan(column)]
     missing = len(column) - len(known)
     code = _code_of_missing(name, known) or _far_value(name, known, table.rows[~np.isnan(column)])
@@ -629,6 +631,7 @@ def _far_value(name: str, known: np.ndarray, rows: np.ndarray) -> str:
 
 
 def _learn_category(table: Table, name: str) -> tuple[CategoryInput | None, str]:
+    """Return the rules for a column of words, or None to leave it out, with a sentence."""
     # Counts of the levels; columns that tell nothing are left out.
     cells = [cell for cell in table.columns[name] if cell is not None]
     missing = table.n_rows - len(cells)

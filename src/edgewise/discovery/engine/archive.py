@@ -134,9 +134,11 @@ class Archive:
         return self._noise.passes(problem.y - evaluate(best.expression, problem.x), problem.weights)
 
     def judge(self, expression: Expression, source: str) -> Judged | None:
-        """Fit the constants of an expression, judge it on the held-out rows, and keep it if it is good."""
-        # Returns what was kept; None for an expression that is not allowed, not finite, known already or not good
-        # enough. `source` is the stage that it comes from.
+        """Fit the constants of an expression, judge it on the held-out rows, and keep it if it is good.
+
+        None for an expression that is not allowed, not finite, judged already or not good enough. `source` is the stage
+        that it comes from.
+        """
         self.tally[source] += 1
         problem = self.problem
         expression = simplify(in_usual_form(expression))
@@ -167,7 +169,7 @@ class Archive:
         self._kept(expression, source)
 
     def _fit(self, expression: Expression, best: float) -> Expression | None:
-        """The expression with constants fitted to some rows and, where that is promising, to all."""
+        """The expression with constants fitted to some rows, then to all; None where it is not finite."""
         x = self.problem.x
         y = self.problem.y
         weight = self.problem.weights
@@ -196,6 +198,7 @@ class Archive:
         return fitted.expression
 
     def _kept(self, expression: Expression, source: str) -> Judged | None:
+        """Keep an expression among the most accurate few of its size; None if it is not one of them."""
         judged = self._judged(expression, source)
         if judged is None:
             return None
@@ -231,6 +234,7 @@ class Archive:
         return min(forms, key=complexity)
 
     def _judged(self, expression: Expression, source: str) -> Judged | None:
+        """An expression with its errors; None if it is not finite, has poles, or the rows leave its slopes open."""
         problem = self.problem
         loss = np.average((evaluate(expression, problem.x) - problem.y) ** 2, weights=problem.weights)
         held = np.mean(problem.held_squares(expression))

@@ -89,16 +89,17 @@ def log_losses(log_odds: np.ndarray, y: np.ndarray) -> np.ndarray:
 def fit_class_constants(
     node: Expression, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None, budget: Budget | None = None
 ) -> ClassFit | None:
-    """Fit the free constants of a formula of log-odds to classes by Firth's penalised likelihood."""
-    # Classes y are 0 and 1; the constants of the formula are the start. No step begins once the budget is over. None if
-    # the formula is not finite at a row.
+    """Fit the free constants of a formula of log-odds to classes y of 0 and 1 by Firth's penalised likelihood.
+
+    The constants of the formula are the start. None if the formula is not finite at a row.
+    """
     # Firth's penalised likelihood: its score has half the leverage of each row beside the residual
     constants = FreeConstants.of(node)
     places = constants.places
     w = np.ones(len(y)) if weight is None else weight
 
     def state(trial: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray] | None:
-        """Objective, losses, score and information."""
+        """Objective, losses, score and information; None where they are not finite."""
         with np.errstate(all="ignore"):
             u, derivatives = values_and_derivatives(constants.formula(trial), x)
         jacobian = derivatives[:, places]

@@ -385,7 +385,10 @@ def _with_coefficients(node: Expression, rows: Groups) -> Expression:
 
 
 def _best_family(shape: Expression, rows: Groups, count: int, budget: Budget) -> FamilyFit | None:
-    """A shape with all constants by group, then with as many shared as Schwarz's criterion prefers."""
+    """A shape with all constants by group, then with as many shared as Schwarz's criterion prefers.
+
+    None for more constants than the smallest group determines, and for a shape that is not finite in one.
+    """
     inputs = rows.x.shape[1]
     free = free_places(shape)
     least = np.bincount(rows.codes, minlength=count).min()

@@ -183,7 +183,7 @@ def _growing_bases(
 def _best_start(
     template: Template, problem: LawProblem, bases: tuple[Basis, ...], before: PartsFit | None, budget: Budget
 ) -> PartsFit | None:
-    """The fit from the one of a lower degree, or from random starts."""
+    """The fit from the one of a lower degree, or from random starts; None if it is finite from no start."""
     random = np.random.default_rng([5, problem.seed])
     starts: list[tuple[list[np.ndarray], np.ndarray]] = []
     # Continuation in the degree: the coefficients of the lower degree, with zeros for the new terms.
@@ -218,7 +218,7 @@ def _fitted(
     numbers: np.ndarray,
     budget: Budget,
 ) -> PartsFit | None:
-    """All coefficients and constants by Levenberg-Marquardt from a start."""
+    """All coefficients and constants by Levenberg-Marquardt from a start; None if that is not finite at all rows."""
     # Columns of each smooth function at its arguments, and where its coefficients lie in the vector of all
     x = problem.x
     y = problem.y

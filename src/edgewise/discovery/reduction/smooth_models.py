@@ -353,7 +353,7 @@ def _conditioned(
     parameters: np.ndarray,
     rows: np.ndarray,
 ) -> SmoothModel | None:
-    """The model of these rows for given lengths."""
+    """The model of these rows for given lengths; None where its matrix is singular or its residuals are not finite."""
     # Coefficients of the posterior mean, K^-1 t.
     z = scales.inputs(x[rows])
     t = scales.target(y[rows])

@@ -164,7 +164,10 @@ def fit_exact(
 
 
 def _ordered(data: _Data, link: Link, most: int, rounds: int, start: _Nested | None = None) -> _Nested | None:
-    """Fit on the first products in an order that the decay of the coefficients decides, in a few rounds."""
+    """Fit on the first products in an order that the decay of the coefficients decides, in a few rounds.
+
+    None where no fit determines its coefficients, see `_nested`.
+    """
     inputs = data.x.shape[1]
     rates = np.ones(inputs)
     crossing = 0.0
@@ -190,7 +193,10 @@ def _ordered(data: _Data, link: Link, most: int, rounds: int, start: _Nested | N
 
 
 def _rates(fit: _Nested, by_pairs: bool) -> tuple[np.ndarray, float, np.ndarray] | None:
-    """The rates of decay of the coefficients by degree, by crossing and by pair, in units of the smallest."""
+    """The rates of decay of the coefficients by degree, by crossing and by pair, in units of the smallest.
+
+    None where the coefficients are too few, or do not fall.
+    """
     # Geometric decay: the logarithm of the size of a Legendre coefficient falls linearly with its degrees (Trefethen,
     # Approximation Theory and Approximation Practice, chapter 8); least squares gives the rates.
     size = np.abs(fit.coef)
@@ -214,7 +220,10 @@ def _rates(fit: _Nested, by_pairs: bool) -> tuple[np.ndarray, float, np.ndarray]
 
 
 def _nested(data: _Data, link: Link, basis: Basis, weights: np.ndarray) -> _Nested | None:
-    """The best of all fits on the first products, by the errors of y without each row."""
+    """The best of all fits on the first products, by the errors of y without each row.
+
+    None where the link is straight or undefined at the targets, or the products are dependent.
+    """
     from scipy.linalg import solve_triangular
 
     y = data.values(link)
