@@ -178,7 +178,8 @@ def _wrong_type(function: Callable[..., object], arguments: Sequence[object], ke
 def _is_of_type(value: Any, kind: Any) -> bool:
     """Return whether a value is of a type as signatures name them; True for types that say nothing of it."""
     looked_at = 100  # of a sequence, for the type of its items
-    origin, arguments = get_origin(kind) or kind, get_args(kind)
+    origin = get_origin(kind) or kind
+    arguments = get_args(kind)
     if kind is None or kind is types.NoneType:
         return value is None
     if origin is Annotated:

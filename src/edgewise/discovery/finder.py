@@ -262,11 +262,14 @@ def with_limit(front: Front, budget: Budget) -> Front:
         case False, False:
             return replace(front, stopped=StopReason.CONVERGED)
         case False, True:
-            stopped, sentence = StopReason.CONVERGED, "The time limit ended a part of the search."
+            stopped = StopReason.CONVERGED
+            sentence = "The time limit ended a part of the search."
         case True, True:
-            stopped, sentence = StopReason.TIME_LIMIT, "The time limit ended the search."
+            stopped = StopReason.TIME_LIMIT
+            sentence = "The time limit ended the search."
         case _:
-            stopped, sentence = StopReason.BUDGET, "The planned work is done; a longer time limit plans more."
+            stopped = StopReason.BUDGET
+            sentence = "The planned work is done; a longer time limit plans more."
     return replace(front, stopped=stopped, messages=(*front.messages, sentence))
 
 

@@ -187,7 +187,8 @@ def _checked(
             raise InputError(f"t must have each time once in a trajectory, got {twice} twice{where}")
         if (steps < 0).any():
             place = int(np.argmin(steps))
-            before, after = number_text(t[place], 6), number_text(t[place + 1], 6)
+            before = number_text(t[place], 6)
+            after = number_text(t[place + 1], 6)
             raise InputError(f"t must increase along a trajectory, got {after} after {before}{where}")
         _check_range(t, "t", where)
         messages += [_jump_sentence(t, x[:, k], names[k], where) for k in range(x.shape[1])]
@@ -225,7 +226,8 @@ def _jump_sentence(t: np.ndarray, x: np.ndarray, name: str, where: str) -> str:
     is_inside = 3 <= place < len(steps) - 3
     if not is_inside or steps[place] < 0.5 * np.ptp(values) or steps[place] < 10 * beside.max():
         return ""
-    start, end = number_text(times[place], 6), number_text(times[place + 1], 6)
+    start = number_text(times[place], 6)
+    end = number_text(times[place + 1], 6)
     return (
         f"The coordinate {name!r}{where} jumps between t = {start} and t = {end}; "
         f"if it was set anew there, give the parts before and after as two trajectories."

@@ -318,7 +318,8 @@ class _Search:
 
     def _judged(self, stopped: StopReason, *, keep_interrupted: bool) -> Motion:
         """The result: laws of nature seldom blow up, not later on and not from other starts."""
-        choice, best = self.choice, self.best
+        choice = self.choice
+        best = self.best
         assert choice is not None
         assert best is not None
         data = choice.data
@@ -352,7 +353,8 @@ class _Search:
 
         systems = {id(fit): self._system(fit, lost.get(id(fit), False)) for fit in choice.fits.values()}
         systems.setdefault(id(best), self._system(best, False))
-        agrees, start = False, None
+        agrees = False
+        start = None
         # Draws from other starts take seconds, which a search that was ended early has not
         stopped = judging.ended_by or stopped
         if best.is_continuous and not stopped.is_out_of_time:

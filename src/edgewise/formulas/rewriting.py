@@ -62,7 +62,9 @@ class RewritingSettings:
 
 
 SETTINGS = RewritingSettings()
-ZERO, ONE, MINUS_ONE = exact_number(0), exact_number(1), exact_number(-1)
+ZERO = exact_number(0)
+ONE = exact_number(1)
+MINUS_ONE = exact_number(-1)
 LARGEST_ROOT = 12  # Largest denominator of an exponent in closed form: cube roots and seventh roots occur.
 
 

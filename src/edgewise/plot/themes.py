@@ -96,7 +96,9 @@ def _recolour(artist: Artist | None, theme: str, undo: ExitStack) -> None:
             _recolour(artist.get_bbox_patch(), theme, undo)
         case Line2D():
             # Read all three before any is changed: markers may follow the colour of the line.
-            line, face, edge = artist.get_color(), artist.get_markerfacecolor(), artist.get_markeredgecolor()
+            line = artist.get_color()
+            face = artist.get_markerfacecolor()
+            edge = artist.get_markeredgecolor()
             _exchange(lambda: line, artist.set_color, theme, undo)
             _exchange(lambda: face, artist.set_markerfacecolor, theme, undo)
             _exchange(lambda: edge, artist.set_markeredgecolor, theme, undo)

@@ -424,7 +424,8 @@ def _choose_shape(problem: Regression, finalists: list[Start], budget: Budget) -
     fastest = finalists[0].model.config.degree + 1.0
     entries = [(start, fastest) for start in finalists if math.isfinite(start.loss)] or [(finalists[0], 0.0)]
 
-    rows, values = problem.train.y.numel(), most_values(problem)
+    rows = problem.train.y.numel()
+    values = most_values(problem)
 
     def halving_work(start: Start, grid: int) -> float:
         degree = start.model.config.degree

@@ -174,7 +174,8 @@ def _knots_at_quantiles(x: Tensor, even: Tensor, degree: int) -> Tensor:
     breakpoints = knot_vectors.breakpoints_of(even, degree)
     size = breakpoints.shape[1] - 1
     at = torch.stack([_quantile_of_rows(x, k / size) for k in range(size + 1)], 1)
-    at[:, 0], at[:, -1] = breakpoints[:, 0], breakpoints[:, -1]
+    at[:, 0] = breakpoints[:, 0]
+    at[:, -1] = breakpoints[:, -1]
     even_share = 0.02  # the default of `grid_eps` in pykan
     return knot_vectors.extend((1 - even_share) * at + even_share * breakpoints, degree)
 
@@ -213,7 +214,8 @@ def _knots_of_equal_error(layer: KANLayer, even: Tensor) -> Tensor:
     left = (torch.searchsorted(share, at, right=True) - 1).clamp(0, size - 1)
     part = (at - share.gather(1, left)) / mass.gather(1, left).clamp(min=tiny)
     moved = ends.gather(1, left) + ends.diff(dim=1).gather(1, left) * part.clamp(0, 1)
-    moved[:, :1], moved[:, -1:] = low, high
+    moved[:, :1] = low
+    moved[:, -1:] = high
     return knot_vectors.extend(moved, degree)
 
 

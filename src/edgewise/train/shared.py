@@ -213,7 +213,9 @@ class SharedObjective(Objective):
         self, network: nn.Module, problem: Problem, penalty: Penalty | None, team: Team, *, is_exact: bool = False
     ) -> None:
         super().__init__(network, problem, penalty)
-        self._team, self._is_exact, self.processes = team, is_exact, team.count
+        self._team = team
+        self._is_exact = is_exact
+        self.processes = team.count
         self._dtype = next(iter(self.parameters.values())).dtype
 
     def twin(self, network: nn.Module, dtype: torch.dtype) -> SharedObjective:
@@ -388,7 +390,8 @@ def trained_together(
         twin = copy.copy(problem)
         like = problem.train.x
         x, y = (torch.cat([torch.from_numpy(each[name]) for each in facts]).to(like.device) for name in "xy")
-        twin.train_loader, twin.train_tensors = None, BatchedData(x, y, count=sum(each["count"] for each in facts))
+        twin.train_loader = None
+        twin.train_tensors = BatchedData(x, y, count=sum(each["count"] for each in facts))
         try:
             report = train(twin, team)
         except KeyboardInterrupt as error:  # the network has the best parameters, which all processes get

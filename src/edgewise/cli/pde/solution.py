@@ -79,7 +79,8 @@ def open_solution(file: Path) -> tuple[Solution, dict[str, Any]]:
 def stand_in(facts: dict[str, Any], file: Path) -> PDE:
     """Return a problem with the fields, the coefficients and the box of a stored solution, and no meaning."""
     try:
-        fields, unknowns = [str(name) for name in facts["fields"]], dict(facts["unknowns"])
+        fields = [str(name) for name in facts["fields"]]
+        unknowns = dict(facts["unknowns"])
         box = Box(**{str(name): (float(low), float(high)) for name, (low, high) in facts["domain"]["box"].items()})
 
         def equation(**values: Any) -> list[Tensor]:

@@ -234,7 +234,10 @@ def _candidates(columns: Columns, target: Target, importance: np.ndarray, budget
                 places = np.argpartition(-flat, SETTINGS.looked_at)[: SETTINGS.looked_at]
             f = part[places // len(second)]
             g = second[places % len(second)]
-            places, f, g = places[f != g], f[f != g], g[f != g]
+            differ = f != g
+            places = places[differ]
+            f = f[differ]
+            g = g[differ]
             # Of curves of the same functions, which differ in a constant inside, the best alone
             if is_curve:
                 groups = columns.groups[f] * len(columns.groups) + columns.groups[g]

@@ -312,7 +312,8 @@ def _with_closed_forms(fitted: ClassFit, x: np.ndarray, y: np.ndarray, weight: n
             form = next(iter(convincing_forms(values[place], now.errors[place])), None)
             if form is None or form[0] == 0:
                 continue
-            values[place], exact[place] = value_of(form), form
+            values[place] = value_of(form)
+            exact[place] = form
             trial = fit_class_constants(with_constants(now.node, values, exact), x, y, weight, budget)
             if trial is not None and trial.losses.sum() <= now.losses.sum() + CHI_SQUARE_99 / 2:
                 now = trial

@@ -450,7 +450,8 @@ def _without_variable(node: Expression, index: int, number: Number) -> Expressio
 
 def _fitted(node: Expression, values: np.ndarray, rows: Groups, budget: Budget) -> FamilyFit | None:
     """All shared numbers and all constants by group by Levenberg-Marquardt, with their standard errors."""
-    inputs, (count, parameters) = rows.x.shape[1], values.shape
+    inputs = rows.x.shape[1]
+    count, parameters = values.shape
     shared = FreeConstants.of(node)
     by_group = range(inputs, inputs + parameters)
     first = len(shared.places)  # of the constants by group among all that are fitted

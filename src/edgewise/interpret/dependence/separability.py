@@ -255,7 +255,8 @@ class RowPairs:
         self.inputs = x.shape[1]
         self._values: dict[frozenset[int], Tensor] = {}
         value = self.value()
-        self.spread, self.size = float(value.std(correction=0)), float(value.square().mean().sqrt())
+        self.spread = float(value.std(correction=0))
+        self.size = float(value.square().mean().sqrt())
 
     @property
     def is_constant(self) -> bool:
@@ -336,7 +337,8 @@ def _multiplicative_groups(pairs: RowPairs, noise: float) -> tuple[Groups, float
         return best
     # For f - c a product of functions of i and of j, M = c D with mixed differences D.
     both = list(combinations(range(d), 2))
-    f, f_ij = pairs.value(), torch.stack([pairs.value(*ij) for ij in both])
+    f = pairs.value()
+    f_ij = torch.stack([pairs.value(*ij) for ij in both])
     f_i, f_j = (torch.stack([pairs.value(ij[side]) for ij in both]) for side in (0, 1))
     M = f * f_ij - f_i * f_j
     D = f - f_i - f_j + f_ij
@@ -396,7 +398,8 @@ def _general_groups(slopes: _Slopes, used: list[int]) -> Groups:
     """
     if not used:
         return ()
-    at, everything = slopes.a, slopes.mixed(*used)
+    at = slopes.a
+    everything = slopes.mixed(*used)
 
     def separates(S: tuple[int, ...], T: tuple[int, ...]) -> bool:
         of_S = slopes.mixed(*S)

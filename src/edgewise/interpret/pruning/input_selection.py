@@ -173,7 +173,8 @@ def _strongest_effects(x: Tensor, y: Tensor) -> list[tuple[Tensor, int]]:
         triples = torch.zeros(d, dtype=x.dtype)
         for i in range(d):
             z = _product_effects(x * x[:, i : i + 1], x, residual).fill_diagonal_(0)
-            z[i], z[:, i] = 0, 0
+            z[i] = 0
+            z[:, i] = 0
             triples = torch.maximum(triples, z.amax(1))
         orders.append((triples, d * (d - 1) * (d - 2) // 6 * y.shape[1]))
     return orders

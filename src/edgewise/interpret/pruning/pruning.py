@@ -354,7 +354,8 @@ class _Pruning:
 
     def _continue_with(self, model: KAN, kept: Kept) -> None:
         """Replace `model`; kept: its parts as numbered in the present one."""
-        self.model, self.problem = model, self.problem.with_inputs(kept.nodes[0])
+        self.model = model
+        self.problem = self.problem.with_inputs(kept.nodes[0])
         nodes = tuple(names[index] for names, index in zip(self.kept.nodes, kept.nodes, strict=True))
         sums = tuple(names[index] for names, index in zip(self.kept.sums, kept.sums, strict=True))
         self.kept = Kept(nodes, sums)

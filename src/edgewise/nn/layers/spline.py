@@ -143,7 +143,9 @@ class KANLayer(Layer):
         rows = options.get("functions")
         functions = () if rows is None else (rows,)
         config = KANConfig((in_features, out_features), grid_size, degree, base, functions=functions)  # for its checks
-        (in_features, out_features), (grid_size,), degree = config.width, config.grid_size, config.degree
+        in_features, out_features = config.width
+        (grid_size,) = config.grid_size
+        degree = config.degree
         dtype = float_dtype(options.get("dtype"))
         device = options.get("device")
         # The parameters and buffers have one order in every layer, whichever are set later.

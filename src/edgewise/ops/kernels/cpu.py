@@ -80,7 +80,8 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
     # An editable install may be older than its sources.
     if _sources() not in ("", library.edgewise_built_from().decode()):
         return None, "the CPU kernel is older than its sources in csrc: install Edgewise again"
-    library.edgewise_lend_threads.argtypes, library.edgewise_lend_threads.restype = [ctypes.c_void_p], None
+    library.edgewise_lend_threads.argtypes = [ctypes.c_void_p]
+    library.edgewise_lend_threads.restype = None
     library.edgewise_lend_threads(_torch_threads())
     return library, ""
 

@@ -85,7 +85,8 @@ def _basis(v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) 
     a small operation costs as much as a large one.
     """
     # Points within the knots; outside a spline goes on as a straight line.
-    x, knots = x.to(basis_dtype(x)), knots.to(basis_dtype(x))
+    x = x.to(basis_dtype(x))
+    knots = knots.to(x.dtype)
     n = knots.shape[1] - degree - 1
     grid_size = knots.shape[1] - 2 * degree - 1
     inside = x.clamp(knots[:, degree], knots[:, -degree - 1])

@@ -243,7 +243,8 @@ def refuses(degree: int, *tensors: Tensor | None) -> str | None:
 
 def to_output(v: Tensor | None, x: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
     """Compute y[b,o] = sum_{i,g} v[b,i] B_g^(order)(x[b,i]) coef[i,g,o], (batch, out); v None means ones."""
-    (batch, inputs), outputs = x.shape, coef.shape[2]
+    batch, inputs = x.shape
+    outputs = coef.shape[2]
     y = x.new_empty(batch, outputs)
     if 0 in (batch, inputs, outputs):
         return y.zero_()
@@ -257,7 +258,8 @@ def to_output(v: Tensor | None, x: Tensor, coef: Tensor, knots: Tensor, degree: 
 
 def to_input(u: Tensor, x: Tensor, coef: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
     """Compute sum_{g,o} u[b,o] B_g^(order)(x[b,i]) coef[i,g,o], (batch, in)."""
-    (batch, inputs), outputs = x.shape, coef.shape[2]
+    batch, inputs = x.shape
+    outputs = coef.shape[2]
     result = x.new_empty(batch, inputs)
     if 0 in (batch, inputs, outputs):
         return result.zero_()
@@ -271,7 +273,9 @@ def to_input(u: Tensor, x: Tensor, coef: Tensor, knots: Tensor, degree: int, ord
 def to_coef(u: Tensor, v: Tensor | None, x: Tensor, knots: Tensor, degree: int, order: int) -> Tensor:
     """Compute sum_b u[b,o] v[b,i] B_g^(order)(x[b,i]), (in, n, out); v None means ones."""
     # The tiles of the result, and parts of the samples where tiles alone would leave the GPU idle.
-    (batch, inputs), outputs, n = x.shape, u.shape[1], knots.shape[1] - degree - 1
+    batch, inputs = x.shape
+    outputs = u.shape[1]
+    n = knots.shape[1] - degree - 1
     if 0 in (batch, inputs, outputs):
         return x.new_zeros(inputs, n, outputs)
     shape = _shape(batch, n, outputs, x.dtype)

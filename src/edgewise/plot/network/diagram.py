@@ -402,7 +402,8 @@ def _draw(
             bbox={**behind, "pad": 0.4},
         )
     for edge, (text, size) in formulas.items():
-        (x, y), height = layout.cells[edge], layout.cell[edge[0]][1]
+        x, y = layout.cells[edge]
+        height = layout.cell[edge[0]][1]
         below = y - height / 2 - 0.04
         axes.text(x, below, text, ha="center", va="top", size=size, color=INK, zorder=7, bbox={**behind, "pad": 0.6})
     for number, line in enumerate(lines):

@@ -74,7 +74,8 @@ def parity(
         )
     if not (np.isfinite(observed).all() and np.isfinite(predicted).all()):
         raise InputError("y and prediction must be finite, got infinite or undefined values")
-    observed, predicted = observed.reshape(len(observed), -1), predicted.reshape(len(observed), -1)
+    observed = observed.reshape(len(observed), -1)
+    predicted = predicted.reshape(len(observed), -1)
     # A title for each output, and the unit beside the axes.
     count = observed.shape[1]
     if names is not None or count > 1:

@@ -63,7 +63,8 @@ class Survey:
             if values.dtype.kind in "OU":
                 cells[key] = [str(values.dtype), values.tolist()]
             elif values.dtype.kind == "M":
-                cells[key], arrays[key] = [str(values.dtype), None], values.view(np.int64)
+                cells[key] = [str(values.dtype), None]
+                arrays[key] = values.view(np.int64)
             else:
                 arrays[key] = values
         facts = {"rows": self.rows, "total": self.total, "is_whole": self.is_whole, "cells": cells}

@@ -187,7 +187,8 @@ class _LayerBlocks:
         self._degree = layer.degree
         self._coef = f"layers.{number}.coef"
         self._base = f"layers.{number}.base"
-        self._coef_slot, self._base_slot = slots.slots[self._coef], slots.slots.get(self._base)
+        self._coef_slot = slots.slots[self._coef]
+        self._base_slot = slots.slots.get(self._base)
         size = count + (self._base_slot is not None)
         self.blocks = layer.coef.new_zeros(inputs, outputs, size, size, dtype=torch.float64)
 

@@ -141,7 +141,8 @@ class LoaderBatches:
         self._position = int(state["position"])
 
     def _start_epoch(self) -> Iterator[Any]:
-        self._epoch_random, self._epoch_generators = self._random[0].clone(), self._generator_states()
+        self._epoch_random = self._random[0].clone()
+        self._epoch_generators = self._generator_states()
         self._position = 0
         with exchanged([torch.default_generator], self._random):
             self._iterator = iter(self._loader)

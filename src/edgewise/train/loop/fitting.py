@@ -285,7 +285,9 @@ class _Training:
         self.settings = settings
         self.callbacks = callbacks
         self.metrics = metrics
-        self.model, self.network, self.problem = objective.model, objective.network, objective.problem
+        self.model = objective.model
+        self.network = objective.network
+        self.problem = objective.problem
         self.steps = settings["steps"]
         self.method_run = method.start(objective, steps=self.steps)
         self.is_full_batch = batches.is_full
@@ -367,10 +369,12 @@ class _Training:
         # State of the method and of the order of batches, then the record of the training so far.
         self.method_run.restore(state["method"])
         self.batches.restore(state["batches"])
-        self.step, self.best_step = int(state["step"]), int(state["best_step"])
+        self.step = int(state["step"])
+        self.best_step = int(state["best_step"])
         self.evaluations_since_best = int(state["stale"])
         self.best = {name: value.clone() for name, value in state["best"].items()}
-        self.best_score, self.seconds_before = float(state["best_score"]), float(state["seconds"])
+        self.best_score = float(state["best_score"])
+        self.seconds_before = float(state["seconds"])
         self.history = [StepRecord(**record) for record in state["history"]]
         self.since = [Evaluation(**evaluation) for evaluation in state["since"]]
         self.latest = Evaluation(**state["latest"])

@@ -146,7 +146,8 @@ class LevenbergMarquardtRun:
     """Levenberg-Marquardt at work on a float64 copy of the network."""
 
     def __init__(self, settings: LevenbergMarquardt, objective: Objective):
-        self._settings, self._parameters = settings, list(objective.parameters.values())
+        self._settings = settings
+        self._parameters = list(objective.parameters.values())
         self._rule = DampingRule(first=settings.damping)
         self._damping = self._rule.start()
         copied = copy.deepcopy(objective.network).double()
