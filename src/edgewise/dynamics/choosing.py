@@ -18,6 +18,7 @@ from edgewise.dynamics.shooting import Course, Fit, Propagation, fit_law
 from edgewise.dynamics.terms import Law, Term
 from edgewise.dynamics.trajectories import Observations
 from edgewise.outcomes import Budget
+from edgewise.settings import ABOVE_ZERO
 
 
 class Choice:
@@ -136,7 +137,7 @@ class Choice:
             place = 0
             for k, equation in enumerate(current.law.equations):
                 for j, (term, c) in enumerate(equation):
-                    ratios.append((abs(c) / max(float(current.errors[place]), 1e-300), k, j))
+                    ratios.append((abs(c) / max(float(current.errors[place]), ABOVE_ZERO), k, j))
                     place += term.constants
             for _, k, j in sorted(ratios)[:3]:
                 equation = current.law.equations[k]
@@ -265,7 +266,7 @@ class Choice:
 def lengths_of(columns: np.ndarray) -> np.ndarray:
     """Lengths of columns, none of them zero; infinite where squares outgrow all numbers: such a term is of no use."""
     with np.errstate(over="ignore"):
-        return np.linalg.norm(columns, axis=0) + 1e-300
+        return np.linalg.norm(columns, axis=0) + ABOVE_ZERO
 
 
 @dataclass(frozen=True)
@@ -287,5 +288,5 @@ class Sensitivities:
         norms = (rest**2).sum(axis=0)
         slope = residual @ rest
         is_new = norms > 1e-8
-        norms = np.maximum(norms, 1e-300)
+        norms = np.maximum(norms, ABOVE_ZERO)
         return np.where(is_new, slope**2 / norms, 0.0), slope / norms / lengths

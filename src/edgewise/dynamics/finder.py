@@ -25,7 +25,7 @@ from edgewise.errors import InputError
 from edgewise.listeners import check_progress, reported
 from edgewise.outcomes import Budget, ProgressCallback, StopReason, check_on_interrupt
 from edgewise.search.jobs import one_blas_thread
-from edgewise.settings import WORK_A_SECOND
+from edgewise.settings import ABOVE_ZERO, WORK_A_SECOND
 
 
 def find_dynamics(
@@ -420,7 +420,7 @@ def _through_samples(data: Observations) -> list[Callable[[np.ndarray], np.ndarr
 
 def _front(fits: Sequence[Fit], systems: Mapping[int, System], best: Fit) -> tuple[System, ...]:
     """Systems of which none is both longer and less accurate than another, with the choice among them."""
-    errors = {id(fit): float(np.log(fit.squares + 1e-300).sum()) for fit in fits if fit.is_continuous}
+    errors = {id(fit): float(np.log(fit.squares + ABOVE_ZERO).sum()) for fit in fits if fit.is_continuous}
     ranked = sorted(errors, key=lambda one: (systems[one].complexity, errors[one]))
     front: list[System] = []
     least = math.inf

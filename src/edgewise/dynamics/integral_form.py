@@ -21,6 +21,7 @@ from edgewise.dynamics.terms import Term
 from edgewise.dynamics.trajectories import Observations
 from edgewise.formulas.expression import Call, Power, Variable, walk
 from edgewise.outcomes import check_time, spend
+from edgewise.settings import ABOVE_ZERO
 
 Equation = tuple[tuple[Term, float], ...]
 
@@ -149,7 +150,7 @@ class SparseSums:
     def score(self, chosen: frozenset[int]) -> float:
         """Schwarz's criterion of a subset with its prior."""
         square = (self.squares[chosen] + self.floor) / self.rows
-        return self.rows * math.log(square + 1e-300) + float(self.costs[list(chosen)].sum())
+        return self.rows * math.log(square + ABOVE_ZERO) + float(self.costs[list(chosen)].sum())
 
     def candidates(self) -> list[Candidate]:
         """The equations that are worth a fit to whole trajectories, best first."""
@@ -201,7 +202,7 @@ class SparseSums:
                 return
             inverse = np.linalg.pinv(r, rcond=1e-13)
             coefficients = inverse @ below
-            spread = np.maximum((inverse**2).sum(axis=1), 1e-300)
+            spread = np.maximum((inverse**2).sum(axis=1), ABOVE_ZERO)
             worst = int(np.argmin(coefficients**2 / spread / np.sqrt(self.costs[places])))
             del places[worst]
             triangle = np.delete(triangle, worst, axis=1)
@@ -265,7 +266,7 @@ class SparseSums:
                     integrals = self.form.integrated(term.with_inner(inner * scaled))
                     column = self.form.columns(self.k, [integrals])[:, 0]
                     column = column - q @ (q.T @ column)
-                    left = residual - column * ((column @ residual) / max(column @ column, 1e-300))
+                    left = residual - column * ((column @ residual) / max(column @ column, ABOVE_ZERO))
                 return np.where(np.isfinite(left), left, 1e6)
 
             scaled = least_squares(unexplained, np.ones(len(inner)), method="lm", max_nfev=40 * len(inner)).x
@@ -276,7 +277,7 @@ class SparseSums:
         """Fall of the sum of squares by each term beside an orthonormal basis q (N, terms)."""
         rest = self.matrix - q @ (q.T @ self.matrix)
         norms = (rest**2).sum(axis=0)
-        return np.where(norms > 1e-9, (residual @ rest) ** 2 / np.maximum(norms, 1e-300), 0.0)
+        return np.where(norms > 1e-9, (residual @ rest) ** 2 / np.maximum(norms, ABOVE_ZERO), 0.0)
 
     def _grow(self) -> None:
         """A beam forward from the best subsets so far."""
@@ -289,7 +290,7 @@ class SparseSums:
                 q = np.linalg.qr(self.matrix[:, sorted(chosen)])[0]
                 residual = self.target - q @ (q.T @ self.target)
                 left = np.maximum(residual @ residual - self._gains(q, residual), 0.0)
-                value = self.rows * np.log((left + self.floor) / self.rows + 1e-300) + self.costs
+                value = self.rows * np.log((left + self.floor) / self.rows + ABOVE_ZERO) + self.costs
                 value[list(chosen)] = np.inf
                 for place in np.argsort(value, kind="stable")[: SPARSE.branches]:
                     bigger = chosen | {int(place)}
@@ -325,7 +326,7 @@ class SparseSums:
 def _normed(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Lengths of the columns, and columns of length 1; one that outgrows all numbers becomes zero, so of no use."""
     with np.errstate(over="ignore"):
-        lengths = np.sqrt((matrix**2).sum(axis=0)) + 1e-300
+        lengths = np.sqrt((matrix**2).sum(axis=0)) + ABOVE_ZERO
     is_usable = np.isfinite(lengths)
     return lengths, np.where(is_usable, matrix, 0.0) / np.where(is_usable, lengths, 1.0)
 
@@ -384,7 +385,7 @@ def _best_pairs(
     gain[~(determinant > SPARSE.dependent * sizes) | ~np.isfinite(gain)] = 0.0
     # Schwarz's criterion with the prior of both terms; each pair once.
     left = np.maximum(square - gain, 0.0) + floor
-    value = rows * np.log(left / rows + 1e-300) + costs[:, None] + costs
+    value = rows * np.log(left / rows + ABOVE_ZERO) + costs[:, None] + costs
     value[np.tril_indices(len(costs))] = np.inf
     count = min(SPARSE.branches, value.size)
     best = np.argpartition(value, count - 1, axis=None)[:count]

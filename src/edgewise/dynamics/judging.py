@@ -28,6 +28,7 @@ from edgewise.formulas.expression import (
     values_and_derivatives,
 )
 from edgewise.formulas.rewriting import simplify
+from edgewise.settings import ABOVE_ZERO
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """
     total = ((first - first.mean(axis=0)) ** 2).sum(axis=(0, 2))
     left = ((first - second) ** 2).sum(axis=(0, 2))
-    share = np.where(np.isfinite(total + left), 1 - left / np.maximum(total, 1e-300), -np.inf)
+    share = np.where(np.isfinite(total + left), 1 - left / np.maximum(total, ABOVE_ZERO), -np.inf)
     are_lost = ~np.isfinite(first).all(axis=(0, 2)) & ~np.isfinite(second).all(axis=(0, 2))
     return np.where(are_lost, 1.0, share)
 
@@ -250,9 +251,9 @@ def fixed_points_of(motion: Motion) -> list[FixedPoint]:
         with np.errstate(all="ignore"):
             result = root(slopes, guess, method="hybr")
             residual = np.abs(slopes(result.x)).max()
-        point = np.where(np.abs(result.x) < 1e-10 * (reach + 1e-300), 0.0, result.x)
+        point = np.where(np.abs(result.x) < 1e-10 * (reach + ABOVE_ZERO), 0.0, result.x)
         is_near = ((point > low - reach) & (point < high + reach)).all()
-        is_new = all(np.abs((point - one.state) / (reach + 1e-300)).max() > 1e-4 for one in found)
+        is_new = all(np.abs((point - one.state) / (reach + ABOVE_ZERO)).max() > 1e-4 for one in found)
         scale = np.abs(slopes(guess)).max() + 1e-12
         if residual < 1e-7 * scale and is_near and is_new and np.isfinite(point).all():
             matrix = jacobian(system, point)
@@ -268,7 +269,7 @@ def _is_isolated(
 ) -> bool:
     """Whether a root lies on no line of roots: along a null vector of its Jacobian the slopes do not stay zero."""
     _, sizes, directions = np.linalg.svd(rates)
-    if sizes[-1] > 1e-6 * (sizes[0] + 1e-300):
+    if sizes[-1] > 1e-6 * (sizes[0] + ABOVE_ZERO):
         return True
     # A twentieth of the range of the data to both sides, in the direction of the smallest singular value.
     step = 0.05 * directions[-1] * np.linalg.norm(reach)
@@ -281,8 +282,8 @@ def _stability(eigenvalues: np.ndarray, kind: Kind) -> str:
     """The kind of a point of rest by its eigenvalues."""
     growth = eigenvalues.real
     if kind.is_map:
-        growth = np.log(np.maximum(np.abs(eigenvalues), 1e-300))
-    tolerance = 1e-6 * (np.abs(eigenvalues).max() + 1e-300)
+        growth = np.log(np.maximum(np.abs(eigenvalues), ABOVE_ZERO))
+    tolerance = 1e-6 * (np.abs(eigenvalues).max() + ABOVE_ZERO)
     if (growth < -tolerance).all():
         return "stable"
     if (growth > tolerance).all():
@@ -314,7 +315,7 @@ def conserved_by(motion: Motion) -> Conserved | None:
         gradient = by_input[:, by_input.shape[1] - len(low) :]
         derivatives.append((gradient * flow).sum(axis=1))
         gradients.append(np.linalg.norm(gradient * np.abs(flow), axis=1))
-    scale = np.array([np.sqrt(np.mean(one**2)) + 1e-300 for one in gradients])
+    scale = np.array([np.sqrt(np.mean(one**2)) + ABOVE_ZERO for one in gradients])
     matrix = np.column_stack(derivatives) / scale
     chosen = _sparsest_null(matrix)
     if chosen is None:
@@ -381,7 +382,7 @@ def _constancy(expression: Expression, motion: Motion) -> float:
         sampled = np.column_stack([run.y, run.states[:, m:]])[rows]
         values, by_input = values_and_derivatives(expression, sampled, columns=range(sampled.shape[1]))
         gradient = by_input[:, by_input.shape[1] - sampled.shape[1] :][:, :m]
-        variance = ((gradient * run.sigma[rows]) ** 2).sum(axis=1) + 1e-300
+        variance = ((gradient * run.sigma[rows]) ** 2).sum(axis=1) + ABOVE_ZERO
         usable = np.isfinite(values) & np.isfinite(variance)
         weights = 1 / variance[usable]
         middle = float(values[usable] @ weights / weights.sum())

@@ -20,7 +20,7 @@ from edgewise.dynamics.settings import DynamicsSettings
 from edgewise.dynamics.terms import Law
 from edgewise.dynamics.trajectories import Kind, Observations, Trajectory, runge_kutta
 from edgewise.outcomes import check_time, spend
-from edgewise.settings import CALL_WORK
+from edgewise.settings import ABOVE_ZERO, CALL_WORK
 
 
 @dataclass(frozen=True)
@@ -278,7 +278,7 @@ class LinearProblem:
 
     def solve(self, damping: float) -> tuple[np.ndarray, np.ndarray]:
         """A step (columns,), filtered by singular values, and the residuals (rows,) that it should leave."""
-        lengths = np.sqrt((self.matrix**2).sum(axis=0)) + 1e-300
+        lengths = np.sqrt((self.matrix**2).sum(axis=0)) + ABOVE_ZERO
         matrix = self.matrix / lengths
         particular, free = self._feasible(lengths)
         target = self.target - matrix @ particular
@@ -290,7 +290,7 @@ class LinearProblem:
     def covariance(self, noise: np.ndarray) -> np.ndarray:
         """Covariance (columns, columns) of the unknowns, with the residuals' standard deviation of each row."""
         weighed = self.matrix / noise[:, None]
-        lengths = np.sqrt((weighed**2).sum(axis=0)) + 1e-300
+        lengths = np.sqrt((weighed**2).sum(axis=0)) + ABOVE_ZERO
         _, free = self._feasible(lengths)
         _, s, v = np.linalg.svd((weighed / lengths) @ free, full_matrices=False)
         half = free @ (v.T / np.maximum(s, 1e-9 * s[0])) / lengths[:, None]
@@ -302,7 +302,7 @@ class LinearProblem:
         if not len(self.constraints):
             return np.zeros(columns), np.eye(columns)
         rows = self.constraints[:, :-1] / lengths
-        sizes = np.linalg.norm(rows, axis=1) + 1e-300
+        sizes = np.linalg.norm(rows, axis=1) + ABOVE_ZERO
         q, r = np.linalg.qr((rows / sizes[:, None]).T, mode="complete")
         count = len(rows)
         right = -self.constraints[:, -1] / sizes
@@ -427,7 +427,7 @@ class _Shooting:
             # Nielsen's damping, by the ratio of the gain to that of the linear problem
             expected = float(((problem.residual + share * (foreseen - problem.residual)) ** 2).sum())
             expected += SHOOTING.defect_weight * (1 - share) ** 2 * defect
-            ratio = min(max((before - after) / max(before - expected, 1e-300), 0.0), 1.0)
+            ratio = min(max((before - after) / max(before - expected, ABOVE_ZERO), 0.0), 1.0)
             damping *= max(1 / 3, 1 - (2 * ratio - 1) ** 3)
             growth = 2.0
             change = abs(new_residual - residual) + SHOOTING.defect_weight * abs(new_defect - defect)

@@ -16,6 +16,7 @@ from scipy.linalg import LinAlgError, cho_solve_banded, cholesky_banded
 from scipy.optimize import minimize
 
 from edgewise.dynamics.settings import DynamicsSettings
+from edgewise.settings import ABOVE_ZERO
 
 DEGREE = 5
 
@@ -53,7 +54,7 @@ def smooth(t: np.ndarray, y: np.ndarray, settings: DynamicsSettings) -> Smooth:
     present = np.isfinite(y)
     times = t[present]
     values = y[present]
-    largest = np.abs(values).max() + 1e-300
+    largest = np.abs(values).max() + ABOVE_ZERO
     same = _Reml(times, values, np.ones(len(values)), settings)
     # Noise in proportion to the curve itself, which the curve of the same noise starts. The second round goes on from
     # the strengths of the first: all of them searched anew may end at the line whose noise is the whole motion
@@ -110,7 +111,7 @@ class _Reml:
         self.centres = np.convolve(third.t, np.ones(4) / 4, "valid")[: count - order]
         self.freedom = len(t) - order
         # Noise is at least the rounding of the samples: without it the likelihood of exact data has no bound.
-        self.rounding = (1e-9 * np.std(self.target)) ** 2 * self.freedom + 1e-300
+        self.rounding = (1e-9 * np.std(self.target)) ** 2 * self.freedom + ABOVE_ZERO
 
         if before is None:
             self._search(t, settings)

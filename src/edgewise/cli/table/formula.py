@@ -26,6 +26,7 @@ from edgewise.files.journal import Journal
 from edgewise.formulas.front import with_fidelity
 from edgewise.outcomes import ProgressCallback, StopReason
 from edgewise.presentation import counted, number_text, percent_text, r2_text
+from edgewise.settings import ABOVE_ZERO
 from edgewise.tables import InputEncoder, Table
 
 
@@ -259,7 +260,7 @@ def model_outputs(model: Model) -> list[ModelOutput]:
 
 def class_scores(estimator: KANEstimator, X: np.ndarray) -> np.ndarray:
     """Return the logarithms of the probabilities less their mean over the classes, (N, C)."""
-    logarithms = np.log(np.maximum(estimator._outputs(X), 1e-300))  # finite, also of a probability of 0
+    logarithms = np.log(np.maximum(estimator._outputs(X), ABOVE_ZERO))  # finite, also of a probability of 0
     return logarithms - logarithms.mean(1, keepdims=True)
 
 

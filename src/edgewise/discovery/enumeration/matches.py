@@ -22,7 +22,7 @@ import numpy as np
 
 from edgewise.discovery.enumeration.pool import Pool
 from edgewise.outcomes import Budget, spend
-from edgewise.settings import CALL_WORK, PRODUCT_SPEED
+from edgewise.settings import ABOVE_ZERO, CALL_WORK, PRODUCT_SPEED
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def spanned_share(first: np.ndarray, second: np.ndarray, both: np.ndarray) -> np
     """Share of a unit vector's squared length in the span of two others, from the three inner products."""
     # The two are unit vectors with inner product `both`, and have the inner products `first` and `second` with the
     # vector. This is the squared multiple correlation of two regressors.
-    return np.asarray((first**2 + second**2 - 2 * first * second * both) / np.maximum(1 - both**2, 1e-300))
+    return np.asarray((first**2 + second**2 - 2 * first * second * both) / np.maximum(1 - both**2, ABOVE_ZERO))
 
 
 def unit_outside(rows: np.ndarray, basis: np.ndarray) -> np.ndarray:

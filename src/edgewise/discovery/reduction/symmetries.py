@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.discovery.reduction.smooth_models import SmoothModel
+from edgewise.settings import ABOVE_ZERO
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _rounded_least_squares(target: np.ndarray, columns: np.ndarray, slopes: np.n
     solution = np.linalg.lstsq(columns, target, rcond=None)[0]
     rounded = np.clip(np.round(2 * solution) / 2, -SETTINGS.largest_entry, SETTINGS.largest_entry)
     left = np.sqrt(np.mean((target - columns @ rounded) ** 2))
-    return rounded, float(left / max(np.sqrt(np.mean(slopes**2)), 1e-300))
+    return rounded, float(left / max(np.sqrt(np.mean(slopes**2)), ABOVE_ZERO))
 
 
 def _null_spaces(
@@ -125,7 +126,7 @@ def _null_spaces(
     inputs = inputs or rows.shape[1]
     # Singular value decomposition; the null space of each rank whose next singular value is small.
     _, singular, right = np.linalg.svd(rows, full_matrices=True)
-    singular = np.r_[max(level * np.sqrt(rows.size), singular[0], 1e-300), singular]
+    singular = np.r_[max(level * np.sqrt(rows.size), singular[0], ABOVE_ZERO), singular]
     singular = np.r_[singular, np.zeros(len(right) + 1 - len(singular))]
     for rank in range(0 if level else 1, len(right)):
         before = singular[rank] if rank or level else singular[1]
