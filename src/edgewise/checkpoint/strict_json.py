@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,6 @@ def parse(text: str, what: str) -> Any:
         if depth > MAX_DEPTH:
             raise CheckpointError(f"must have a {what} nested at most {MAX_DEPTH} levels deep, got a deeper one")
 
-    def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        result = dict(pairs)
-        if len(result) < len(pairs):
-            raise CheckpointError(f"must give each key of its {what} once, got one twice")
-        return result
-
     def refuse(constant: str) -> Any:
         raise CheckpointError(f"must have JSON numbers in its {what}, got {constant}")
 
@@ -42,8 +37,9 @@ def parse(text: str, what: str) -> Any:
         value = float(digits)
         return value if math.isfinite(value) else refuse(digits[:20])
 
+    pairs_hook = partial(_dictionary, what=what)
     try:
-        return json.loads(text, object_pairs_hook=unique_keys, parse_constant=refuse, parse_float=finite_float)
+        return json.loads(text, object_pairs_hook=pairs_hook, parse_constant=refuse, parse_float=finite_float)
     except ValueError as error:  # JSONDecodeError, and whole numbers of thousands of digits
         raise CheckpointError(f"must have a {what} in JSON, got something else ({error})") from error
 
@@ -121,10 +117,7 @@ def decode(value: Any, what: str, tensors: dict[str, Tensor]) -> Any:
             pairs = [(inner(key), inner(item)) for key, item in items]
             if not all(_is_key(key) for key, _ in pairs):
                 raise CheckpointError(f"must have numbers or text as keys in its {what}, got something else")
-            result = dict(pairs)
-            if len(result) < len(pairs):
-                raise CheckpointError(f"must give each key of its {what} once, got one twice")
-            return result
+            return _dictionary(pairs, what)
         case {"$tensor": str() as name} if len(value) == 1:
             if name not in tensors:
                 raise CheckpointError(f"must name each tensor of its {what} once, got {name[:40]!a}")
@@ -132,6 +125,14 @@ def decode(value: Any, what: str, tensors: dict[str, Tensor]) -> Any:
         case dict():
             raise CheckpointError(f"must have known forms in its {what}, got {min(value)[:40]!a}")
     return value
+
+
+def _dictionary(pairs: list[tuple[Any, Any]], what: str) -> dict[Any, Any]:
+    """Return the dictionary of some pairs; CheckpointError where two have one key."""
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        raise CheckpointError(f"must give each key of its {what} once, got one twice")
+    return result
 
 
 def _is_key(key: Any) -> bool:

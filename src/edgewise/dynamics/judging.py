@@ -363,9 +363,7 @@ def _sparsest_null(matrix: np.ndarray) -> tuple[list[int], np.ndarray] | None:
             if values[0] < 1e-10:
                 return list(places), vectors[:, 0]
     kept = list(range(count))
-    removable = list(kept)
-    while removable:
-        place = removable.pop()
+    for place in reversed(range(count)):
         rest = [one for one in kept if one != place]
         if np.linalg.eigvalsh(gram[np.ix_(rest, rest)])[0] < 1e-10:
             kept = rest
