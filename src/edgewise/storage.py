@@ -11,14 +11,12 @@ from edgewise.checkpoint import container
 from edgewise.checkpoint.kinds import kind_for, kind_of, registered
 from edgewise.checks import check_kind, is_path
 from edgewise.errors import CheckpointError, InputError
-from edgewise.files.folders import current_file
+from edgewise.files.folders import MODEL_FILE, current_file
 from edgewise.files.whole import read_bytes
 from edgewise.nn.elementary import ELEMENTARY, Elementary
 from edgewise.nn.mlp import MLP
 from edgewise.nn.model import KAN
 from edgewise.tables.table import TABLE_ENDINGS
-
-FOLDER_MODEL = "model.safetensors"  # the model in a folder that `edgewise fit` wrote
 
 if TYPE_CHECKING:
     from edgewise.estimator import KANClassifier, KANRegressor, KANSurvival
@@ -144,7 +142,7 @@ def load(
     (2, 4, 1)
     """
     if is_path(path) and os.path.isdir(path):
-        inside = current_file(Path(os.fsdecode(path)), FOLDER_MODEL)
+        inside = current_file(Path(os.fsdecode(path)), MODEL_FILE)
         if inside.is_file():
             path = inside
     data = read_bytes(path)

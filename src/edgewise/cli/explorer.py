@@ -22,6 +22,7 @@ from edgewise.explore.page.solution import SolutionRequests
 from edgewise.explore.page.static import write_static
 from edgewise.explore.record import read_record
 from edgewise.explore.session import Session
+from edgewise.files.folders import MODEL_FILE
 from edgewise.presentation import as_sentence, counted
 
 
@@ -64,7 +65,7 @@ def show_solution(written: Written, page: str | None, port: int, screen: Screen,
 def default_folder(written: Written) -> str:
     """Return the folder for edits of a model, named after the model or the folder of its fit."""
     file = written.file
-    if file.name == "model.safetensors":
+    if file.name == MODEL_FILE:
         name = file.resolve().parent.name
     else:
         name = file.stem

@@ -16,10 +16,9 @@ from edgewise.datasets import knots_path
 from edgewise.errors import FileError, InputError
 from edgewise.estimator import KANClassifier, KANRegressor
 from edgewise.estimator.storage import load_estimator
-from edgewise.files.folders import current_file
+from edgewise.files.folders import MODEL_FILE, current_file
 from edgewise.files.whole import reason
 from edgewise.nn.model import KAN
-from edgewise.storage import FOLDER_MODEL
 from edgewise.tables import Table, read_table
 from edgewise.tables.target import Target
 
@@ -28,7 +27,7 @@ def read_model(path: str | os.PathLike[str]) -> tuple[Any, dict[str, Any]]:
     """Return the network or estimator in a file or folder, and the facts stored with it that outlast edits."""
     file = Path(path)
     if file.is_dir():
-        file = current_file(file, FOLDER_MODEL)
+        file = current_file(file, MODEL_FILE)
     stored = checkpoint.read(file)
     if "estimator" not in stored.extra:
         check_kind(stored.model, KAN, f"model in {file} must be a KAN")

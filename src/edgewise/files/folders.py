@@ -12,6 +12,7 @@ from typing import Any
 from edgewise.errors import FileError
 from edgewise.files.whole import LOCK, fcntl, lock, read_bytes, reason, sweep, sync_folder, temporary_name, write_bytes
 
+MODEL_FILE = "model.safetensors"  # the model in a folder that `edgewise fit` wrote
 COMMIT = ".edgewise-commit"  # the folder of complete files that are moved into the folder around it
 REMOVED = ".removed.json"  # in a temporary folder: names of files without a successor
 

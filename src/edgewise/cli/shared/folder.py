@@ -12,10 +12,10 @@ from pathlib import Path
 from edgewise.checks import json_object
 from edgewise.cli.shared.opening import SOLUTION_FILE
 from edgewise.errors import FileError, InputError
-from edgewise.files.folders import commit_folder, complete_commit, reserved, staging_folder
+from edgewise.files.folders import MODEL_FILE, commit_folder, complete_commit, reserved, staging_folder
 from edgewise.files.whole import read_bytes, reason, temporary_name, write_bytes
 
-NAMES = ("model.safetensors", "metrics.json", "predictions.csv", "report.html")
+NAMES = (MODEL_FILE, "metrics.json", "predictions.csv", "report.html")
 SOLUTION_MARK = "solution.json"
 SOLUTION_NAMES = (
     SOLUTION_FILE,

@@ -15,7 +15,7 @@ from edgewise.checkpoint import codec
 from edgewise.checks import json_object
 from edgewise.errors import EdgewiseError, FileError, InputError
 from edgewise.escaping import terminal_line
-from edgewise.files.folders import current_file
+from edgewise.files.folders import MODEL_FILE, current_file
 from edgewise.files.whole import read_bytes, reason
 from edgewise.presentation import counted, enumeration
 from edgewise.tables import InputEncoder, Table
@@ -24,7 +24,6 @@ from edgewise.tables.table import TABLE_ENDINGS
 # Endings of figures, as in `edgewise.plot.save`, which imports torch; a test compares them.
 FIGURE_ENDINGS = (".svg", ".pdf", ".png")
 FORMULA_ENDINGS = (".csv", ".json", ".tex", ".py", ".c", *FIGURE_ENDINGS)
-MODEL_FILE = "model.safetensors"
 SOLUTION_FILE = "solution.safetensors"
 
 

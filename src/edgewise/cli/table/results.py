@@ -35,6 +35,7 @@ from edgewise.estimator.reporting import (
     with_formulas,
 )
 from edgewise.estimator.storage import save_estimator
+from edgewise.files.folders import MODEL_FILE
 from edgewise.files.whole import write_bytes
 from edgewise.interpret.attribution.effects import evenly_picked, mean_contributions
 from edgewise.interpret.attribution.explanations import GlobalExplanation, constant_sentence
@@ -109,7 +110,7 @@ class FitResults:
         stored = ("edgewise", "data", "command", "score", "metrics", "rows", "inputs", "formulas")
         extra = {"target": codec.plain(prepared.response), "fit": {key: summary[key] for key in stored}}
         files: dict[str, Callable[[Path], object]] = {
-            "model.safetensors": lambda path: save_estimator(trained.estimator, path, extra=extra),
+            MODEL_FILE: lambda path: save_estimator(trained.estimator, path, extra=extra),
             "predictions.csv": lambda path: write_bytes(path, predictions.encode()),
         }
         if report == "draw":

@@ -15,7 +15,6 @@ import numpy as np
 from edgewise.cli.shared.folder import ResultFolder
 from edgewise.cli.shared.formulas import FormulaList
 from edgewise.cli.shared.model import interval_of_rows, predict_rows
-from edgewise.cli.shared.opening import MODEL_FILE
 from edgewise.cli.shared.preparation import FitJob, PreparedTable, collect_warnings
 from edgewise.cli.shared.resume import each_once
 from edgewise.cli.terminal.interrupts import finish
@@ -27,6 +26,7 @@ from edgewise.estimator.equations import FEWEST, table_front, table_search
 from edgewise.estimator.law import SETTINGS
 from edgewise.estimator.regressor import RegressionFit
 from edgewise.estimator.storage import load_estimator
+from edgewise.files.folders import MODEL_FILE
 from edgewise.files.journal import Journal, Part
 from edgewise.files.whole import read_bytes
 from edgewise.formulas.front import Front
