@@ -48,9 +48,8 @@ class BaselineResult:
     name: str  # as "linear"
     score: float  # R² or accuracy; NaN where the fit failed
     metrics: dict[str, float]  # r2, rmse and mae, or accuracy, balanced_accuracy and log_loss
-    parameters: (
-        int  # free coefficients, intercepts among them; for trees two per split (column, threshold) and one per leaf
-    )
+    # free coefficients, intercepts among them; for trees two per split (column, threshold) and one per leaf
+    parameters: int
     seconds: float  # wall time
     settings: Settings  # the chosen ones
     error: float = math.nan  # standard error of the score from the choice of the test rows
