@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgewise import KANRegressor
+from edgewise import KANClassifier, KANRegressor
 from edgewise.errors import InputError
 from edgewise.estimator import display, reporting
 from edgewise.estimator.reporting import alike_sentences
@@ -184,3 +184,18 @@ def test_a_report_reads_targets_in_text_as_the_fit_does():
     assert model.report(X=x, y=numbers.astype(str)).html == model.report(X=x, y=numbers).html
     with pytest.raises(ValueError):
         model.score(x, numbers, sample_weight=np.zeros(40))
+
+
+@pytest.mark.parametrize(("classes", "scale"), [(2, "log odds"), (3, "logit")])
+def test_the_maps_of_a_pair_show_the_probability_of_the_class_of_their_sentence(classes, scale):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-2, 2, (240, 2))
+    y = np.digitize(X[:, 0] * X[:, 1] + 0.3 * X[:, 0], [0.0, 1.0][: classes - 1])
+    model = KANClassifier(hidden=(2,), grid_size=3, regularization=1e-2).fit(X, y)
+    content = model.report().content
+    (pair,) = [one for one in content.figures if one.kind == "pair"]
+    shown = titles(pair.figure)[0]
+    assert f"Both maps show the {shown};" in pair.caption
+    name = shown.removeprefix("probability of ")
+    assert f"belongs to the {scale} of {name}," in pair.caption
+    assert any(f"of the variation of the {scale} of {name} is a joint effect" in text for text in content.joint)

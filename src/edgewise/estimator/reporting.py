@@ -395,11 +395,18 @@ def explanation_figures(
     joint = np.triu(explanation.interactions, 1)
     if joint.max(initial=0.0) >= NOTABLE_SHARE:
         first, second = np.unravel_index(int(joint.argmax()), joint.shape)
-        pair = drawn("pair", pair_map(view, inputs=(int(first), int(second))))
+        # Of several outputs the one that the sentence about the pair describes.
+        output = explanation.output if view.outputs is not None and len(view.outputs) > 1 else None
+        pair = drawn("pair", pair_map(view, inputs=(int(first), int(second)), output=output))
         scale = explanation.scale
         if scale:  # curves whose sum bends in the prediction
+            shown = view.target if output is None else f"{view.target} of {explanation.outputs[output]}"
             text = captions["pair"] or FIGURE_TEXTS["pair"][1]
-            text += f" Both are on the scale of the prediction; the share in the sentence above is that of {scale}."
+            text += (
+                f" Both maps show {model._task.effect_on(shown)}; the right one is a difference. The share in the "
+                f"sentence above belongs to {scale}, where the model is a sum: even without an interaction there, the "
+                "right map is not quite empty."
+            )
             pair = replace(pair, caption=text)
         figures.append(pair)
     if len(explanation.outputs) == 1 or are_two_classes(explanation.local.prediction):

@@ -167,8 +167,10 @@ class GlobalExplanation:
     joint : tuple of str
         Which inputs act together, in words, or that none do.
     scale : str
-        What interactions are interactions of, where it is not the prediction: the log odds of classes, or the
-        logarithm of the prediction, in which the model adds up.
+        What interactions are interactions of, where it is not the prediction: the log odds or the logit of a
+        class, or the logarithm of the prediction, in which the model adds up.
+    output : int
+        Number of the output that varies most, of which the interactions are.
 
     Examples
     --------
@@ -188,6 +190,7 @@ class GlobalExplanation:
     findings: tuple[str, ...]
     joint: tuple[str, ...]
     scale: str = ""
+    output: int = 0
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -229,7 +232,7 @@ class GlobalExplanation:
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         """Return the titles and the rows of the printed table."""
-        output = most_varying(self.local.prediction)
+        output = self.output
         shapes = {self.names[effect.input]: effect.shape(output) for effect in self.effects}
         rows = []
         ranking = self.ranking()[:20]
@@ -390,7 +393,7 @@ def explain_global(
     pairs = np.zeros((X.shape[1], X.shape[1]))
     of_classes = are_probabilities(local.prediction)
     if of_classes:
-        scale = "the log odds"
+        scale = f"the {'log odds' if are_two_classes(local.prediction) else 'logit'} of {local.outputs[output]}"
     elif log_link:
         scale = "the logarithm of the prediction"
     else:
@@ -427,7 +430,7 @@ def explain_global(
         findings = (*_effect_sentences(local, importance, effects, output), *unused_sentences(local.names, importance))
         joint = tuple(_interaction_sentences(local, pairs, scale))
     return GlobalExplanation(
-        local.names, local.outputs, local.base, importance, effects, pairs, local, findings, joint, scale
+        local.names, local.outputs, local.base, importance, effects, pairs, local, findings, joint, scale, output
     )
 
 

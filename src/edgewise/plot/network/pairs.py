@@ -66,7 +66,7 @@ def pair_map(
     -------
     matplotlib.figure.Figure
         To the left the partial dependence on both inputs, to the right its part that no sum of one curve of each input
-        has. Dots are rows of the data; places far from all rows stay empty.
+        has, in the same unit. Dots are rows of the data; places far from all rows stay empty.
 
     Raises
     ------
@@ -98,10 +98,9 @@ def pair_map(
     elif not is_integer(output) or output not in range(count):
         raise InputError(f"output must be a number from 0 to {count - 1}, got {output!r}")
     titles = labels(view.names, view.X.shape[1], "x", "names")
-    if count == 1:
-        what = display_text(view.target)
-    else:
-        what = labels(view.outputs, count, "y", "outputs")[output]
+    what = display_text(view.target)
+    if count > 1:  # such as the probability of one class
+        what += f" of {labels(view.outputs, count, 'y', 'outputs')[output]}"
     near = _near_rows(effect, view)
     with styled():
         # The prediction on the left, what is beyond both single curves on the right, with zero in the middle.
