@@ -186,6 +186,7 @@ def test_a_report_reads_targets_in_text_as_the_fit_does():
         model.score(x, numbers, sample_weight=np.zeros(40))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("classes", "scale"), [(2, "log odds"), (3, "logit")])
 def test_the_maps_of_a_pair_show_the_probability_of_the_class_of_their_sentence(classes, scale):
     rng = np.random.default_rng(0)

@@ -39,3 +39,8 @@ def test_bounds_of_an_exponential_are_positive():
         KANRegressor(loss="poisson", bounds=(None, 0.0)).fit(X, Y)
     with pytest.raises(InputError, match="y must have one column for the loss 'poisson', got 2"):
         KANRegressor(loss="poisson").fit(X, np.stack([Y, Y], 1))
+
+
+def test_a_summary_names_the_loss_of_the_family(counts):
+    (score,) = [fact for fact in counts.summary().facts if fact[0].startswith("held-out")]
+    assert score[0] == "held-out half Poisson deviance"

@@ -12,6 +12,7 @@ import numpy as np
 from edgewise.checks import check_finite
 from edgewise.errors import InputError, warn_caller
 from edgewise.gam.families.base import Family
+from edgewise.gam.families.cox import Cox
 from edgewise.gam.families.exponential import Gaussian
 from edgewise.metrics import METRICS, Score
 from edgewise.presentation import counted, number_text
@@ -77,6 +78,11 @@ class Task:
         return self.target
 
     @property
+    def loss_name(self) -> str:
+        """Name of the loss by which models are compared on held-out rows."""
+        raise NotImplementedError
+
+    @property
     def unit(self) -> tuple[float, float]:
         """Shift and scale of the first target: the output of the network is (y - shift) / scale."""
         if self.scaling is None:
@@ -97,7 +103,7 @@ class Task:
 
     def held_out(self, loss: float, error: float) -> Score:
         """Return the score that a held-out loss of the search is, with its standard error."""
-        return Score("loss", loss, error, higher_is_better=False)
+        return Score(self.loss_name, loss, error, higher_is_better=False)
 
     def targets(self, y: Any) -> np.ndarray:
         """Return observed targets of rows as predictions are; numbers may be given as text."""
@@ -121,6 +127,11 @@ class Numbers(Task):
     exposure: str = ""  # column to which the target is proportional; "" without
     kind: ClassVar[Literal["regression"]] = "regression"
     metric = "r2"
+
+    @property
+    def loss_name(self) -> str:
+        """Name that the family gives to its loss."""
+        return self.family.loss_name
 
     @property
     def words(self) -> str:
@@ -160,6 +171,11 @@ class Classes(Task):
     output_kind = "the logit of each class"
 
     @property
+    def loss_name(self) -> str:
+        """Name of the loss of all families of classes."""
+        return METRICS["log_loss"].name
+
+    @property
     def outputs(self) -> Sequence[str]:
         """Names of the classes."""
         return list(map(str, self.classes))
@@ -192,9 +208,6 @@ class Classes(Task):
         """Return labels of a target column (N,) with the type of the classes."""
         return values.astype(self.classes.dtype)
 
-    def held_out(self, loss: float, error: float) -> Score:
-        """Return the log loss."""
-        return Score(METRICS["log_loss"].name, loss, error, higher_is_better=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,6 +218,11 @@ class Risks(Task):
     metric = "concordance"
     output_kind = "the log hazard"
     predicts_targets = False
+
+    @property
+    def loss_name(self) -> str:
+        """Name of the loss of Cox's model."""
+        return Cox.loss_name
 
     def effect_on(self, shown: str) -> str:
         """Name the quantity of a risk score."""

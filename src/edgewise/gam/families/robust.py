@@ -44,7 +44,7 @@ class Huber(Family):
     spread: float = np.inf
     curvature: float = 1.0
     name = "huber"
-    loss_name = "Huber loss"
+    loss_name = "Huber loss (scaled)"
     scale = None
     is_likelihood = False
 
@@ -103,7 +103,7 @@ class Quantile(Family):
     rate: float = 1.0
     curvature: float = 1.0
     name = "quantile"
-    loss_name = "pinball loss"
+    loss_name = "pinball loss (scaled)"
     has_mean = False
     is_likelihood = False
     has_kink = True
