@@ -351,7 +351,7 @@ class Search:
         def sentences() -> list[str]:
             if structure is not None:
                 return [*messages, *structure.messages, *engine.messages]
-            return [*messages, *engine.messages]
+            return [*messages, *engine.messages, *archive.messages]
 
         # Search, then the choice among all that was kept; a search that was ended decides, too
         stopped = StopReason.CONVERGED

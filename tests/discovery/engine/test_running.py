@@ -59,6 +59,18 @@ def test_a_false_reduction_does_no_harm():
     assert archive.solved is None and len(engine.branches) == 2
 
 
+def test_a_more_accurate_formula_that_is_too_long_is_named():
+    problem = problem_of(lambda a, b: a * np.sin(b))
+    archive = Archive(replace(problem, options=replace(problem.options, max_size=3)))
+    assert archive.judge(parse_expression("2*a", "ab"), "test") is not None
+    # A longer one that is worse leaves no sentence.
+    archive.judge(parse_expression("exp(3*a + 5)", "ab"), "test")
+    assert archive.messages == []
+    assert archive.judge(parse_expression("a*sin(b)", "ab"), "test") is None
+    (sentence,) = archive.messages
+    assert sentence.startswith("A formula of 4 symbols is more accurate") and "max_size=3 left it out" in sentence
+
+
 @pytest.mark.parametrize(
     ("error", "name"),
     [

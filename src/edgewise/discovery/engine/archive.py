@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from edgewise.discovery.curves.residuals import NoiseTest
 from edgewise.discovery.evidence import determines_slopes
+from edgewise.discovery.losses import is_as_good
 from edgewise.discovery.obedience import obeys
 from edgewise.discovery.problem import LawProblem
 from edgewise.formulas.constants import EXACT, fit_constants, free_places, recognise
@@ -27,6 +28,7 @@ from edgewise.formulas.rewriting import (
     with_joined_waves,
 )
 from edgewise.outcomes import Budget
+from edgewise.presentation import percent_text
 from edgewise.settings import ABOVE_ZERO, WORK_A_SECOND
 
 
@@ -88,6 +90,7 @@ class Archive:
     budget: Budget = field(default_factory=Budget)  # once it is over, no constants are fitted
     tally: Counter[str] = field(default_factory=Counter)  # how many expressions each stage yielded
     by_size: dict[int, list[Judged]] = field(default_factory=dict)
+    too_long: Judged | None = None  # the most accurate one that only its size keeps out
 
     def __post_init__(self) -> None:
         self._seen: set[Expression] = set()
@@ -124,6 +127,22 @@ class Archive:
         return next(accurate, None)
 
     @property
+    def messages(self) -> list[str]:
+        """A sentence on a longer formula than the options allow, where it is more accurate than all that are kept."""
+        best = self.best
+        longer = self.too_long
+        if best is None or longer is None:
+            return []
+        problem = self.problem
+        squares = [problem.held_squares(judged.expression) for judged in (best, longer)]
+        if is_as_good(*squares, problem.exact_loss):
+            return []
+        return [
+            f"A formula of {longer.symbols} symbols is more accurate, its error is {percent_text(longer.error)} of the "
+            f"standard deviation and not {percent_text(best.error)}: max_size={problem.options.max_size} left it out."
+        ]
+
+    @property
     def leaves_noise(self) -> bool:
         """True if a short formula that is not exact leaves nothing but noise."""
         short = [judged for judged in self if judged.symbols <= SETTINGS.complete_symbols and not judged.is_exact]
@@ -143,6 +162,9 @@ class Archive:
         problem = self.problem
         expression = simplify(in_usual_form(expression))
         symbols = complexity(expression)
+        if symbols > problem.options.max_size:
+            self._remember_too_long(expression, source)
+            return None
         if not obeys(expression, problem.options, problem.names):
             return None
         # Expressions that a fit would make equal are judged once.
@@ -214,6 +236,16 @@ class Archive:
         if judged in some:
             return judged
         return None
+
+    def _remember_too_long(self, expression: Expression, source: str) -> None:
+        """Remember an expression that only its size keeps out, if it is the most accurate one of its kind."""
+        problem = self.problem
+        options = replace(problem.options, max_size=complexity(expression))
+        if not obeys(expression, options, problem.names):
+            return
+        best = self.too_long
+        if best is None or self._error(expression) < best.error:
+            self.too_long = self._judged(expression, source) or best
 
     def with_closed_constants(self, expression: Expression) -> Expression:
         """An exact expression in its shortest form, with constants in closed form where rounding allows it."""
