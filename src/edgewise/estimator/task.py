@@ -12,7 +12,6 @@ import numpy as np
 from edgewise.checks import check_finite
 from edgewise.errors import InputError, warn_caller
 from edgewise.gam.families.base import Family
-from edgewise.gam.families.cox import Cox
 from edgewise.gam.families.exponential import Gaussian
 from edgewise.metrics import METRICS, Score
 from edgewise.presentation import counted, number_text
@@ -79,7 +78,7 @@ class Task:
 
     @property
     def loss_name(self) -> str:
-        """Name of the loss by which models are compared on held-out rows."""
+        """Name of the loss by which a search compares models on held-out rows; of risks there is no such search."""
         raise NotImplementedError
 
     @property
@@ -209,7 +208,6 @@ class Classes(Task):
         return values.astype(self.classes.dtype)
 
 
-
 @dataclass(frozen=True, eq=False)
 class Risks(Task):
     """Risk scores of censored times."""
@@ -218,11 +216,6 @@ class Risks(Task):
     metric = "concordance"
     output_kind = "the log hazard"
     predicts_targets = False
-
-    @property
-    def loss_name(self) -> str:
-        """Name of the loss of Cox's model."""
-        return Cox.loss_name
 
     def effect_on(self, shown: str) -> str:
         """Name the quantity of a risk score."""
