@@ -1,8 +1,11 @@
 """Wide tables: the inputs that matter get their curves, and noise is not fitted."""
 
 import numpy as np
+import pytest
+from scipy.stats import binom, chi2
 
 from edgewise.gam import AdditivePolicy, fit_additive
+from edgewise.gam.pairs import least_worth
 
 
 def _wide(rows, inputs, seed=0):
@@ -32,3 +35,11 @@ def test_a_chosen_pair_needs_no_curves():
     x, _, y = _wide(100, 20)
     model = fit_additive(x, y, pairs=[(0, 19)], policy=AdditivePolicy(most_inputs=4))
     assert model.pairs == ((0, 19),) and np.isfinite(model.predict_link(x)).all()
+
+
+@pytest.mark.parametrize("tests", [1, 45])
+def test_a_pair_wins_by_chance_at_the_level_divided_by_the_number_of_tests(tests):
+    """Of four variances without an effect each is zero with probability one half."""
+    worth = least_worth(tests, AdditivePolicy(pair_level=0.03))
+    degrees = np.arange(1, 5)
+    assert binom.pmf(degrees, 4, 0.5) @ chi2.sf(worth, degrees) == pytest.approx(0.03 / tests)

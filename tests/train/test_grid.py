@@ -140,6 +140,9 @@ def test_knots_at_quantiles_follow_the_values():
     for layer, values in zip(model.layers, model.trace(x).inputs, strict=True):
         inner = layer.knots[:, 3:-3]
         assert bool((layer.knots.diff(dim=1) > 0).all())
+        even = torch.linspace(0, 1, 9, dtype=x.dtype) * (inner[:, -1:] - inner[:, :1]) + inner[:, :1]
+        quantiles = torch.quantile(values, torch.arange(1, 8, dtype=x.dtype) / 8, dim=0).T
+        assert torch.allclose(inner[:, 1:-1], 0.98 * quantiles + 0.02 * even[:, 1:-1])
         assert bool((inner[:, 0] <= values.amin(0)).all() & (inner[:, -1] >= values.amax(0)).all())
     inside = torch.stack([((x >= low) & (x < high)).sum(0) for low, high in pairwise(model.layers[0].knots[:, 3:-3].T)])
     assert int(inside.min()) > 0.6 * 500 / 8  # even knots leave some intervals nearly empty

@@ -127,6 +127,7 @@ def test_groups_are_known_by_their_labels_in_every_batch(kind):
     divided = Batches([frame] * 5, "y", group="g").divided(0.5, seed=1)
     held, kept = ({group for batch in part for group in batch.groups.tolist()} for part in divided)
     assert held and kept and not held & kept
+    assert all(batch.groups is None for batch in Batches([frame], "y", group="g").without_groups())
 
 
 def good(rows=10):
