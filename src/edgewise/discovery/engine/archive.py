@@ -134,8 +134,8 @@ class Archive:
         if best is None or longer is None:
             return []
         problem = self.problem
-        squares = [problem.held_squares(judged.expression) for judged in (best, longer)]
-        if is_as_good(*squares, problem.exact_loss):
+        squares = problem.held_squares(best.expression)
+        if is_as_good(squares, problem.held_squares(longer.expression), problem.exact_loss):
             return []
         return [
             f"A formula of {longer.symbols} symbols is more accurate, its error is {percent_text(longer.error)} of the "
