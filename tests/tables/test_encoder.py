@@ -326,7 +326,7 @@ def test_columns_at_predict():
     assert sentence(encoder.codes, table(alfa=[1], beta=[2])) == (
         "t.csv must have the 2 columns of the training table, got none called 'alpha'; the nearest name is 'alfa'"
     )
-    _, wide, _ = learned(table(**{name: X for name in "abcdefg"}, y=Y))
+    _, wide, _ = learned(table(**dict.fromkeys("abcdefg", X), y=Y))
     assert "got none called 'a', 'b', 'c', 'd', 'e' and 2 more" in sentence(wide.codes, table(other=[1]))
 
 
