@@ -26,7 +26,7 @@ from edgewise.interpret.attribution.explanations import (
     are_two_classes,
     unused_sentences,
 )
-from edgewise.interpret.dependence.sums import exact_sums
+from edgewise.gam.inference.sums import exact_sums
 from edgewise.metrics import METRICS, Score
 from edgewise.plot import (
     confusion,
@@ -535,19 +535,20 @@ def alike_sentences(codes: np.ndarray, columns: Sequence[Input]) -> list[str]:
     ]
     if len(known) <= 2 * len(moving):
         return sentences
-    # Sums that hold in every row.
+    # Sums of three columns or more that hold in every row.
     named = set(pairs.ravel().tolist())
-    for places, text in exact_sums(known[:, moving], names)[:5]:
+    sums = [(places, text) for places, text in exact_sums(known[:, moving], names) if len(places) > 2]
+    for places, text in sums[:5]:
         sentences.append(f"{text} in every row: {divided}.")
         named.update(places)
     # The variance inflation factor, the diagonal of the inverse correlation matrix, is 1 / (1 - R2) of the regression
     # of a column on all others.
     inflation = np.diag(np.linalg.inv(correlation + SETTINGS.rounding * np.eye(len(moving))))
-    sums = [k for k in np.flatnonzero(inflation >= 1 / (1 - SETTINGS.alike)) if k not in named]
-    if sums:
-        listed = enumeration([names[k] for k in sums[:5]]) + (" and others" if len(sums) > 5 else "")
+    following = [k for k in np.flatnonzero(inflation >= 1 / (1 - SETTINGS.alike)) if k not in named]
+    if following:
+        listed = enumeration([names[k] for k in following[:5]]) + (" and others" if len(following) > 5 else "")
         sentences.append(
-            f"{listed} nearly follow{'s' if len(sums) == 1 else ''} from the other inputs together (R² of at least "
+            f"{listed} nearly follow{'s' if len(following) == 1 else ''} from the other inputs together (R² of at least "
             f"{number_text(SETTINGS.alike)}): {divided}."
         )
     return sentences

@@ -198,3 +198,13 @@ def test_a_mean_of_models_has_the_tests_of_the_model_of_all_rows(family):
     tests = summarise(model, x, y).terms[1:]
     assert min(term.statistic for term in tests) > 0
     assert summarise(mean, x, y).terms[1:] == tests
+
+
+def test_inputs_that_follow_from_each_other_are_named():
+    rng, x, _, mean = sampled(300)
+    x = np.column_stack([x[:, 0], x[:, 1], x[:, 0] + 2 * x[:, 1], x[:, 2], 3 - x[:, 2], x[:, 3]])
+    y = mean + 0.3 * rng.standard_normal(300)
+    summary = summarise(fit_additive(x, y, pairs=()), x, y, names=["a", "b", "total", "left", "right", "c"])
+    assert set(summary.sums) == {("a", "b", "total"), ("left", "right")}
+    assert "a, b and total follow from each other in every row" in str(summary)
+    assert summarise(fit_additive(x[:, [0, 1, 3]], y, pairs=()), x[:, [0, 1, 3]], y).sums == ()

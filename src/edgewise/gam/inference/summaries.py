@@ -18,12 +18,13 @@ import numpy as np
 from edgewise.checks import check_names
 from edgewise.gam.design import Design
 from edgewise.gam.families.base import squeezed
+from edgewise.gam.inference.sums import exact_sums
 from edgewise.gam.inference.wald import smooth_test
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix
 from edgewise.gam.reml import RemlFit
 from edgewise.gam.rows import NeededColumns, null_deviance, working_normal
-from edgewise.presentation import html_table, p_value_text, percent_text
+from edgewise.presentation import enumeration, html_table, p_value_text, percent_text
 
 STRAIGHT = ("straight", "straight x straight")  # kinds of columns that have no penalty in the tests of all terms
 UNPENALISED = (*STRAIGHT, "levels")  # kinds of columns that have no penalty in the test of their own term
@@ -74,6 +75,9 @@ class AdditiveSummary:
         Names of several linear predictors: the classes. Empty for a single one, and where they have no names.
     constants : int
         Constants that are free: one, and of three classes or more one less than there are classes.
+    sums : tuple of tuple of str
+        Names of inputs that follow from each other in every row, as parts and their total do: tests of the straight
+        part of each, beside the others, do not say which of them matter.
     """
 
     family: str
@@ -87,6 +91,7 @@ class AdditiveSummary:
     rows: float
     predictors: tuple[str, ...] = ()
     constants: int = 1
+    sums: tuple[tuple[str, ...], ...] = ()
 
     def predictor_name(self, place: int) -> str:
         """Return the name of a linear predictor, its number from 1 on where it has none."""
@@ -131,6 +136,10 @@ class AdditiveSummary:
             for term in smooth:
                 cells = f"{term.edf:12.3f}{term.reference:12.3f}{_statistic(term):>10}{p_value_text(term.p_value):>10}"
                 lines.append(f"{term.name:{width}}{cells}")
+        # Inputs that the tests cannot separate.
+        for members in self.sums:
+            lines += ["", f"{enumeration(members)} follow from each other in every row: beside the others the straight"]
+            lines.append("part of none is missed, so that their p-values do not say which of them matter.")
         # What the whole model explains.
         if self.r2_adjusted is None:
             adjusted = ""
@@ -278,7 +287,18 @@ def summarise(
         scale_known=family.scale is not None,
         rows=rows,
         constants=family.free_constants,
+        sums=_sums(design, x, labels),
     )
+
+
+def _sums(design: Design, x: np.ndarray, names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Names of numbers that follow from each other in every row; levels of a category, whose sum is 1, are left out."""
+    levels = {j for kind, inputs in design.labels if kind == "levels" for j in inputs}
+    moving = [j for j in range(len(names)) if j not in levels and np.ptp(x[:, j]) > 0]
+    if len(x) <= 2 * len(moving):
+        return ()
+    columns = [names[j] for j in moving]
+    return tuple(tuple(columns[k] for k in places) for places, _ in exact_sums(x[:, moving], columns))
 
 
 class _Normal:

@@ -16,7 +16,10 @@ ROUNDING = 1e-6  # standard deviations below which a difference is rounding, of 
 
 
 def exact_sums(rows: np.ndarray, names: Sequence[str]) -> list[tuple[list[int], str]]:
-    """Return the sums of columns (N, k) that hold in every row but for rounding: the columns, and the sum in words."""
+    """Return the sums of columns (N, k) that hold in every row but for rounding: the columns, and the sum in words.
+
+    Two columns that are equal, or opposite, in units of their deviation are a sum too.
+    """
     from scipy.linalg import qr, solve_triangular  # imported late: `import edgewise` stays light
 
     # QR with column pivoting of the standardised columns: those behind the rank are sums of the ones before.
@@ -30,8 +33,8 @@ def exact_sums(rows: np.ndarray, names: Sequence[str]) -> list[tuple[list[int], 
         weights = solve_triangular(upper[:rank, :rank], upper[:rank, place])
         used = np.flatnonzero(np.abs(weights) > math.sqrt(ROUNDING))
         error = standardised[:, order[place]] - standardised[:, order[used]] @ weights[used]
-        if len(used) < 2 or np.abs(error).max() > math.sqrt(len(rows)) * ROUNDING:
-            continue  # an equal column is a pair
+        if np.abs(error).max() > math.sqrt(len(rows)) * ROUNDING:
+            continue
         # The relation sum_j c_j x_j = total of the columns in their order, and in their units.
         places = np.append(order[used], order[place])
         factors = np.append(weights[used], -1.0) / spread[places]
