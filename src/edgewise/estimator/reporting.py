@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from edgewise.errors import EdgewiseWarning, InputError
 from edgewise.estimator.display import TESTS_TEXT
+from edgewise.gam.inference.sums import exact_sums
 from edgewise.interpret.attribution.explanations import (
     MENTIONED_SHARE,
     NOTABLE_SHARE,
@@ -26,7 +27,6 @@ from edgewise.interpret.attribution.explanations import (
     are_two_classes,
     unused_sentences,
 )
-from edgewise.gam.inference.sums import exact_sums
 from edgewise.metrics import METRICS, Score
 from edgewise.plot import (
     confusion,
@@ -547,10 +547,9 @@ def alike_sentences(codes: np.ndarray, columns: Sequence[Input]) -> list[str]:
     following = [k for k in np.flatnonzero(inflation >= 1 / (1 - SETTINGS.alike)) if k not in named]
     if following:
         listed = enumeration([names[k] for k in following[:5]]) + (" and others" if len(following) > 5 else "")
-        sentences.append(
-            f"{listed} nearly follow{'s' if len(following) == 1 else ''} from the other inputs together (R² of at least "
-            f"{number_text(SETTINGS.alike)}): {divided}."
-        )
+        verb = "nearly follows" if len(following) == 1 else "nearly follow"
+        least = number_text(SETTINGS.alike)
+        sentences.append(f"{listed} {verb} from the other inputs together (R² of at least {least}): {divided}.")
     return sentences
 
 

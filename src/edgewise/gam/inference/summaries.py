@@ -18,7 +18,6 @@ import numpy as np
 from edgewise.checks import check_names
 from edgewise.gam.design import Design
 from edgewise.gam.families.base import squeezed
-from edgewise.gam.inference.sums import exact_sums
 from edgewise.gam.inference.wald import smooth_test
 from edgewise.gam.model import AdditiveModel
 from edgewise.gam.normal import NormalMatrix
@@ -293,6 +292,8 @@ def summarise(
 
 def _sums(design: Design, x: np.ndarray, names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     """Names of numbers that follow from each other in every row; levels of a category, whose sum is 1, are left out."""
+    from edgewise.gam.inference.sums import exact_sums  # imported late: `import edgewise` stays light
+
     levels = {j for kind, inputs in design.labels if kind == "levels" for j in inputs}
     moving = [j for j in range(len(names)) if j not in levels and np.ptp(x[:, j]) > 0]
     if len(x) <= 2 * len(moving):
