@@ -67,6 +67,17 @@ def test_the_coefficients_of_a_classifier_are_those_that_its_probabilities_deter
     assert [trial.parameters for trial in report.trials[:2]] == [classes - 1, rank]
 
 
+@pytest.mark.parametrize("missing", [0, 5], ids=["whole", "missing"])
+def test_a_category_has_one_free_coefficient_less_than_levels_unless_cells_are_missing(missing):
+    level = np.repeat(np.arange(4), 25)
+    x = (level[:, None] == np.arange(4)).astype(float)
+    x[:missing] = 0.0
+    y = 2 * x[:, :1] - x[:, 1:2] + 0.1 * NOISE[:100]
+    samples = Samples(x, y, np.ones(100), groups=((0, 1, 2, 3),))
+    fitted = FitCache(samples, policy=SearchPolicy()).fit(Candidate(Gaussian()))
+    assert fitted.coefficients == np.linalg.matrix_rank(np.column_stack([np.ones(100), x]))
+
+
 def test_a_network_has_the_coefficients_that_its_values_determine():
     model = KAN((2, 3), 4, dtype=torch.float64)
     x = 2 * torch.rand(200, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) - 1

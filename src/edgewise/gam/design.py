@@ -79,6 +79,21 @@ class Design:
         mains = sum(min(column.distinct - 1, 3) + bool(column.cuts) for column in self.inputs)
         return mains + sum(" x " in kind for kind, _ in self.labels)
 
+    def followers(self, used: NDArray[np.bool_]) -> int:
+        """Number of the used columns (p,) that follow from others: one of each category whose levels add up to 1."""
+        ends = np.stack([self.knots[:, DEGREE], self.knots[:, -DEGREE - 1]])
+        low, high = self.columns(ends)
+        count = 0
+        for number, (kind, _) in enumerate(self.labels):
+            own = np.flatnonzero(self.groups == number)
+            if kind != "levels" or not used[own].all():
+                continue
+            # An indicator less its mean: the share of the rows that have the level, which add up to 1 unless cells are
+            # missing.
+            shares = -low[own] / (high[own] - low[own])
+            count += bool(np.isclose(shares.sum(), 1.0, rtol=0.0, atol=1e-9))
+        return count
+
     def size_of(self, pair: Pair, intervals: int) -> Size:
         """Return the first intervals of the margins of a pair: 0, for those of curves, beside two values."""
         if min(self.inputs[j].distinct for j in pair) == 2:

@@ -248,14 +248,18 @@ class Fitted:
         if self.smooth is not None:
             return len(self.smooth.polynomial.coef)
         coef = self.model.coef
+        followers = self.model.design.followers
         if not self.candidate.additive:
             count = free  # the constants
         elif self.candidate.family.logit_lines is not None:  # the columns of one predictor, and constants
-            count = int(coef[1:].any(1).sum()) + free
+            used = np.any(coef, axis=1)
+            used[0] = False
+            count = int(used.sum()) - followers(used) + free
         elif self.family.is_classes:
-            count = int(coef.any(1).sum()) * free
+            used = np.any(coef, axis=1)
+            count = (int(used.sum()) - followers(used)) * free
         else:
-            count = int(np.count_nonzero(coef))
+            count = sum(int(used.sum()) - followers(used) for used in (coef != 0).T)
         if self.nodes is not None:
             count += self.nodes.coef.numel()
         return count
