@@ -13,7 +13,7 @@ from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import Annulus, Disk, Polygon
 from edgewise.pde.domains.solids import Ball, Cylinder
 from edgewise.pde.problem.collocation import PDE
-from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Periodic, Robin
+from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Robin
 from edgewise.pde.problem.fields import Field, curl, divergence, gradient, laplacian
 from edgewise.pde.problem.integrals import at_places, integral
 from edgewise.pde.solver.solving import solve
@@ -187,20 +187,6 @@ IN_TIME = {
 def test_first_order_in_time(name):
     problem = PDE(lambda u, x, t: u.t - u.xx - risen(x, t), LINE, IN_TIME[name], solution=rising)
     assert solve(problem, tolerance=1e-7, budget=0.01).errors().relative_l2 < 1e-7
-
-
-@pytest.mark.slow
-def test_periodic():
-    def moving(x, t):
-        return torch.sin(math.pi * (x - t))
-
-    problem = PDE(
-        lambda u: u.t + u.x,
-        LINE,
-        [Periodic("x"), Initial(lambda x: torch.sin(math.pi * x))],
-        solution=moving,
-    )
-    assert solve(problem, tolerance=1e-6, budget=0.01).errors().relative_l2 < 1e-6
 
 
 @pytest.mark.parametrize("domain", [Interval(0, 2), Interval(0, 3) - Interval(1, 2), Interval(0, 1) | Interval(2, 3)])

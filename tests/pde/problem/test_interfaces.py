@@ -35,15 +35,6 @@ def through_layers(x):
 
 
 @pytest.mark.slow
-def test_two_layers():
-    problem = PDE(lambda u: diffusion(u, layers), LINE, [Dirichlet(through_layers), Interface("x=0.5")])
-    solution = solve(problem.with_solution(through_layers))
-    assert solution.errors().relative_l2 < 1e-12
-    left, right = solution.derivative([[0.5 - 1e-9], [0.5 + 1e-9]], "x")
-    assert left == pytest.approx(1.5) and right == pytest.approx(0.5)
-
-
-@pytest.mark.slow
 def test_the_flux_of_each_side_counts():
     """k = 1 + x | 50 exp(x), sin | cos, with jumps of value and flux that were worked out by hand."""
     at = 0.4

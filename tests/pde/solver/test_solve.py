@@ -9,10 +9,9 @@ import torch
 from edgewise.errors import InputError
 from edgewise.files import journal as journal_module
 from edgewise.files.journal import Journal
-from edgewise.pde.domains.domain import Box, Interval, Time
+from edgewise.pde.domains.domain import Interval, Time
 from edgewise.pde.problem.collocation import PDE
-from edgewise.pde.problem.conditions import Dirichlet, Initial, Periodic
-from edgewise.pde.solver import refinement
+from edgewise.pde.problem.conditions import Dirichlet, Initial
 from edgewise.pde.solver.solving import solve
 from edgewise_experiments.problems.named_equations import named_equation
 
@@ -27,28 +26,6 @@ def heat(**settings):
         solution=lambda x, t: torch.exp(-0.1 * PI**2 * t) * torch.sin(PI * x),
         **settings,
     )
-
-
-@pytest.mark.nightly
-def test_hidden_layers_and_periodic_coordinates(monkeypatch):
-    monkeypatch.setattr(refinement, "STEPS", 30)
-    monkeypatch.setattr(refinement, "SETTINGS", replace(refinement.SETTINGS, most_grid_moves=1, race_steps=8))
-    problem = PDE(
-        lambda u, x, y: u.xx + u.yy + 2 * PI**2 * torch.sin(PI * x) * torch.sin(PI * y),
-        Box(x=(0, 1), y=(0, 1)),
-        [Dirichlet(0.0)],
-        solution=lambda x, y: torch.sin(PI * x) * torch.sin(PI * y),
-    )
-    solution = solve(problem, hidden=(3,), budget=0.002, starts=1, grid_size=4)
-    assert solution.model.config.width == (2, 3, 1) and solution.tier == "network"
-    assert solution.errors().relative_l2 < 0.05
-    ring = PDE(
-        lambda u: u.t - u.xx,
-        Interval(0, 2) * Time(0, 0.1),
-        [Periodic("x"), Initial(lambda x: torch.sin(PI * x))],
-        solution=lambda x, t: torch.exp(-(PI**2) * t) * torch.sin(PI * x),
-    )
-    assert solve(ring, budget=0.002, starts=1, grid_size=4, hidden=(2,)).errors().relative_l2 < 0.05
 
 
 @pytest.mark.parametrize(

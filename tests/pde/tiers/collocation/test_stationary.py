@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 import torch
-from scipy.integrate import solve_bvp, solve_ivp
+from scipy.integrate import solve_ivp
 
 from edgewise.errors import InputError
 from edgewise.outcomes import Budget, OutOfTime
@@ -121,21 +121,6 @@ def test_a_factorisation_is_left_at_the_deadline(monkeypatch):
     with budget.holds(), pytest.raises(OutOfTime):
         system.factorised()
     ended.set()
-
-
-@pytest.mark.slow
-def test_a_nonlinear_boundary_value_problem_is_that_of_scipy():
-    solution = solve(PDE(lambda u: u.xx + 3 * torch.exp(u), Interval(0, 1), [Dirichlet(0.0)]))
-    grid = np.linspace(0, 1, 11)
-    known = solve_bvp(
-        lambda x, y: np.stack([y[1], -3 * np.exp(y[0])]),
-        lambda a, b: np.array([a[0], b[0]]),
-        grid,
-        np.zeros((2, 11)),
-        tol=1e-10,
-    )
-    ours = solution(torch.from_numpy(grid)[:, None])[:, 0].numpy()
-    np.testing.assert_allclose(ours, known.sol(grid)[0], atol=1e-9)
 
 
 def test_newtons_method_ends_on_no_other_branch_in_a_corner():

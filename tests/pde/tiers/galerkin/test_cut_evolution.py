@@ -1,10 +1,9 @@
-"""Evolution on domains that are no box: series of Bessel functions, given solutions, integrations that end early."""
+"""Evolution on domains that are no box: given solutions, integrations that end early."""
 
 import math
 
 import pytest
 import torch
-from scipy.special import jn_zeros
 
 from edgewise.pde import (
     PDE,
@@ -20,38 +19,6 @@ from edgewise.pde import (
 )
 from edgewise.pde.solver.solution import errors_of
 from edgewise.pde.tiers.galerkin.cut_evolution import CUT_CELLS, cut_cell_problem
-
-ZEROS = jn_zeros(0, 2)
-
-
-def bessel(z):
-    """Bessel's function J0 for z below 6, by its series."""
-    term, total = torch.ones_like(z), torch.ones_like(z)
-    for m in range(1, 30):
-        term = -term * (z / (2 * m)) ** 2
-        total = total + term
-    return total
-
-
-def drum(equation, factor, end, rate=None):
-    """Two modes of a disk, each times a factor of time."""
-
-    def exact(x, y, t):
-        radius = (x**2 + y**2).sqrt()
-        return sum(bessel(k * radius) * factor(k, t) for k in ZEROS)
-
-    start = Initial(lambda x, y: exact(x, y, 0 * x), rate=rate)
-    return PDE(equation, Disk() * Time(0, end), [Dirichlet(0.0), start], solution=exact)
-
-
-def heat():
-    return drum(lambda u: u.t - 0.1 * laplacian(u), lambda k, t: torch.exp(-0.1 * k**2 * t), 1)
-
-
-@pytest.mark.nightly
-def test_heat_on_a_disk_is_the_series_of_bessel():
-    integration = CUT_CELLS.stepper(cut_cell_problem(heat().form), 1e-7, lambda share, count, work: True).run()
-    assert integration.is_complete and errors_of(integration.network, heat()).relative_l2 < 1e-8
 
 
 @pytest.mark.nightly

@@ -1,4 +1,4 @@
-"""Weak forms of evolution, of rough coefficients and starts: against layers, sums of sines and characteristics."""
+"""Weak forms of evolution, of rough coefficients and starts: against manufactured fields and characteristics."""
 
 import math
 import warnings
@@ -25,49 +25,9 @@ from edgewise.pde import (
 from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.galerkin.rough import WEAK_FORM, rough_part
 
-PLACE, SLOW, FAST = 0.613, 1.0, 4.0  # of a jump of the square of a speed, which is on no line of a grid
-
 
 def is_rough(grid_problem):
     return rough_part(grid_problem) == "coefficients are"
-
-
-def square(x):
-    return torch.where(x < PLACE, SLOW, FAST).double()
-
-
-def pulse(s):
-    return torch.exp(-(((s - 0.3) / 0.07) ** 2))
-
-
-def layered(x, t):
-    """A pulse that runs to the right, its echo and what goes on: values and slopes are continuous at the jump."""
-    slow, fast = math.sqrt(SLOW), math.sqrt(FAST)
-    back, on = (fast - slow) / (fast + slow), 2 * fast / (fast + slow)
-    before = pulse(x - slow * t) + back * pulse(2 * PLACE - x - slow * t)
-    return torch.where(x < PLACE, before, on * pulse(PLACE + slow / fast * (x - PLACE) - slow * t))
-
-
-def rate(x):
-    """The rate of the pulse at the first moment."""
-    return 2 * (x - 0.3) / 0.07**2 * pulse(x) * math.sqrt(SLOW)
-
-
-@pytest.mark.nightly
-def test_a_pulse_in_two_layers_is_that_of_the_formula():
-    domain = Interval(0, 1.5) * Time(0, 0.5)
-    start = Initial(lambda x: layered(x, torch.zeros_like(x)), rate=rate)
-    problem = PDE(lambda u, x: u.tt - square(x) * u.xx, domain, [Dirichlet(0.0), start])
-    with pytest.warns(SolutionWarning, match="where slopes of the solution are taken as continuous"):
-        solution = solve(problem, budget=0.01)
-    x = torch.linspace(0, 1.5, 400).double()
-    points = torch.stack([x, torch.full_like(x, 0.5)], 1)
-    with torch.no_grad():
-        found, true = solution(points)[:, 0], layered(x, points[:, 1])
-    error = float((found - true).norm() / true.norm())
-    assert error < 1e-2 and error / 3 < solution.error_estimate < 100 * error
-    assert "weak form" in solution.trust and not solution.trust.startswith("Not")
-    assert f"coefficient of the equation jumps near x = {PLACE:.4g}, where slopes" in solution.trust
 
 
 @pytest.mark.slow
