@@ -1,4 +1,4 @@
-"""Meshes: quadrature points, outward normals, error estimates of splines, and refinement where errors are."""
+"""Meshes: error estimates of splines, refinement where errors are, cut cells and lengths of boundaries."""
 
 import math
 
@@ -11,9 +11,6 @@ from edgewise.pde.domains.implicit import LevelSet
 from edgewise.pde.domains.mesh import Mesh, even_lines, grown, left_out
 from edgewise.pde.domains.shapes import Disk
 from edgewise.pde.layers.tensor_product import TensorLayer
-
-SQUARE = Box(x=(-1, 1), y=(0, 2))
-LINES = [torch.tensor([-1.0, -0.2, 0.0, 1.0]).double(), torch.tensor([0.0, 0.5, 2.0]).double()]
 
 
 def fitted(function, lines, degree=5):
@@ -30,19 +27,6 @@ def fitted(function, lines, degree=5):
         layer.coef.copy_(solution.view_as(layer.coef))
         error = float((layer(x)[:, 0] - function(x)).abs().max())
     return layer, domain, error
-
-
-def test_points_integrate_polynomials():
-    x, weights = Mesh(SQUARE, LINES).interior()
-    assert len(x) == 3 * 3 * 2 * 3
-    assert float(weights.mean()) == pytest.approx(1)
-    mean = (weights * x[:, 0] ** 4 * x[:, 1] ** 5).mean()
-    assert float(mean) == pytest.approx(1 / 5 * 2**6 / 6 / 2, rel=1e-12)
-    x, normal, weights = Mesh(SQUARE, LINES).boundary(["x=-1", "y=2"], seed=0)
-    on_left = x[:, 0] == -1
-    assert torch.equal(normal[on_left], torch.tensor([[-1.0, 0.0]]).double().expand(int(on_left.sum()), 2))
-    assert torch.equal(normal[~on_left], torch.tensor([[0.0, 1.0]]).double().expand(int((~on_left).sum()), 2))
-    assert float((weights * on_left * x[:, 1] ** 3).mean()) == pytest.approx(2**4 / 4 / 4, rel=1e-12)
 
 
 @pytest.mark.parametrize("degree", [3, 5])

@@ -9,7 +9,6 @@ import torch
 
 from edgewise.errors import InputError
 from edgewise.pde import PDE, Box, Dirichlet, LShape, Neumann, Triangulation, laplacian, solve
-from edgewise.pde.domains.mesh import Mesh
 
 SIDES = ("left", "right", "front", "back", "bottom", "top")
 
@@ -77,28 +76,6 @@ def test_inside_and_distance_are_those_of_the_same_shapes_without_a_mesh():
         assert torch.allclose(domain.level(x)[inside], same.level(x)[inside], atol=1e-12)
     away = torch.tensor([[2.0, 2.0, 2.0], [0.5, 0.5, -3.0]], dtype=torch.float64)
     assert CUBE.level(away).tolist() == pytest.approx([math.sqrt(3), 3])
-
-
-def test_every_piece_is_sampled_by_its_measure():
-    def counts(x):
-        near = [(x[:, axis] - at).abs() < 1e-9 for axis in range(3) for at in (0, 1)]
-        return [int(each.sum()) for each in near]
-
-    x, normal = CUBE.boundary(1200)
-    assert counts(x) == [200] * 6
-    outward = (normal * (x - 0.5)).sum(1)
-    assert torch.allclose(outward, torch.full_like(outward, 0.5))
-    lines = [torch.linspace(0, 1, 5, dtype=torch.float64)] * 3
-    x, _, weights = Mesh(CUBE, lines).boundary(SIDES, seed=0)
-    assert min(counts(x)) > 50
-    assert float(weights[x[:, 2] < 1e-9].sum() / weights.sum()) == pytest.approx(1 / 6)
-    # points of each edge are spread over all of it
-    x, _ = BENT.named(["wall"])[0].sample(256, "sobol", 0)
-    assert float(x[:, 1].sort().values.diff().max()) < 2.1 / 256
-    # every face of a side has its share of points
-    x, _ = CUBE.named(["bottom"])[0].sample(1800, "sobol", 0)
-    squares = (x[:, :2] * 3).floor().long() @ torch.tensor([3, 1])
-    assert squares.bincount().tolist() == pytest.approx([200] * 9, abs=12)
 
 
 @pytest.mark.nightly

@@ -176,14 +176,6 @@ def test_hard_conditions_hold_for_any_network():
         assert residual.shape == (5, 1)
 
 
-def test_metric_is_the_relative_error_where_the_solution_is_known():
-    problem = MANUFACTURED["heat"]
-    x = problem.train.x
-    name, value = problem.metric(1.01 * problem.exact(x), problem.train)
-    assert (name, value) == ("relative_l2", pytest.approx(0.01))
-    assert PDE(lambda u: u.t, Time(0, 1), [Initial(0.0)]).metric(x, problem.train) is None
-
-
 def test_models_that_do_not_fit_get_one_sentence():
     problem = MANUFACTURED["biharmonic"]
     with pytest.raises(InputError, match=r"must have degree 5 or more for an equation of order 4, got 3$"):

@@ -165,19 +165,6 @@ def test_functions_need_no_value_at_the_ends():
     assert solve(PDE(inside, LINE, [Dirichlet(0.0)])).error_estimate < 1e-8
 
 
-def test_breakpoints_resolve_a_feature():
-    features = narrow_features(load(1e-4).form)
-    even = np.linspace(0, 1, 21)
-    points = resolving(even, features, 0)
-    lengths = np.diff(points)
-    assert len(points) < 60
-    assert points[0] == 0 and points[-1] == 1
-    assert lengths.min() < 1e-4 / 2
-    assert lengths.max() <= 2.5 * np.diff(even).max()
-    assert not missed_features(features, [points])
-    assert missed_features(features, [even]) == missed_features(features, None) == list(features)
-
-
 @pytest.mark.nightly
 def test_a_load_on_a_spot_of_a_plane_is_a_force_at_a_point():
     """It was u = 0, with an estimate at rounding. Sines of x and Green's function of y give the force."""

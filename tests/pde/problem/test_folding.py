@@ -1,4 +1,4 @@
-"""Parts between planes, folded onto one box: points, derivatives, and exact solutions beside thin layers and jumps."""
+"""Parts between planes, folded onto one box: points, and exact solutions beside thin layers and jumps."""
 
 import math
 
@@ -13,15 +13,12 @@ from edgewise.pde import (
     Initial,
     Interface,
     Interval,
-    Neumann,
     Time,
     diffusion,
     laplacian,
     solve,
 )
-from edgewise.pde.problem.folding import folded_form, folding_of
-from edgewise.pde.solver.network import tensor_network
-from edgewise.pde.spaces.networks import FoldedNetwork
+from edgewise.pde.problem.folding import folding_of
 
 LINE = Interval(0, 1)
 where = torch.where
@@ -51,37 +48,11 @@ def test_a_thin_part_of_a_square_is_one():
     assert form.parts.count == 3 and folding_of(form).cuts == (0.0, 0.4, 0.40001, 1.0)
 
 
-def test_conditions_hold_on_the_faces_of_the_parts():
-    square = layered("x=0.3", "x=0.7", domain=Box(x=(0, 1), y=(0, 1)), conditions=[Neumann(0.0, on=["y=0", "y=1"])])
-    form = folded_form(square.form, folding_of(square.form))
-    counts = {(term.label, *term.pieces): len(term.requirements.sizes) for term in form.condition_terms}
-    assert counts == {
-        ("Dirichlet", "x=0"): 1,
-        ("Dirichlet", "x=1"): 1,
-        ("Interface", "x=1"): 2,
-        ("Interface", "x=0"): 2,
-        ("Neumann", "y=0", "y=1"): 3,
-    }
-
-
 @pytest.mark.parametrize("other", ["y=0.5", Disk(0.1, (0.8, 0.5))], ids=["across", "circle"])
 def test_other_interfaces_are_not_folded(other):
     conditions = [Dirichlet(0.0), Interface("x=0.5"), Interface(other)]
     form = PDE(lambda u: laplacian(u), Box(x=(0, 1), y=(0, 1)), conditions).form
     assert folding_of(form) is None
-
-
-def test_derivatives_of_a_folded_network_are_those_of_its_values():
-    problem = layered("x=0.3")
-    network = FoldedNetwork(tensor_network(problem, 4, 5), folding_of(problem.form))
-    for parameter in network.parameters():
-        parameter.data.normal_(generator=torch.Generator().manual_seed(1))
-    x = torch.tensor([[0.1], [0.29], [0.31], [0.8]], dtype=torch.float64, requires_grad=True)
-    jet = network.jet(x.detach(), torch.eye(1, dtype=torch.float64), 1)
-    (slope,) = torch.autograd.grad(network(x).sum(), x)
-    assert torch.allclose(jet[1].sum(1), slope[:, 0])
-    right, left = range(2)  # the part inside of an interface comes last
-    assert jet[0, 0, right] == 0 == jet[0, 3, left]  # an output is nothing outside of its part
 
 
 @pytest.mark.slow

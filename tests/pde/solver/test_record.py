@@ -1,4 +1,4 @@
-"""The record of a tier: levels, changes, estimates, work that grows with size, residuals on fresh points."""
+"""The record of a tier: changes, estimates, and a pass that begins again with a larger tolerance."""
 
 import math
 from dataclasses import replace
@@ -12,14 +12,11 @@ from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box, Time
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial
-from edgewise.pde.solver.cascade import GridCollocation, LeastSquares, Networks, TimeElements
-from edgewise.pde.solver.judging.evidence import Evidence
-from edgewise.pde.solver.limits import Ending, Limits
-from edgewise.pde.solver.messages import solution_of
-from edgewise.pde.solver.network import network_for, tensor_network
+from edgewise.pde.solver.cascade import GridCollocation, LeastSquares, TimeElements
+from edgewise.pde.solver.limits import Limits
+from edgewise.pde.solver.network import tensor_network
 from edgewise.pde.solver.record import Record, rest_of_series
 from edgewise.pde.solver.time_integration import INTEGRATION, Watch, _level_of
-from edgewise.pde.solver.training import solve_step_work
 from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION
 from edgewise.pde.tiers.level import Level
@@ -47,38 +44,6 @@ def constant(problem, value):
 def level(problem, value, loss, points=None):
     network = constant(problem, value)
     return Level(network=network, loss=loss, points=problem.point_count if points is None else points)
-
-
-def test_stages_changes_and_estimates():
-    problem, events = poisson(), []
-    record = Record(Networks(), problem, Limits(progress=events.append))
-    record.add(level(problem, 1.0, 4e-4))
-    assert math.isnan(record.stages[0].change) and math.isnan(record.error)
-    record.add(level(problem, 2.0, 1e-4, points=7))
-    assert record.stages[1].change == pytest.approx(0.5)
-    # The residual of a constant is the source, whatever the constant: the error has not become smaller.
-    assert record.error == pytest.approx(0.5)
-    assert [stage.points for stage in record.stages] == [problem.point_count, 7]
-    assert (events[-1].stage, events[-1].share, events[-1].loss) == ("grid 4 x 4", 0.0, 1e-4)
-    solution = solution_of(record, Ending(StopReason.BUDGET, "Done"))
-    assert solution.stopped is StopReason.BUDGET and solution.standard_errors == {}
-    assert solution.message.startswith(
-        "The equation does not hold: its mean residual is 2 in units of the field. It may be out"
-    )
-    assert "no solution. Done; the largest" in solution.message
-    assert solution.message.endswith(" is that of 'Dirichlet 1 on x=0, x=1, y=0, y=1', 2 in units of the field.")
-    assert solution.error_estimate > 0.5
-
-
-@pytest.mark.parametrize(("reason", "finest"), [(StopReason.BUDGET, True), (StopReason.NO_PROGRESS, False)])
-def test_the_finest_grid_counts_unless_finer_ones_were_no_better(reason, finest):
-    problem = poisson()
-    record = Record(GridCollocation(), problem, Limits())
-    levels = [level(problem, value, loss) for value, loss in ((1.0, 1e-4), (2.0, 3e-4))]
-    for each in levels:
-        record.add(each)
-    record.settle(Ending(reason))
-    assert record.level is levels[1 if finest else 0]
 
 
 def test_two_grids_that_share_an_error_are_known_by_what_their_residuals_imply():
@@ -117,26 +82,6 @@ def test_changes_of_least_squares_are_extrapolated_by_their_residuals(stages, er
 def test_changes_that_do_not_fall_are_no_series():
     assert rest_of_series(0.5, 0.7) == 0.7 and rest_of_series(0.0, 0.7) == rest_of_series(math.nan, 0.7) == 0.0
     assert rest_of_series(4e-4, 1e-4) == pytest.approx(1e-4 / 3)
-
-
-def test_an_error_that_leaves_no_digit_of_the_solution_is_a_doubt(monkeypatch):
-    record = Record(GridCollocation(), poisson(), Limits())
-    record.add(level(record.stated, 1.0, 1e-4))
-    for estimate, doubts in ((0.4, 0), (0.65, 1), (1.1, 1), (math.nan, 0)):
-        record._evidence = None
-        monkeypatch.setattr(record, "examined", lambda estimate=estimate: Evidence(estimate, 0.0, ("all",), ()))
-        assert len(record.evidence().doubts) == doubts
-
-
-def test_work_grows_with_parameters_and_points_and_is_limited():
-    problem = poisson()
-    small, large = (solve_step_work(tensor_network(problem, size, 5), problem) for size in (5, 40))
-    assert large > 10 * small
-    assert solve_step_work(tensor_network(problem, 5, 5), problem.resampled(1000)) > 2 * small
-    assert solve_step_work(network_for(problem, (5,), 5, 5, 0), problem) > 0
-    limits = Limits(0.5, 1e-9)
-    limits.work += 3 * solve_step_work(tensor_network(problem, 5, 5), problem)
-    assert limits.work == 3 * small and limits.limit == 0.5 * EQUATION_BUDGET_WORK and limits.past_deadline
 
 
 def test_a_pass_that_the_budget_would_not_finish_begins_again_with_a_larger_tolerance():
