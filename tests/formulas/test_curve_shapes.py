@@ -30,6 +30,22 @@ def test_the_function_that_made_a_curve_comes_first(name):
     assert best.complexity <= 14
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda u: np.tanh(2 * u - 3),
+        lambda u: 3 * np.exp(-1.3 * u) + 2,
+        lambda u: np.exp(-((u - 1) ** 2)),
+        lambda u: np.sqrt(u + 0.5),
+        lambda u: np.arctan(3 * u - 4),
+    ],
+    ids=["tanh", "exp", "gaussian", "sqrt", "arctan"],
+)
+def test_functions_with_the_best_starts_are_refined(function):
+    u = np.random.default_rng(0).uniform(0.25, 4, 60)
+    assert curve_shapes(u, function(u))[0].error < 1e-10
+
+
 def test_what_is_known_within_a_tolerance_is_the_simplest():
     u = np.linspace(-1, 1, 200)
     s = 2 * u + 0.01 * np.random.default_rng(0).normal(size=200)

@@ -162,6 +162,24 @@ def test_the_uncertainty_of_the_strengths_is_carried_to_the_coefficients():
     assert (np.diag(found)[groups >= 0] > 0).all()
 
 
+def test_a_vanished_group_varies_with_the_score_of_the_residuals():
+    """Residuals of the model without the group, after the other columns: a regression by dense algebra."""
+    x, y, w, groups, normal = _problem()
+    fit = fit_reml(normal, groups)
+    (gone,) = np.flatnonzero(np.isinf(fit.strength))
+    own = x[:, groups == gone]
+    residuals = y - x @ fit.coef
+    others = x[:, groups != gone]
+    penalty = np.zeros(others.shape[1])
+    member = groups[groups != gone]
+    penalty[member >= 0] = fit.strength[member[member >= 0]]
+    hat = others @ np.linalg.solve(others.T @ (w[:, None] * others) + np.diag(penalty), others.T * w)
+    left = own.T @ (w[:, None] * (own - hat @ own))
+    moment = vanished_moment(left, own.T @ (w * residuals), fit.dispersion, RemlPolicy().shrinkage_nodes)
+    found = (fit.unconditional_covariance - fit.corrected_covariance)[np.ix_(groups == gone, groups == gone)]
+    np.testing.assert_allclose(found, moment, rtol=1e-6)
+
+
 def test_a_vanished_group_has_the_variance_of_its_posterior():
     """Sampled: shrinkage uniform, weighted by the likelihood of the residuals' projection."""
     rng = np.random.default_rng(0)

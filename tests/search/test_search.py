@@ -9,6 +9,7 @@ import torch
 from scipy import stats
 
 from edgewise.gam.building import with_pairs
+from edgewise.gam.constraints import Constraints
 from edgewise.gam.families.categorical import Multinomial
 from edgewise.gam.families.exponential import Bernoulli, Gaussian
 from edgewise.gam.families.named import family_of_classes
@@ -106,6 +107,19 @@ def test_low_effort_and_an_additive_shape_try_no_pairs():
     for settings in ({"effort": "low"}, {"hidden": ()}):
         search, _ = searched(SUM + PRODUCT + 0.2 * NOISE, **settings)
         assert not search.best.pairs and search.best.nodes == 0
+
+
+@pytest.mark.parametrize(
+    "columns, interactions, is_tried",
+    [(1, None, False), (2, None, True), (2, (), False), (2, ((0, 1),), True)],
+)
+def test_pairs_are_tried_where_two_inputs_may_act_together(columns, interactions, is_tried):
+    constraints = Constraints(interactions=interactions)
+    y = (X[:, :1] + PRODUCT + 0.2 * NOISE)[:100]
+    policy = SearchPolicy(divisions=((0, 3, 1),), left_out=("hidden nodes", "deep network", "polynomial", "mean"))
+    search, report = searched(y, X[:100, :columns], policy=policy, constraints=constraints)
+    assert any("pairs" in trial.name for trial in report.trials) == is_tried
+    assert not any("No pair" in sentence for sentence in search.sentences)
 
 
 def test_a_skewed_positive_target_takes_the_logarithm():
