@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from torch import nn
+from tests.pde.known import Known
 
 from edgewise import KAN, fit
 from edgewise.errors import InputError
@@ -20,23 +20,9 @@ SQUARE = Box(x=(-1, 1), y=(-1, 1))
 LINE = Interval(0, 1) * Time(0, 1)
 
 
-class Known(nn.Module):
-    """A network that is the solution, with jets by nested autograd."""
-
-    def __init__(self, problem):
-        super().__init__()
-        self.problem = problem
-
-    def forward(self, x):
-        return self.problem.exact(x)
-
-    def jet(self, x, directions, order):
-        return function_jet(self, x, directions, order)
-
-
 def block_losses(problem):
     with torch.no_grad():
-        network = Known(problem)
+        network = Known(problem.exact)
         return {block.name: float(block.loss(network, block.data, problem.unknowns)) for block in problem.blocks()}
 
 

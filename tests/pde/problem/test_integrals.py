@@ -28,17 +28,6 @@ PI = math.pi
 LINE = Interval(0, 3)
 
 
-def volterra(**settings):
-    """u' = 1 - the integral of u from 0: the sine."""
-    return PDE(
-        lambda u, x: u.x - 1 + integral(u, 0.0, x),
-        LINE,
-        [Dirichlet(0.0, on="x=0")],
-        solution=lambda x: torch.sin(x),
-        **settings,
-    )
-
-
 def known_field(x, function):
     return Field(lambda index: function(x), ("x", "y"), lambda axis, s: function(at_places(x, axis, s).unbind(2)))
 
@@ -178,15 +167,6 @@ class _Holder(torch.nn.Module):
 
     def forward(self, x, directions, order):
         return self.network.jet(x, directions, order)
-
-
-@pytest.mark.slow
-def test_volterra():
-    problem = volterra()
-    assert problem.form.has_integrals and problem.form.is_linear
-    solution = solve(problem, tolerance=1e-9)
-    assert solution.stopped == "converged"
-    assert solution.errors().relative_l2 < 1e-9
 
 
 def test_fredholm():

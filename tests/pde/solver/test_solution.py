@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from tests.pde.known import Known
 from torch import nn
 
 from edgewise.errors import EdgewiseWarning, InputError, MissingExtraError, SolutionWarning
@@ -12,7 +13,6 @@ from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Neumann
-from edgewise.pde.problem.fields import function_jet
 from edgewise.pde.solver.solution import Solution, Stage
 from edgewise.pde.solver.solving import solve
 
@@ -23,19 +23,17 @@ def waves(x, y):
     return torch.sin(PI * x) * torch.sin(PI * y)
 
 
-class Off(nn.Module):
+def exact_plate(x):
+    return waves(*x.unbind(1))[:, None]
+
+
+SHARE = nn.Parameter(torch.tensor(0.01, dtype=torch.float64))
+
+
+def plate(x):
     """The solution and a hundredth of sin(pi x) sin(2 pi y)."""
-
-    def __init__(self):
-        super().__init__()
-        self.share = nn.Parameter(torch.tensor(0.01, dtype=torch.float64))
-
-    def forward(self, x):
-        a, b = x.unbind(1)
-        return (waves(a, b) + self.share * torch.sin(PI * a) * torch.sin(2 * PI * b))[:, None]
-
-    def jet(self, x, directions=None, order=0):
-        return function_jet(self, x, directions, order)
+    a, b = x.unbind(1)
+    return exact_plate(x) + SHARE * (torch.sin(PI * a) * torch.sin(2 * PI * b))[:, None]
 
 
 def made(problem, network):
@@ -43,7 +41,8 @@ def made(problem, network):
     return Solution(network, problem, (stage,), {"k": 1.0}, math.nan, StopReason.BUDGET, "The budget is spent.")
 
 
-PLATE = made(PDE(lambda u: u.xx + u.yy, Box(x=(0, 1), y=(0, 1)), [Dirichlet(waves)], solution=waves), Off())
+PLATE = made(PDE(lambda u: u.xx + u.yy, Box(x=(0, 1), y=(0, 1)), [Dirichlet(waves)], solution=waves), Known(plate))
+PLATE.model.share = SHARE
 
 
 @pytest.mark.slow
@@ -62,7 +61,7 @@ def test_what_a_user_must_know_is_a_warning(recwarn):
 
 def test_values_and_derivatives():
     x = torch.rand(9000, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    assert torch.equal(PLATE(x), Off()(x))
+    assert torch.equal(PLATE(x), plate(x))
     assert not PLATE(x).requires_grad
     (u,) = PLATE.fields(x, "x", "xy")
     a, b = x.unbind(1)
@@ -107,8 +106,7 @@ def test_arrays_lists_and_single_precision_in_and_out():
 
 
 def test_quantities_of_a_solution():
-    exact = made(PLATE.problem, Off())
-    exact.model.share.data.zero_()
+    exact = made(PLATE.problem, Known(exact_plate))
     a = torch.rand(7, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     assert torch.allclose(exact.derivative(a, "xx"), -(PI**2) * waves(*a.unbind(1)))
     assert exact.integral() == pytest.approx(4 / PI**2, rel=1e-12)
@@ -133,20 +131,10 @@ def test_quantities_of_a_solution():
 
 
 def test_roots_of_a_solution():
-    wave = made(PDE(lambda u: u.t, Time(0, 10), [Initial(0.0)]), Wave())
+    wave = made(PDE(lambda u: u.t, Time(0, 10), [Initial(0.0)]), Known(torch.sin))
     assert np.allclose(wave.roots(), PI * np.arange(4), atol=1e-12)
     assert np.allclose(wave.roots(0.5)[:2], [PI / 6, 5 * PI / 6], atol=1e-12)
     assert wave.extremes()[1].place["t"] == pytest.approx(PI / 2, abs=1e-5) or wave.extremes()[1].value > 1 - 1e-12
-
-
-class Wave(nn.Module):
-    """The sine."""
-
-    def forward(self, x):
-        return torch.sin(x)
-
-    def jet(self, x, directions=None, order=0):
-        return function_jet(self, x, directions, order)
 
 
 def read_vtk(path):
@@ -167,8 +155,7 @@ def read_vtk(path):
 
 
 def test_values_on_a_grid_and_in_a_file_of_vtk(tmp_path):
-    exact = made(PLATE.problem, Off())
-    exact.model.share.data.zero_()
+    exact = made(PLATE.problem, Known(exact_plate))
     lines, fields = exact.on_grid((5, 3))
     expected = np.sin(PI * lines["x"])[:, None] * np.sin(PI * lines["y"])
     assert list(lines) == ["x", "y"] and fields["u"].shape == (5, 3)
@@ -198,7 +185,7 @@ def test_values_on_a_grid_and_in_a_file_of_vtk(tmp_path):
 
 
 def test_a_data_set_of_xarray(monkeypatch):
-    exact = made(PLATE.problem, Off())
+    exact = made(PLATE.problem, Known(exact_plate))
     with monkeypatch.context() as patch:
         patch.setattr("edgewise.pde.solver.gridded.find_spec", lambda name: None)
         with pytest.raises(MissingExtraError, match=r"^to_xarray needs xarray, which is not installed: pip install"):

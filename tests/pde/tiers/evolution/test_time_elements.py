@@ -29,7 +29,6 @@ from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.spaces.networks import TensorNetwork, TimeElementNetwork
 from edgewise.pde.tiers.evolution import collocation
 from edgewise.pde.tiers.evolution.collocation import COLLOCATION, is_initial_value_problem
-from edgewise.pde.tiers.evolution.stepper import StepSettings, TimeStepper
 from edgewise_experiments.problems.named_equations import named_equation
 
 PI = math.pi
@@ -245,24 +244,6 @@ def test_two_dimensions_of_space_are_those_of_a_fourier_series():
 def test_fields_of_different_orders(problem):
     integration = COLLOCATION.stepper(recognised(problem.form), 1e-8, lambda share, count, work: True).run()
     assert integration.is_complete and errors_of(integration.network, problem).relative_l2 < 1e-8
-
-
-def blow_up(end):
-    """u' = u^2, u(0) = 1: the solution 1 / (1 - t) has a pole at t = 1."""
-    return PDE(lambda u: u.t - u**2, Time(0, end), [Initial(1.0)], solution=lambda t: 1 / (1 - t))
-
-
-@pytest.mark.slow
-def test_an_integration_into_a_pole_says_where_it_ends(monkeypatch):
-    monkeypatch.setattr(TimeStepper, "settings", StepSettings(shortest=1e-4))
-    solution = solve(blow_up(2.0))
-    assert solution.stopped == "no_progress"
-    assert "as where a solution blows up or jumps: it ends at t = " in solution.message
-    assert "as where a solution blows up or jumps: it ends at t = " in solution.trust
-    assert solution.problem.domain.bounds.tolist()[0] == [0.0, pytest.approx(1.0, abs=1e-2)]
-    assert float(solution(torch.tensor([[0.5]]))) == pytest.approx(2, abs=1e-3)
-    with pytest.warns(UserWarning, match="1 of 1 points lie outside the domain, t in "):
-        solution(torch.tensor([[1.5]]))
 
 
 def test_a_single_pass_is_judged_by_a_coarser_one(monkeypatch):

@@ -45,19 +45,6 @@ def check(problem, known, least=1e-9, **options):
 
 
 @pytest.mark.slow
-def test_a_sum_of_functions_of_one_coordinate_has_rank_two():
-    def known(x, y, z, w):
-        return torch.sin(x) + torch.cos(y) + z**3 + torch.exp(w)
-
-    problem = PDE(
-        lambda u, x, y, z, w: laplacian(u) + torch.sin(x) + torch.cos(y) - 6 * z - torch.exp(w),
-        CUBE,
-        [Dirichlet(known)],
-    )
-    assert check(problem, known).model.ranks == (1, 2, 2, 2, 1)
-
-
-@pytest.mark.slow
 def test_conditions_of_all_kinds_coefficients_that_vary_and_a_mixed_derivative():
     def known(x, y, z, w):
         return torch.sin(x) * torch.exp(y * z) * (2 + w)
