@@ -4,10 +4,12 @@ The solutions are polynomials that splines of degree five hold exactly, so what 
 """
 
 import math
+from functools import partial
 
 import pytest
 import torch
 from tests.night import at_night
+from tests.pde.known import Known
 
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import Annulus, Disk, Polygon
@@ -18,6 +20,7 @@ from edgewise.pde.problem.fields import Field, curl, divergence, gradient, lapla
 from edgewise.pde.problem.integrals import at_places, integral
 from edgewise.pde.solver.solving import solve
 
+PI = math.pi
 SQUARE, ROUND, CENTER = (
     Box(x=(-1, 1), y=(-1, 1)),
     Disk(0.5, (0.1, -0.2)),
@@ -97,17 +100,13 @@ def _both(x, y):
     return torch.stack([3 * x**2 * y - 2 * y**2, x**3 - 4 * x * y + 1], 1)
 
 
-@pytest.mark.filterwarnings("ignore:.* there are . conditions")  # the whole gradient, which has one solution here
-@pytest.mark.slow
-@pytest.mark.parametrize(("domain", "condition"), PAIRS)
-def test_conditions_on_domains(domain, condition):
-    problem = PDE(
+def on_domain(domain, condition):
+    return PDE(
         lambda u, x, y: laplacian(u) - u - (6 * x * y - 4 * x - known(x, y)),
         PLANE[domain],
         CONDITIONS[condition](PLANE[domain]),
         solution=known,
     )
-    assert solve(problem, tolerance=1e-7, budget=0.01).errors().relative_l2 < 1e-7
 
 
 OPERATORS = {
@@ -119,9 +118,7 @@ OPERATORS = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", OPERATORS)
-def test_operators(name):
+def of_operator(name):
     """The right side is what the operator makes of the known solution, by nested autograd."""
     operator = OPERATORS[name]
     problem = PDE(
@@ -130,7 +127,7 @@ def test_operators(name):
         [Dirichlet(known), *([Condition(lambda u, x, y: laplacian(u) - (6 * x * y - 4 * x))] if "4" in name else [])],
         solution=known,
     )
-    assert solve(problem, tolerance=1e-7, budget=0.01).errors().relative_l2 < 1e-7
+    return problem
 
 
 def made(operator, x, y):
@@ -155,15 +152,13 @@ def made(operator, x, y):
     return found.detach()
 
 
-@pytest.mark.slow
-def test_divergence_and_curl_in_the_plane():
-    problem = PDE(
+def stream():
+    return PDE(
         lambda u, v, x, y: (divergence(u, v) - 2 * x * y - x**2, curl(u, v) - 2 * x * y + x**2),
         ROUND,
         [Dirichlet({"u": lambda x, y: x**2 * y, "v": lambda x, y: x**2 * y})],
         solution={"u": lambda x, y: x**2 * y, "v": lambda x, y: x**2 * y},
     )
-    assert solve(problem, tolerance=1e-7, budget=0.01).errors().relative_l2 < 1e-7
 
 
 def rising(x, t):
@@ -182,11 +177,74 @@ IN_TIME = {
 }
 
 
+def in_time(name):
+    return PDE(lambda u, x, t: u.t - u.xx - risen(x, t), LINE, IN_TIME[name], solution=rising)
+
+
+MANUFACTURED = {
+    **{f"{condition} on {domain}": partial(on_domain, domain, condition) for domain, condition in PAIRS},
+    **{name: partial(of_operator, name) for name in OPERATORS},
+    "divergence and curl": stream,
+    **{f"{name} in time": partial(in_time, name) for name in IN_TIME},
+}
+# Conditions of all kinds in time, systems, and many coordinates.
+OTHERS = {
+    "wave": lambda: PDE(
+        lambda u: u.tt - 4 * u.xx,
+        LINE,
+        [Dirichlet(0.0), Initial(lambda x: torch.sin(PI * x), rate=lambda x: 2 * PI * torch.sin(PI * x))],
+        solution=lambda x, t: torch.sin(PI * x) * (torch.cos(2 * PI * t) + torch.sin(2 * PI * t)),
+    ),
+    "pendulum": lambda: PDE(
+        lambda u, t: u.tt + u + u**3 - (torch.sin(t) ** 3),
+        Time(0, 3),
+        [Initial(0.0, rate=1.0)],
+        solution=lambda t: torch.sin(t),
+    ),
+    "system": lambda: PDE(
+        lambda u, v, t: (u.t - v, v.t + u),
+        Time(0, 3),
+        [Initial({"u": 0.0, "v": 1.0})],
+        solution={"u": lambda t: torch.sin(t), "v": lambda t: torch.cos(t)},
+    ),
+    "ten dimensions": lambda: PDE(
+        lambda u, points: laplacian(u) - 20 * torch.ones(len(points)),
+        Box.cube(10),
+        [Dirichlet(lambda points: points.square().sum(1))],
+        points=100,
+        solution=lambda points: points.square().sum(1),
+    ),
+    "disk over time": lambda: PDE(
+        lambda u, x, y, t: u.t - laplacian(u) - (x**2 + y**2 - 4 * t),
+        Disk() * Time(0, 1),
+        [Dirichlet(lambda t: t, on="circle"), Initial(0.0)],
+        solution=lambda x, y, t: t * (x**2 + y**2),
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.* there are . conditions")  # the whole gradient, which has one solution here
 @pytest.mark.slow
-@pytest.mark.parametrize("name", IN_TIME)
-def test_first_order_in_time(name):
-    problem = PDE(lambda u, x, t: u.t - u.xx - risen(x, t), LINE, IN_TIME[name], solution=rising)
-    assert solve(problem, tolerance=1e-7, budget=0.01).errors().relative_l2 < 1e-7
+@pytest.mark.parametrize("name", MANUFACTURED)
+def test_known_solutions_come_back(name):
+    assert solve(MANUFACTURED[name](), tolerance=1e-7, budget=0.01).errors().relative_l2 < 1e-7
+
+
+def losses(problem):
+    with torch.no_grad():
+        network = Known(problem.exact)
+        return {block.name: float(block.loss(network, block.data, problem.unknowns)) for block in problem.blocks()}
+
+
+@pytest.mark.filterwarnings("ignore:.* there are . conditions")
+@pytest.mark.parametrize("name", [name for name in [*MANUFACTURED, *OTHERS] if "hard" not in name])
+def test_residuals_vanish_on_the_solution_and_on_no_other(name):
+    problem = {**MANUFACTURED, **OTHERS}[name]()
+    known = losses(problem)
+    assert len(known) == 1 + len(problem.form.conditions)
+    assert max(known.values()) < 1e-20, known
+    others = losses(problem.with_solution(dict.fromkeys(problem.fields, lambda points: (0.3 + points[:, 0]).exp())))
+    assert min(others.values()) > 1e-6, others
 
 
 @pytest.mark.parametrize("domain", [Interval(0, 2), Interval(0, 3) - Interval(1, 2), Interval(0, 1) | Interval(2, 3)])

@@ -13,14 +13,11 @@ from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Neumann, Observations
 from edgewise.pde.problem.fields import laplacian
 from edgewise.pde.solver.judging.correction import correction_of
-from edgewise.pde.solver.judging.evidence import Evidence, judge, place_of_jump
+from edgewise.pde.solver.judging.evidence import judge
 from edgewise.pde.solver.judging.residuals import residual_size, worst_case_points
 from edgewise.pde.solver.judging.uniqueness import (
-    SumNetwork,
     Weakest,
-    coefficient_jump,
     undetermined_coefficients,
-    unsolved_by_zero,
     weakest_direction,
 )
 from edgewise.pde.solver.network import tensor_network
@@ -111,33 +108,6 @@ def test_points_are_sought_where_residuals_are_large():
     cut, around = named_equation("poisson-corner").make(), LShape()
     x, weights, _ = worst_case_points(tensor_network(cut, 4, 5), cut)
     assert bool(around.contains(x).all()) and float(weights.sum()) == pytest.approx(1)
-
-
-def test_parts_of_the_judgement():
-    plain = PDE(lambda u: u.xx + u.yy, SQUARE, [Dirichlet(0.0)])
-    network = tensor_network(plain, 4, 5)
-    assert unsolved_by_zero(plain) == ""
-    sourced = PDE(lambda u: u.xx + u.yy - 1, SQUARE, [Dirichlet(0.0)])
-    assert unsolved_by_zero(sourced) == "equation, which u = 0 does not fulfil"
-    size, words, fields, _ = weakest_direction(network, plain)
-    assert fields == ("u",)
-    # The first function of the square, sin(pi x) sin(pi y), has the residual 2 pi^2 in units of 4 pi^2 sqrt(2).
-    assert size == pytest.approx(1 / (2 * math.sqrt(2)), rel=0.2) and words == "another function"
-    assert coefficient_jump(plain.form) is None
-    smooth = PDE(lambda u, x: (1.1 + torch.tanh(50 * (x - 0.5))) * u.xx + 1, LINE, [Dirichlet(0.0)])
-    assert coefficient_jump(smooth.form) is None
-    source = PDE(lambda u, x: u.xx + torch.where(x < 0.5, 1.0, 2.0), LINE, [Dirichlet(0.0)])
-    assert coefficient_jump(source.form) is None
-    # A coefficient that jumps along y alone is in the flux along y or in none.
-    layered = PDE(lambda u, y: torch.where(y < 0.4, 1.0, 9.0) * u.xx + u.yy, SQUARE, [Dirichlet(0.0)])
-    assert coefficient_jump(layered.form) is None
-    fluxes = PDE(lambda u, y: u.xx + torch.where(y < 0.4, 1.0, 9.0) * u.yy, SQUARE, [Dirichlet(0.0)])
-    assert coefficient_jump(fluxes.form) == (1, pytest.approx(0.4))
-    assert (place_of_jump(fluxes.form), place_of_jump(layered.form)) == ("y = 0.4", "")
-    x = plain.domain.interior(5)
-    torch.nn.init.ones_(network.tensor_layer.coef)
-    assert torch.allclose(SumNetwork(network, network)(x), torch.full((5, 1), 2.0, dtype=x.dtype))
-    assert Evidence(0.1, 1.0, ("a", "b"), ("Doubt.",)).trust == "Not to be trusted: Doubt. Checked: a; b."
 
 
 def test_a_function_of_time_that_one_measured_value_leaves_free_is_named():
