@@ -15,9 +15,7 @@ from edgewise.pde import (
     Disk,
     Interface,
     Interval,
-    Neumann,
     diffusion,
-    integral,
     solve,
 )
 from edgewise.train import LevenbergMarquardt
@@ -156,41 +154,3 @@ def test_networks_of_ones_own():
     assert fit(network, problem, LevenbergMarquardt(), steps=20).loss < 1e-10
     with pytest.raises(InputError, match="2 outputs, for u on each of 2 parts, got 1"):
         fit(KAN([1, 1], 5, 3, dtype=torch.float64), problem, LevenbergMarquardt(), steps=1)
-
-
-def poisson(*conditions, domain=SQUARE, equation=lambda u: u.xx + u.yy, ends=None):
-    return PDE(equation, domain, [ends or Dirichlet(0.0), *conditions])
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: poisson(Interface("x=1")), "on must lie inside the domain, x between -1 and 1, got 'x=1'"),
-        (lambda: poisson(Interface("z=0")), "on of an Interface must be like"),
-        (lambda: poisson(Interface("x=left")), "on of an Interface must be like"),
-        (lambda: poisson(Interface(0.5)), 'must be "x=0.5", a domain or a function, got 0.5'),
-        (lambda: poisson(Interface(Interval(0, 1))), "on must have the coordinates x, y, got x"),
-        (lambda: poisson(Interface(Disk(5.0))), "with all or nothing of it inside"),
-        (lambda: poisson(Interface(Disk(0.5, (3.0, 0.0)))), "with all or nothing of it inside"),
-        (lambda: poisson(Interface(lambda x, y: x**2 + y**2 + 1)), "function must change its sign"),
-        (lambda: poisson(Interface(lambda x, w: x + w)), "function may take x, y, points, got 'w'"),
-        (lambda: poisson(Interface("x=0", value={"v": 1.0})), "fields among u, got"),
-        (lambda: poisson(Interface("x=0", flux=[0.0, 1.0])), "one for each of 1 equations, got 2"),
-        (lambda: poisson(Interface("x=0"), ends=Dirichlet(0.0, hard=True)), "must not be hard where there are inter"),
-        (
-            lambda: poisson(
-                Interface("x=0"), Neumann(0.0), equation=lambda u: u.xxxx + 2 * u.xxyy + u.yyyy, domain=SQUARE
-            ),
-            "order at most 2 in space, got 4: write it as a system",
-        ),
-        (
-            lambda: PDE(lambda u: u.xx + integral(u, 0.0, 1.0), LINE, [Dirichlet(0.0), Interface("x=0.5")]),
-            "neither integrals nor delays where there are interfaces",
-        ),
-        (lambda: Interface("x=0", weight=-1), "weight must be a number"),
-    ],
-)
-def test_bad_input_gets_one_sentence(make, message):
-    with pytest.raises(InputError, match=message) as error:
-        make()
-    assert str(error.value).count(". ") == 0

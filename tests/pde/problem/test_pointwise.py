@@ -14,12 +14,7 @@ from edgewise.pde import (
     Initial,
     Interval,
     Time,
-    curl,
-    divergence,
-    gradient,
-    hessian,
     integral,
-    laplacian,
     solve,
 )
 
@@ -58,33 +53,6 @@ def test_an_error_of_the_user_is_kept_with_the_name_of_the_residual(make, where)
         make()
     (note,) = caught.value.__notes__
     assert note.startswith(f"This error was raised in the evaluation of {where}")
-
-
-@pytest.mark.parametrize(
-    ("equation", "message"),
-    [
-        (lambda u: u.xx if u else u.x, "a field has no truth value"),
-        (lambda u: u.xx * 1j, "equation must return real residuals, got torch.complex128"),
-        (lambda u: divergence(), "divergence takes one field per coordinate of space, got none"),
-        (lambda u: divergence(u.value), "divergence must be of fields of an equation or a condition, got Tensor"),
-        (lambda u: curl(u, 3), "curl must be of fields of an equation or a condition, got int"),
-        (lambda u: gradient(3), "gradient must be of fields of an equation or a condition, got int"),
-        (lambda u: laplacian(u.x), "laplacian must be of fields of an equation or a condition, got Tensor"),
-        (lambda u: laplacian(laplacian(u)), r"got Tensor; derivatives of derivatives are written out, as u.xxxx \+ 2"),
-        (lambda u: hessian(None), "hessian must be of fields of an equation or a condition, got NoneType"),
-        (lambda u: u.x + integral(u, "a", 1), r"low must be a number or a tensor of shape \(b,\), got str"),
-        (lambda u: u.x + integral(u, 0, None), r"high must be a number or a tensor of shape \(b,\), got NoneType"),
-        (lambda u: u.x + integral(u, u, 1), "limits of an integral must not depend on fields"),
-        (lambda u: u.x + integral(u, 0, torch.ones(5)), r"low and high must be numbers or of shape \(b,\) = \(64,\)"),
-        (lambda u: u.x + integral(u, 0, 5), "limits of an integral of u must lie in the domain, got points outside"),
-        (lambda u: u.x + integral(u, 0, float("nan")), "equation must be finite"),
-        (lambda u: u.x + integral(u, 0, 1, 3), r"integrand must be a function of u and s, \(b, points\) each, got int"),
-        (lambda u: u.x + integral(u, 0, 1, points=0), "points must be an integer of at least 1, got 0"),
-    ],
-)
-def test_mistakes_in_an_equation_get_one_sentence(equation, message):
-    with pytest.raises(InputError, match=message):
-        PDE(equation, LINE, ENDS)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from edgewise.pde import (
     Dirichlet,
     Disk,
     Initial,
+    Interface,
     Interval,
     Neumann,
     Observations,
@@ -98,6 +99,7 @@ value = Observations(torch.tensor([[1.0]]), torch.ones(1))
         (string([Dirichlet(0.0), value]), "^problem must be linear and homogeneous in u for eigenvalues, got"),
         (problem(lambda u, lam: u.xx + lam * u**3, STRING, [Dirichlet(0.0)]), "got an equation or a condition that"),
         (problem(lambda u, lam: u.xx + lam**2 * u, STRING, [Dirichlet(0.0)], 1.0), "^problem must depend linearly on"),
+        (string([Dirichlet(0.0), Interface("x=1")]), "^problem must have no Interface for eigenvalues"),
         (string([Dirichlet(0.0, hard=True)]), "^problem must have no integrals, no delays .* got a hard condition$"),
         (problem(lambda u, lam: u.t + lam * u, Time(0, 1), [Initial(0.0)]), "^problem must not depend on time or a"),
         (

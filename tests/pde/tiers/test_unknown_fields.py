@@ -10,13 +10,9 @@ from edgewise.outcomes import StopReason
 from edgewise.pde import (
     PDE,
     Dirichlet,
-    Initial,
-    Interface,
     Interval,
     Observations,
-    Time,
     UnknownField,
-    eigenvalues,
     solve,
 )
 from edgewise.pde.tiers import unknown_fields
@@ -172,45 +168,3 @@ def test_the_mean_over_strengths_is_that_of_all_smoothings():
     np.testing.assert_allclose(mean, wanted, rtol=1e-7, atol=1e-10)
     np.testing.assert_allclose(root @ root.mT, spread, rtol=1e-7, atol=1e-10)
     assert (weights > 0.05).sum() > 2
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: PDE(equation, LINE, [Dirichlet({"u": 0.0}), UnknownField("a")]), "^UnknownField needs Observations"),
-        (
-            lambda: PDE(lambda u, x: u.x - x, LINE, [Observations(X[:, None], X), UnknownField("b")]),
-            "^UnknownField must name a field of u, got 'b'$",
-        ),
-        (
-            lambda: PDE(
-                equation,
-                LINE,
-                [Dirichlet({"u": 0.0}, hard=True), Observations(X[:, None], X, "u"), UnknownField("a")],
-            ),
-            "^UnknownField needs conditions that are not hard",
-        ),
-        (
-            lambda: PDE(
-                equation,
-                LINE,
-                [Dirichlet({"u": 0.0}), Observations(X[:, None], X, "u"), UnknownField("a"), Interface("x=0.5")],
-            ),
-            "^conditions must not have both UnknownField and Interface",
-        ),
-        (
-            lambda: eigenvalues(
-                PDE(lambda u, k: u.xx + k * u, LINE, [Dirichlet(0.0), Interface("x=0.5")], coefficients={"k": 1.0}),
-                count=1,
-            ),
-            "^problem must have no Interface for eigenvalues",
-        ),
-        (
-            lambda: solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-3).standard_error([[0.5]]),
-            "^standard errors of",
-        ),
-    ],
-)
-def test_mistakes_get_one_sentence(make, message):
-    with pytest.raises(InputError, match=message):
-        make()
