@@ -32,6 +32,7 @@ from edgewise.pde import (
     hessian,
     integral,
     laplacian,
+    other_solutions,
     solve,
 )
 
@@ -46,6 +47,9 @@ def pde(conditions=ENDS, **options):
 
 def inverse(value=1.0, **options):
     return PDE(lambda u, k: u.xx + k, LINE, ENDS, points=20, **{"coefficients": {"k": value}, **options})
+
+
+DECAY = PDE(lambda u: u.t + u**2, Time(0, 1), [Initial(1.0)])
 
 
 def equation(residual):
@@ -266,6 +270,23 @@ MISTAKES = [
     (lambda: equation(lambda u: u.x + integral(u, 0, float("nan"))), "equation must be finite"),
     (lambda: equation(lambda u: u.x + integral(u, 0, 1, 3)), "integrand must be a function of u and s, .* got int"),
     (lambda: equation(lambda u: u.x + integral(u, 0, 1, points=0)), "points must be an integer of at least 1, got 0"),
+    (lambda: solve(3), "problem must be a PDE, got int"),
+    (lambda: solve(pde(), degree=2), "degree must be 3 to 5 for an equation of order 2, got 2"),
+    (lambda: solve(pde(), budget=0), "budget must be a positive number, got 0"),
+    (lambda: solve(pde(), tolerance=-1), "tolerance must be a number of at least 0, got -1"),
+    (
+        lambda: solve(pde(), fineness=3),
+        "solve has no option 'fineness'; the known ones are problem, .*, hidden, grid_s",
+    ),
+    (lambda: solve(pde(), starts=0), "starts must be an integer of at least 1, got 0"),
+    (lambda: solve(pde(), start=3), "start must be a solution, from solve, got int"),
+    (lambda: solve(pde(), start=solve(DECAY)), "start must have the coordinates, ends and fields of the problem, "),
+    (lambda: other_solutions(solve(pde())), "known must solve a nonlinear problem .* without time, but it is linear"),
+    (lambda: other_solutions(solve(DECAY)), "known must solve a nonlinear problem .* time, but it evolves in time"),
+    (
+        lambda: PDE(lambda u, t: u.t(t - 1) + u, Time(0, 3), [Initial(1.0)]),
+        r"the equation may call fields only, as u\(",
+    ),
 ]
 
 

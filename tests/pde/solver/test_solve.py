@@ -1,51 +1,14 @@
 """`solve`: known solutions to many digits with default settings, error estimates, and reasons of the end."""
 
-import math
 from dataclasses import replace
 
 import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise.files import journal as journal_module
 from edgewise.files.journal import Journal
-from edgewise.pde.domains.domain import Interval, Time
-from edgewise.pde.problem.collocation import PDE
-from edgewise.pde.problem.conditions import Dirichlet, Initial
 from edgewise.pde.solver.solving import solve
 from edgewise_experiments.problems.named_equations import named_equation
-
-PI = math.pi
-
-
-def heat(**settings):
-    return PDE(
-        lambda u: u.t - 0.1 * u.xx,
-        Interval(0, 1) * Time(0, 1),
-        [Dirichlet(0.0), Initial(lambda x: torch.sin(PI * x))],
-        solution=lambda x, t: torch.exp(-0.1 * PI**2 * t) * torch.sin(PI * x),
-        **settings,
-    )
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"degree": 2}, r"^degree must be 3 to 5 for an equation of order 2, got 2$"),
-        ({"budget": 0}, r"^budget must be a positive number, got 0$"),
-        ({"tolerance": -1}, r"^tolerance must be a number of at least 0, got -1$"),
-        ({"fineness": 3}, r"^solve has no option 'fineness'; the known ones are problem, .*, hidden, grid_size, "),
-        ({"starts": 0}, r"^starts must be an integer of at least 1, got 0$"),
-    ],
-)
-def test_wrong_settings_get_one_sentence(settings, message):
-    with pytest.raises(InputError, match=message):
-        solve(heat(points=50), **settings)
-
-
-def test_only_problems_can_be_solved():
-    with pytest.raises(InputError, match=r"^problem must be a PDE, got Equation$"):
-        solve(named_equation("heat"))
 
 
 class Killed(Exception):

@@ -11,10 +11,8 @@ from edgewise.outcomes import StopReason
 from edgewise.pde import (
     PDE,
     Dirichlet,
-    Initial,
     Interval,
     Observations,
-    Time,
     UnknownField,
     other_solutions,
     solve,
@@ -68,14 +66,6 @@ def test_a_start_brings_its_grid():
     for other in (fine[::8], torch.linspace(0, 1, 10_001, dtype=torch.float64)):
         (axis,) = axes_of_start(grid_problem, TensorNetwork(TensorLayer([other], 1, degree=5)))
         assert axis.intervals == 16
-
-
-def test_wrong_starts_get_one_sentence():
-    other = solve(PDE(lambda u: u.t + u, Time(0, 1), [Initial(1.0)]), tolerance=1e-3)
-    with pytest.raises(InputError, match=r"^start must have the coordinates, ends and fields of the problem, .* got "):
-        solve(bratu(1.0), start=other)
-    with pytest.raises(InputError, match=r"^start must be a solution, from solve, got int$"):
-        solve(bratu(1.0), start=3)
 
 
 @pytest.mark.slow

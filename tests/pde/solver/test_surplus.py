@@ -79,9 +79,3 @@ def test_surplus_conditions_that_contradict_each_other_are_named(name, count, or
     with pytest.warns(SolutionWarning, match=f"for along x there are {count}"):
         solution = solve(problem)
     assert solution.stopped is StopReason.NO_PROGRESS and solution.error_estimate >= 1 and len(solution.stages) <= 2
-
-
-def test_as_many_conditions_as_the_order_are_no_surplus():
-    problem = PDE(lambda u: u.xx - 1, Interval(0, 1), [Dirichlet(0.0)])
-    assert problem.form.surplus_conditions == ""
-    assert PDE(transport, *STARTS["transport"][1:]).form.surplus_conditions == ""

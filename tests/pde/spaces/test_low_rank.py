@@ -18,15 +18,6 @@ def network(ranks=(1, 2, 3, 1), seed=0):
     return LowRankNetwork(layers, ranks)
 
 
-def test_values_are_sums_of_products():
-    net = network()
-    x = torch.rand(20, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    first, second, third = (layer(x[:, k : k + 1]) for k, layer in enumerate(net.layers))
-    total = sum(first[:, r] * second[:, 3 * r + s] * third[:, s] for r in range(2) for s in range(3))
-    assert torch.allclose(net(x)[:, 0], total)
-    assert net(x.reshape(4, 5, 3)).shape == (4, 5, 1)
-
-
 def test_derivatives_along_directions_are_those_of_autograd():
     net = network()
     x = torch.rand(7, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)

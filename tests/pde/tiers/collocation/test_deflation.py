@@ -7,8 +7,7 @@ import pytest
 import torch
 from scipy.optimize import brentq
 
-from edgewise.errors import InputError
-from edgewise.pde import PDE, Dirichlet, Initial, Interval, Time, other_solutions, solve
+from edgewise.pde import PDE, Dirichlet, Interval, other_solutions, solve
 
 X = np.linspace(0.02, 0.98, 49)
 
@@ -48,15 +47,3 @@ def test_solutions_that_differ_in_sign_beside_zero():
     assert not zero([[0.5]]).any() and zero.trust.startswith("Not to be trusted: The solution is u = 0")
     heights = sorted(float(each([[0.5]])[0, 0]) for each in other_solutions(zero))
     assert len(heights) == 2 and heights[0] == pytest.approx(-heights[1], rel=1e-9) and heights[1] > 0.5
-
-
-@pytest.mark.parametrize(
-    ("problem", "reason"),
-    [
-        (PDE(lambda u: u.xx + 1, Interval(0, 1), [Dirichlet(0.0)]), "it is linear"),
-        (PDE(lambda u: u.t + u**2, Time(0, 1), [Initial(1.0)]), "it evolves in time"),
-    ],
-)
-def test_problems_with_one_solution_are_refused(problem, reason):
-    with pytest.raises(InputError, match=f"known must solve a nonlinear problem on a box without time, but {reason}"):
-        other_solutions(solve(problem, tolerance=1e-6))

@@ -1,10 +1,8 @@
 """Equations with delays: the method of steps against an exact solution, and slopes against differences."""
 
 import numpy as np
-import pytest
 import torch
 
-from edgewise.errors import InputError
 from edgewise.pde import PDE, Initial, Time, integral
 from edgewise.pde.algebra.system import LinearSystem
 from edgewise.pde.problem.strong_form import Feature
@@ -21,11 +19,6 @@ def test_time_elements_end_where_derivatives_jump():
     t = torch.linspace(0, 2.5, 101, dtype=torch.float64)
     exact = 1 - t + (t > 1) * (t - 1) ** 2 / 2 - (t > 2) * (t - 2) ** 3 / 6
     assert float((result.network(t[:, None])[:, 0] - exact).detach().abs().max()) < 1e-14
-
-
-def test_a_derivative_with_a_delay_is_refused_in_a_sentence():
-    with pytest.raises(InputError, match=r"^the equation may call fields only, as u\(t - 1\): derivatives such as u.t"):
-        PDE(lambda u, t: u.t(t - 1) + u, Time(0, 3), [Initial(1.0)])
 
 
 def test_slopes_of_integrals_up_to_now_are_differences_of_residuals():

@@ -68,26 +68,6 @@ def test_an_integration_passes_the_foot_of_a_pulse():
     assert len(result.network.elements) < 50
 
 
-def test_indicators_belong_to_the_grid_of_their_time_element():
-    """A time element that is too long on a finer grid came back with the errors of the grid before."""
-    stepper = COLLOCATION.stepper(recognised(ring().form), 1e-3, lambda *_: True)
-    solver = stepper.solver
-    state = solver.initial()
-    solve_element = solver.solve
-    attempts = iter([0.0, 1e9])  # errors in time of the first grid and of the next one
-
-    def solved(*given):
-        return replace(solve_element(*given), time_error=next(attempts))
-
-    solver.solve = solved
-    solver.indicators = lambda element: [np.ones(element.state.space[0].intervals)]
-    element = stepper._resolved(state, 0.0, 0.01)
-    assert element.state.space[0].intervals > state.space[0].intervals
-    assert element.indicators is None
-    del solver.indicators
-    assert solver.coarsen(element.state, element).space[0].intervals > 1
-
-
 def test_the_last_legendre_coefficients_of_a_time_element_are_those_of_numpy():
     evolution = COLLOCATION.stepper(recognised(ring().form), 1e-3, lambda *_: True).solver.evolution
     coef = np.random.default_rng(0).standard_normal(evolution.degree + 1)
@@ -145,13 +125,6 @@ def test_an_initial_state_gets_the_largest_grid_and_its_error_is_known(waves):
     error = np.abs(values - exact).max()
     assert error < 1e-9
     assert error / 3 < solver.initial_error < 3 * error
-
-
-def test_a_time_limit_keeps_the_time_elements_and_says_up_to_which_moment(counted_seconds):
-    solution = solve(ring(), time_limit=1e-9)
-    assert solution.stopped == "time_limit"
-    assert "before the last moment: the solution ends at t = 0.0" in solution.message
-    assert solution.trust.startswith("Not to be trusted: The time was over before the last moment")
 
 
 def rod(domain, *start):
