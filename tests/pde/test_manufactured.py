@@ -9,15 +9,15 @@ from functools import partial
 import pytest
 import torch
 from tests.night import at_night
-from tests.pde.known import Known
+from tests.pde.known import Known, made
 
 from edgewise.pde.domains.domain import Box, Interval, Time
 from edgewise.pde.domains.shapes import Annulus, Disk, Polygon
 from edgewise.pde.domains.solids import Ball, Cylinder
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Condition, Dirichlet, Initial, Neumann, Robin
-from edgewise.pde.problem.fields import Field, curl, divergence, gradient, laplacian
-from edgewise.pde.problem.integrals import at_places, integral
+from edgewise.pde.problem.fields import curl, divergence, gradient, laplacian
+from edgewise.pde.problem.integrals import integral
 from edgewise.pde.solver.solving import solve
 
 PI = math.pi
@@ -122,34 +122,12 @@ def of_operator(name):
     """The right side is what the operator makes of the known solution, by nested autograd."""
     operator = OPERATORS[name]
     problem = PDE(
-        lambda u, x, y: operator(u, x, y) - made(operator, x, y),
+        lambda u, x, y: operator(u, x, y) - made(operator, [known], x, y),
         SQUARE,
         [Dirichlet(known), *([Condition(lambda u, x, y: laplacian(u) - (6 * x * y - 4 * x))] if "4" in name else [])],
         solution=known,
     )
     return problem
-
-
-def made(operator, x, y):
-    """What an operator gives for the known polynomial, derivatives by nested autograd."""
-    points = torch.stack([x, y], 1).detach()
-
-    def derivative(index):
-        with torch.enable_grad():
-            leaves = [each.clone().requires_grad_() for each in points.unbind(1)]
-            value = known(*leaves)
-            for leaf, times in zip(leaves, index, strict=True):
-                for _ in range(times):
-                    # what no longer depends on x and y has no graph
-                    value = value + 0 * leaf
-                    (value,) = torch.autograd.grad(value.sum(), leaf, create_graph=True)
-        return value.detach()
-
-    def elsewhere(axis, places):
-        return known(*at_places(points, axis, places).unbind(2))
-
-    found = operator(Field(derivative, ("x", "y"), elsewhere), *points.unbind(1))
-    return found.detach()
 
 
 def stream():

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from tests.pde.known import made
 
 from edgewise.errors import SolutionWarning
 from edgewise.pde import (
@@ -60,12 +61,7 @@ def test_all_terms_and_sides_of_a_manufactured_field(order):
     )
 
     def forced(u, x, y, t):
-        c, s, e = torch.cos(2 * x + y), torch.sin(2 * x + y), torch.exp(-t)
-        first, second = -c * e + x * y, c * e
-        lead = first if order == 1 else second + 0.3 * first
-        value, by_x, by_y, bent = c * e + t * x * y, -2 * s * e + t * y, -s * e + t * x, -5 * c * e
-        source = 2 * lead - (2 + torch.sin(3 * x) * y) * bent + x * by_x - by_y + (1 + y) * value
-        return equation(u, x, y, t) - source
+        return equation(u, x, y, t) - made(equation, [true], x, y, t, names="xyt")
 
     problem = PDE(forced, domain, [*sides, start])
     errors = []
