@@ -4,7 +4,6 @@ import math
 import pickle
 
 import pytest
-import torch
 
 from edgewise.pde import (
     PDE,
@@ -15,7 +14,6 @@ from edgewise.pde import (
     Time,
     gradient,
     laplacian,
-    solve,
 )
 
 PI = math.pi
@@ -36,14 +34,3 @@ def test_a_parameter_is_neither_space_nor_time():
     seen = []
     PDE(lambda u: seen.append(u.space) or laplacian(u) + gradient(u)[:, 0], LINE * Parameter("m", 0, 1), [Dirichlet()])
     assert set(seen) == {("x",)}
-
-
-@pytest.mark.nightly
-def test_beyond_a_fold_no_solution_is_claimed():
-    """The fold of Bratu's equation on the disk is at 2."""
-    solution = solve(PDE(lambda u: laplacian(u) + 4 * torch.exp(u), Disk(), [Dirichlet(0.0)]))
-    assert "Least squares did not converge: two grids leave the same residual" in solution.message
-    assert solution.stopped == "no_progress"
-    assert solution.error_estimate >= 1
-    assert solution.trust.startswith("Not to be trusted")
-    assert len(solution.stages) <= 5  # further ones take minutes; on the disk the first three are of splines alone

@@ -47,35 +47,6 @@ def reactions(first, second):
     return problem, exact
 
 
-def semiconductor(density, voltage, length, mobility):
-    """Electrons and holes across a junction, with the doping that its potential needs."""
-    charge = voltage / (0.1 * length) ** 2 / density
-
-    def potential(x):
-        return voltage * torch.tanh(6 * x / length - 3)
-
-    def doping(x):
-        tanh = torch.tanh(6 * x / length - 3)
-        second = voltage * (6 / length) ** 2 * (-2 * tanh * (1 - tanh**2))
-        return 2 * density * torch.sinh(potential(x) / voltage) - second / charge
-
-    exact = (
-        potential,
-        lambda x: density * torch.exp(potential(x) / voltage),
-        lambda x: density * torch.exp(-potential(x) / voltage),
-    )
-    problem = PDE(
-        lambda f, n, p, x: [
-            f.xx + charge * (p - n + doping(x)),
-            mobility * (n.xx - (n.x * f.x + n * f.xx) / voltage),
-            mobility * (p.xx + (p.x * f.x + p * f.xx) / voltage),
-        ],
-        Interval(0, length),
-        [Dirichlet(dict(zip("fnp", exact, strict=True)))],
-    )
-    return problem, exact
-
-
 def solid(stiffness, most):
     """Plane elasticity with displacements that are given on the boundary, and the force that they need."""
     lame, shear = 0.6 * stiffness, 0.4 * stiffness
@@ -99,7 +70,6 @@ def solid(stiffness, most):
 
 STATEMENTS = {
     "reactions": (reactions, (1.0, 1.0), (1e-9, 1e3)),
-    "semiconductor": (semiconductor, (1.0, 1.0, 1.0, 1.0), (1e21, 0.02585, 1e-6, 3.6e-3)),
     "solid": (solid, (1.0, 1.0), (210e9, 1e-6)),
 }
 

@@ -32,9 +32,8 @@ from edgewise.pde.algebra.diagonal import FastDiagonalisation
 from edgewise.pde.algebra.factors import FactorSettings
 from edgewise.pde.algebra.system import LinearSystem
 from edgewise.pde.spaces.axis import dense
-from edgewise.pde.spaces.blocks import wave_symbol
 from edgewise.pde.spaces.grid_problem import recognised
-from edgewise.pde.tiers.collocation.stationary import lasting_errors, stationary_levels
+from edgewise.pde.tiers.collocation.stationary import stationary_levels
 
 PI = math.pi
 LINE = Interval(0, 1)
@@ -87,23 +86,6 @@ def test_the_matrix_its_product_and_both_solvers_agree(mixed, long_factors, monk
         values = lines[0] @ vector.reshape(len(lines[0].T), -1) @ lines[1].T
         shifted = solve_fast.solved(inside + (0.7 + 0.3j) * values.ravel(), walls, 0.7 + 0.3j)
         np.testing.assert_allclose(shifted.ravel(), vector, atol=1e-7)
-
-
-def test_only_means_of_residuals_beyond_rounding_last():
-    _, system = system_of(0.0)
-    block = system.blocks[0]
-    coef = np.random.default_rng(0).normal(size=(*(axis.count for axis in block.axes), 1))
-    values, jacobian = block.evaluate(coef)
-    values = np.abs(values)
-    for axis in (0, 1):
-        points = values.shape[axis + 1]
-        short = wave_symbol(block, values.shape, jacobian, axis)
-        assert not lasting_errors(block, coef, 0 * values, jacobian, short, axis, points).any()
-        assert lasting_errors(block, coef, values, jacobian, short, axis, points).all()
-        waves = np.moveaxis(values * 0, axis + 1, -1)
-        waves[..., :2] = [1.0, -1.0]  # whose mean over the interval is zero
-        waves = np.moveaxis(waves, -1, axis + 1)
-        assert not lasting_errors(block, coef, waves, jacobian, short, axis, points).any()
 
 
 def test_a_factorisation_is_left_at_the_deadline(monkeypatch):
