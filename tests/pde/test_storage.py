@@ -5,21 +5,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.pde.networks import enriched, folded, shaken, time_elements, train, uncertain, zeros
 from tests.plot.solutions import heat, untrained
 
 from edgewise import KAN
 from edgewise.checkpoint import container, strict_json, write
 from edgewise.errors import CheckpointError, InputError
 from edgewise.pde.domains.domain import Interval, Time
-from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial, Observations, Periodic
-from edgewise.pde.problem.folding import folding_of
 from edgewise.pde.problem.interfaces import Interface
-from edgewise.pde.problem.singular import SingularFunctions
 from edgewise.pde.solver.network import network_for, separable_network, tensor_network
-from edgewise.pde.spaces.low_rank import LowRankNetwork
-from edgewise.pde.spaces.networks import EnrichedNetwork, FoldedNetwork, TimeElementNetwork, UncertainNetwork
 from edgewise.pde.storage import load_solution, save_solution
 
 
@@ -35,43 +31,6 @@ def ring() -> PDE:
 def two_layers() -> PDE:
     conditions = [Dirichlet(0.0), Interface("x=0.7"), Initial(lambda x: x * (2 - x))]
     return PDE(lambda u: u.t - u.xx, Interval(0, 2) * Time(0, 3), conditions, points=50)
-
-
-def zeros(*shape):
-    return torch.zeros(shape, dtype=torch.float64)
-
-
-def shaken(network):
-    for parameter in network.parameters():
-        if parameter.requires_grad:
-            parameter.data.normal_(generator=torch.Generator().manual_seed(2))
-    return network
-
-
-def time_elements(problem):
-    parts = [shaken(tensor_network(problem, grid, 3)) for grid in (4, 6)]
-    return TimeElementNetwork(parts, torch.tensor([0.0, 1.2, 3.0], dtype=torch.float64), 1)
-
-
-def folded(problem, inner=time_elements):
-    return FoldedNetwork(inner(problem), folding_of(problem.form))
-
-
-def train(problem):
-    line = torch.linspace(0, 1, 5, dtype=torch.float64)
-    return LowRankNetwork([TensorLayer([line], 2), TensorLayer([line], 2)], (1, 2, 1))
-
-
-def uncertain(problem):
-    layer = tensor_network(problem, 4, 5).tensor_layer
-    root = torch.arange(2.0 * layer.coef.numel(), dtype=torch.float64).reshape(-1, 2)
-    return UncertainNetwork(layer, root)
-
-
-def enriched(problem):
-    place = torch.tensor([-1.0, -1.0], dtype=torch.float64)
-    functions = SingularFunctions(place, 0.0, 0.0, 0.1, "K", ((0.0, 0, False), (1.0, 0, True)), True, 2.0)
-    return EnrichedNetwork(tensor_network(problem, 4, 5).tensor_layer, [functions], zeros(2))
 
 
 KINDS = {

@@ -24,7 +24,7 @@ from edgewise.pde.solver.network import tensor_network
 from edgewise.pde.solver.solving import solve
 
 PI = math.pi
-LINE, SQUARE = Interval(0, 1), Box(x=(0, 1), y=(0, 1))
+LINE = Interval(0, 1)
 CUBE = Box(x=(0, 1), y=(0, 1), z=(0, 1))
 
 

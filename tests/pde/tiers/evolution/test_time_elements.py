@@ -24,7 +24,7 @@ from edgewise.pde import (
 )
 from edgewise.pde.layers.tensor_product import TensorLayer
 from edgewise.pde.solver.solution import errors_of
-from edgewise.pde.spaces.axis import TimeAxis, dense
+from edgewise.pde.spaces.axis import dense
 from edgewise.pde.spaces.grid_problem import recognised
 from edgewise.pde.spaces.networks import TensorNetwork, TimeElementNetwork
 from edgewise.pde.tiers.evolution import collocation
@@ -60,14 +60,6 @@ def test_time_elements_on_one_grid_are_evaluated_at_once():
     assert torch.equal(network(x), whole[0])
 
 
-def test_an_integration_passes_the_foot_of_a_pulse():
-    """The source is no number of float64 up to t = 0.973, and time elements became too short where it begins."""
-    pulse = PDE(lambda u, t: u.t + u - torch.exp(-(((t - 1) / 1e-3) ** 2)), Time(0.97, 0.99), [Initial(0.0)])
-    result = COLLOCATION.stepper(recognised(pulse.form), 1e-9, lambda *_: True).run()
-    assert result is not None and result.is_complete
-    assert len(result.network.elements) < 50
-
-
 def test_the_last_legendre_coefficients_of_a_time_element_are_those_of_numpy():
     evolution = COLLOCATION.stepper(recognised(ring().form), 1e-3, lambda *_: True).solver.evolution
     coef = np.random.default_rng(0).standard_normal(evolution.degree + 1)
@@ -75,14 +67,6 @@ def test_the_last_legendre_coefficients_of_a_time_element_are_those_of_numpy():
     values = dense(evolution.unit_line.table(s)) @ coef
     last = np.polynomial.legendre.legfit(2 * s - 1, values, evolution.degree)[-2:]
     np.testing.assert_allclose(evolution.last_legendre @ coef, last, rtol=1e-10)
-
-
-def test_points_of_time_are_those_of_radau():
-    """The rule of three points is exact for polynomials up to degree four."""
-    points = TimeAxis(0.0, 1.0, 3).collocation_points(1)
-    weights = np.linalg.solve(np.vander(points, increasing=True).T, 1 / np.arange(1, 4))
-    assert points[-1] == 1.0
-    np.testing.assert_allclose([weights @ points**k for k in range(5)], 1 / np.arange(1, 6), rtol=1e-13)
 
 
 @pytest.mark.slow
