@@ -10,7 +10,10 @@ from edgewise.pde.solver.network import network_for, separable_network, tensor_n
 from edgewise.pde.spaces.networks import fields_of
 
 
-def pair(walls=Dirichlet(dict.fromkeys("uv", 0.0))):
+WALLS = Dirichlet(dict.fromkeys("uv", 0.0))
+
+
+def pair(walls=WALLS):
     start = Initial(dict.fromkeys("uv", 0.0))
     return PDE(lambda u, v: (u.t - u.xx, v.t - v.xx), Interval(0, 2) * Time(0, 3), [start, walls], points=50)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgewise.pde.tiers.tensor_train.system import Operator
-from edgewise.pde.tiers.tensor_train.trains import added, along, crossed, entries, ranks, rounded, size_of
+from edgewise.pde.tiers.tensor_train.trains import added, along, crossed, ranks, rounded, size_of
 
 SHAPE = (4, 5, 3, 6)
 
@@ -31,14 +31,6 @@ def test_sums_products_with_matrices_and_norms_are_those_of_full_tables():
     tables = [np.random.default_rng(k).standard_normal((2, n)) for k, n in enumerate(SHAPE)]
     assert np.allclose(full(along(a, tables)), np.einsum("ijkl,ai,bj,ck,dl->abcd", full(a), *tables))
     assert size_of(a) == pytest.approx(np.linalg.norm(full(a)))
-
-
-def test_entries_are_those_of_the_full_table_in_any_order():
-    a, b = random_train(2), random_train(3, 1)
-    numbers = np.random.default_rng(3).permutation(everywhere(SHAPE))[:50]
-    both = entries([a, b], numbers)
-    assert np.allclose(both[0], full(a)[tuple(numbers.T)])
-    assert np.allclose(both[1], full(b)[tuple(numbers.T)])
 
 
 def test_rounding_finds_the_ranks_and_keeps_to_its_tolerance():
