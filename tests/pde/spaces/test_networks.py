@@ -9,7 +9,6 @@ from edgewise.pde import PDE, Dirichlet, Initial, Interval, Periodic, Time
 from edgewise.pde.solver.network import network_for, separable_network, tensor_network
 from edgewise.pde.spaces.networks import fields_of
 
-
 WALLS = Dirichlet(dict.fromkeys("uv", 0.0))
 
 
