@@ -13,12 +13,15 @@ from edgewise.pde import (
     Initial,
     Interface,
     Interval,
+    Neumann,
     Time,
     diffusion,
     laplacian,
     solve,
 )
-from edgewise.pde.problem.folding import folding_of
+from edgewise.pde.problem.folding import folded_form, folding_of
+from edgewise.pde.solver.network import tensor_network
+from edgewise.pde.spaces.networks import FoldedNetwork
 
 LINE = Interval(0, 1)
 where = torch.where
@@ -53,6 +56,32 @@ def test_other_interfaces_are_not_folded(other):
     conditions = [Dirichlet(0.0), Interface("x=0.5"), Interface(other)]
     form = PDE(lambda u: laplacian(u), Box(x=(0, 1), y=(0, 1)), conditions).form
     assert folding_of(form) is None
+
+
+def test_conditions_hold_on_the_faces_of_the_parts():
+    square = layered("x=0.3", "x=0.7", domain=Box(x=(0, 1), y=(0, 1)), conditions=[Neumann(0.0, on=["y=0", "y=1"])])
+    form = folded_form(square.form, folding_of(square.form))
+    counts = {(term.label, *term.pieces): len(term.requirements.sizes) for term in form.condition_terms}
+    assert counts == {
+        ("Dirichlet", "x=0"): 1,
+        ("Dirichlet", "x=1"): 1,
+        ("Interface", "x=1"): 2,
+        ("Interface", "x=0"): 2,
+        ("Neumann", "y=0", "y=1"): 3,
+    }
+
+
+def test_derivatives_of_a_folded_network_are_those_of_its_values():
+    problem = layered("x=0.3")
+    network = FoldedNetwork(tensor_network(problem, 4, 5), folding_of(problem.form))
+    for parameter in network.parameters():
+        parameter.data.normal_(generator=torch.Generator().manual_seed(1))
+    x = torch.tensor([[0.1], [0.29], [0.31], [0.8]], dtype=torch.float64, requires_grad=True)
+    jet = network.jet(x.detach(), torch.eye(1, dtype=torch.float64), 1)
+    (slope,) = torch.autograd.grad(network(x).sum(), x)
+    assert torch.allclose(jet[1].sum(1), slope[:, 0])
+    right, left = range(2)  # the part inside of an interface comes last
+    assert jet[0, 0, right] == 0 == jet[0, 3, left]  # an output is nothing outside of its part
 
 
 @pytest.mark.slow

@@ -12,8 +12,9 @@ from edgewise.outcomes import StopReason
 from edgewise.pde.domains.domain import Box, Time
 from edgewise.pde.problem.collocation import PDE
 from edgewise.pde.problem.conditions import Dirichlet, Initial
-from edgewise.pde.solver.cascade import GridCollocation, LeastSquares, TimeElements
-from edgewise.pde.solver.limits import Limits
+from edgewise.pde.solver.cascade import GridCollocation, LeastSquares, Networks, TimeElements
+from edgewise.pde.solver.limits import Ending, Limits
+from edgewise.pde.solver.messages import solution_of
 from edgewise.pde.solver.network import tensor_network
 from edgewise.pde.solver.record import Record, rest_of_series
 from edgewise.pde.solver.time_integration import INTEGRATION, Watch, _level_of
@@ -44,6 +45,27 @@ def constant(problem, value):
 def level(problem, value, loss, points=None):
     network = constant(problem, value)
     return Level(network=network, loss=loss, points=problem.point_count if points is None else points)
+
+
+def test_stages_changes_and_estimates():
+    problem, events = poisson(), []
+    record = Record(Networks(), problem, Limits(progress=events.append))
+    record.add(level(problem, 1.0, 4e-4))
+    assert math.isnan(record.stages[0].change) and math.isnan(record.error)
+    record.add(level(problem, 2.0, 1e-4, points=7))
+    assert record.stages[1].change == pytest.approx(0.5)
+    # The residual of a constant is the source, whatever the constant: the error has not become smaller.
+    assert record.error == pytest.approx(0.5)
+    assert [stage.points for stage in record.stages] == [problem.point_count, 7]
+    assert (events[-1].stage, events[-1].share, events[-1].loss) == ("grid 4 x 4", 0.0, 1e-4)
+    solution = solution_of(record, Ending(StopReason.BUDGET, "Done"))
+    assert solution.stopped is StopReason.BUDGET and solution.standard_errors == {}
+    assert solution.message.startswith(
+        "The equation does not hold: its mean residual is 2 in units of the field. It may be out"
+    )
+    assert "no solution. Done; the largest" in solution.message
+    assert solution.message.endswith(" is that of 'Dirichlet 1 on x=0, x=1, y=0, y=1', 2 in units of the field.")
+    assert solution.error_estimate > 0.5
 
 
 def test_two_grids_that_share_an_error_are_known_by_what_their_residuals_imply():

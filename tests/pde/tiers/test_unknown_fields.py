@@ -88,6 +88,16 @@ def test_a_matrix_that_is_not_finite_is_a_sentence(monkeypatch):
         solve(rod(0), budget=1e-3)
 
 
+def test_the_time_limit_ends_the_first_grid(counted_seconds):
+    """With one step of each kind, which the progress counts."""
+    reports = []
+    solution = solve(source(0.0, 60)[0], time_limit=1e-6, progress=reports.append)
+    assert solution.stopped is StopReason.TIME_LIMIT
+    assert len(reports) <= 6
+    assert "had settled" in solution.trust
+    assert np.isfinite(solution([[0.3]])).all()
+
+
 def test_control_c_on_the_first_grid_keeps_its_last_step():
     def interrupt(event):
         count.append(event)

@@ -60,6 +60,26 @@ def test_time_elements_on_one_grid_are_evaluated_at_once():
     assert torch.equal(network(x), whole[0])
 
 
+def test_indicators_belong_to_the_grid_of_their_time_element():
+    """A time element that is too long on a finer grid came back with the errors of the grid before."""
+    stepper = COLLOCATION.stepper(recognised(ring().form), 1e-3, lambda *_: True)
+    solver = stepper.solver
+    state = solver.initial()
+    solve_element = solver.solve
+    attempts = iter([0.0, 1e9])  # errors in time of the first grid and of the next one
+
+    def solved(*given):
+        return replace(solve_element(*given), time_error=next(attempts))
+
+    solver.solve = solved
+    solver.indicators = lambda element: [np.ones(element.state.space[0].intervals)]
+    element = stepper._resolved(state, 0.0, 0.01)
+    assert element.state.space[0].intervals > state.space[0].intervals
+    assert element.indicators is None
+    del solver.indicators
+    assert solver.coarsen(element.state, element).space[0].intervals > 1
+
+
 def test_the_last_legendre_coefficients_of_a_time_element_are_those_of_numpy():
     evolution = COLLOCATION.stepper(recognised(ring().form), 1e-3, lambda *_: True).solver.evolution
     coef = np.random.default_rng(0).standard_normal(evolution.degree + 1)

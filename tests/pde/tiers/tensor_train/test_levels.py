@@ -8,6 +8,7 @@ import torch
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
+from edgewise.outcomes import StopReason
 from edgewise.pde import PDE, Box, Dirichlet, Neumann, Robin, laplacian, solve
 from edgewise.pde.spaces.axis import SplineAxis
 from edgewise.pde.spaces.grid_problem import recognised
@@ -15,6 +16,16 @@ from edgewise.pde.spaces.low_rank import LowRankNetwork
 from edgewise.pde.tiers.tensor_train.levels import _grown, tensor_train_levels
 
 CUBE = Box(x=(0, 1), y=(0, 1), z=(0, 1), w=(0, 1))
+
+
+def inverse(x, y, z, w):
+    return 1 / (1 + x + y + z + w)
+
+
+def inverse_problem():
+    return PDE(
+        lambda u, x, y, z, w: laplacian(u) - 8 * inverse(x, y, z, w) ** 3, CUBE, [Dirichlet(inverse)], solution=inverse
+    )
 
 
 def gap(solution, known, count=4000):
@@ -51,6 +62,11 @@ def test_conditions_of_all_kinds_coefficients_that_vary_and_a_mixed_derivative()
         Neumann(lambda x, y, z: torch.sin(x) * torch.exp(y * z), on="w=1"),
     ]
     check(PDE(equation, CUBE, conditions), known)
+
+
+def test_a_time_limit_keeps_the_last_complete_stage(counted_seconds):
+    solution = solve(inverse_problem(), time_limit=0.3)
+    assert solution.stopped is StopReason.TIME_LIMIT
 
 
 def test_one_stage_agrees_with_finite_differences():
