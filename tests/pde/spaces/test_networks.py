@@ -61,3 +61,17 @@ def test_standard_errors_have_the_units_of_their_fields():
     x = problem.domain.interior(20)
     units = torch.tensor([4.0, 0.5], dtype=torch.float64)
     assert torch.allclose(network.scaled(units).standard_errors(x), network.standard_errors(x) * units, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["a KAN", "separable"])
+def test_larger_networks_hold_the_same_function(kind):
+    problem, make, _, _ = KINDS[kind]
+    problem = problem()
+    network = shaken(make(problem))
+    x, directions = problem.domain.interior(50), torch.eye(2, dtype=torch.float64)
+    jet = network.jet(x, directions, 3)
+    candidates = fields_of(network).larger(0)
+    assert candidates
+    for larger in candidates:
+        assert fields_of(larger).describe() != fields_of(network).describe()
+        assert torch.allclose(larger.jet(x, directions, 3), jet, rtol=1e-9, atol=1e-9)

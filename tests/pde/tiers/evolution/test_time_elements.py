@@ -131,6 +131,13 @@ def test_an_initial_state_gets_the_largest_grid_and_its_error_is_known(waves):
     assert error / 3 < solver.initial_error < 3 * error
 
 
+def test_a_time_limit_keeps_the_time_elements_and_says_up_to_which_moment(counted_seconds):
+    solution = solve(ring(), time_limit=1e-9)
+    assert solution.stopped == "time_limit"
+    assert "before the last moment: the solution ends at t = 0.0" in solution.message
+    assert solution.trust.startswith("Not to be trusted: The time was over before the last moment")
+
+
 def rod(domain, *start):
     """Heat in a rod, for domains whose second coordinate acts as time."""
 
