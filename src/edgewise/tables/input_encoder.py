@@ -282,13 +282,7 @@ class InputEncoder:
             )
 
     def codes(self, table: Table) -> np.ndarray:
-        """Return one number for each cell, (n_rows, number of used columns); further columns are ignored.
-
-        Raises
-        ------
-        InputError
-            A column of the training table does not exist, or has text or an infinity among its numbers.
-        """
+        """Return one number for each cell, (n_rows, number of used columns); further columns are ignored."""
         self.check_columns(table)
         return np.stack([one.codes(table) for one in self.inputs], axis=1)
 

@@ -96,16 +96,9 @@ class RowSource:
     def chunks(
         self, most: int | None = None, place: tuple[int, int] | None = None
     ) -> Iterator[tuple[BlockRows, float]]:
-        """Rows of some samples, with the factor that makes sums over them parts of the loss.
-
-        Parameters
-        ----------
-        most : int, optional
-            Most samples of a block; of more samples this number, evenly spaced, is used, of a loader the first ones.
-        place : (int, int), optional
-            Of several processes, which take `most` samples together: the number of samples in those before this one,
-            and in all.
-        """
+        """Rows of some samples, with the factor that makes sums over them parts of the loss."""
+        # Of more samples than `most` so many are used, evenly spaced, of a loader the first ones. Several processes take
+        # them together: `place` is the number of samples in the processes before this one, and in all.
         for block, (numbers, _) in zip(self._blocks, self._sizes, strict=True):
             data = block.data
             before, total = place or (0, len(data))
