@@ -97,8 +97,8 @@ class RowSource:
         self, most: int | None = None, place: tuple[int, int] | None = None
     ) -> Iterator[tuple[BlockRows, float]]:
         """Rows of some samples, with the factor that makes sums over them parts of the loss."""
-        # Of more samples than `most` so many are used, evenly spaced, of a loader the first ones. Several processes take
-        # them together: `place` is the number of samples in the processes before this one, and in all.
+        # Of more samples than `most` so many are used, evenly spaced, of a loader the first ones. Several processes
+        # take them together: `place` is the number of samples in the processes before this one, and in all.
         for block, (numbers, _) in zip(self._blocks, self._sizes, strict=True):
             data = block.data
             before, total = place or (0, len(data))
