@@ -121,6 +121,7 @@ class InferencePolicy:
     nodes: int = 48  # of Gauss and Legendre, along each of two axes, for the tail of a mixture: ten digits
     fewest_residuals: int = 50  # with fewer, the standard error of a log variance is over 0.2 without any curve
     most_residuals: int = 5000  # evenly picked: the standard error of a log variance is then 0.02
+    most_cross_fitted: int = 2000  # rows; with more a curve of the noise follows none of them
     most_inputs: int = 20  # of which the noise may depend, beside the prediction
     ranking_bins: int = 8  # of an input, whose mean log squared residuals are compared
     smallest_square: float = 1e-12  # share of the mean squared residual below which one counts as this share

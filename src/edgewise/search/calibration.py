@@ -11,13 +11,14 @@ from torch import Tensor
 
 from edgewise.errors import InputError, memory_errors
 from edgewise.gam.inference.variance import cross_fitted_noise, fit_noise_curves
+from edgewise.gam.policy import InferencePolicy
 from edgewise.nn.model import KAN
 from edgewise.outcomes import Budget
 from edgewise.search.candidates import Fitted, Samples
 from edgewise.search.inference import parameter_factor
 from edgewise.search.nested import Search
 from edgewise.search.results import data_of, network_error_bars
-from edgewise.search.validation import random_parts
+from edgewise.search.validation import paired_gain, random_parts
 from edgewise.settings import ABOVE_ZERO
 from edgewise.train.blocks import Data
 from edgewise.train.conformal import ResidualIntervals, residual_intervals
@@ -72,20 +73,49 @@ class HeldOutRows:
 
     @cached_property
     def curves(self) -> NoiseCurves | None:
-        """Standard deviation of the noise where it follows the rows."""
-        return fit_noise_curves(self.samples.x, self.predicted, self.residuals, self.samples.weight)
+        """Standard deviation of the noise, where it follows the rows by the evidence of rows that it did not see."""
+        samples = self.samples
+        curves = fit_noise_curves(samples.x, self.predicted, self.residuals, samples.weight)
+        if curves is None:
+            return None
+        # Minus the log likelihood of normal residuals, of one size, and of the size that others say, as for candidates.
+        some = self._calibrating
+        weight = some.samples.weight
+        one_size = np.sqrt(np.average(some.residuals**2, axis=0, weights=weight))
+        losses = [normal_losses(some.residuals, size) for size in (one_size, some._deviation)]
+        gain, error = paired_gain(losses[0], losses[1], weight, some.samples.blocks)
+        if gain <= error:
+            return None
+        return curves
 
     @cached_property
     def cross_fitted_deviation(self) -> Tensor | None:
         """Standard deviation of the noise of each row by curves that did not see it, (n, m); None for many rows."""
         # With more rows a curve of the noise follows no single residual.
-        if self.curves is None or len(self.samples) > 2000:
+        if self.curves is None or self._calibrating is not self:
             return None
-        # Five parts, each with the noise of curves of the others, as for the folds of a search.
-        parts = random_parts(len(self.samples), 5, 0, self.samples.blocks)
-        return torch.from_numpy(
-            cross_fitted_noise(self.samples.x, self.predicted, self.residuals, self.samples.weight, parts)
-        )
+        return torch.from_numpy(self._deviation)
+
+    @cached_property
+    def _calibrating(self) -> HeldOutRows:
+        """All rows, or of many rows some at evenly spaced places."""
+        most = InferencePolicy().most_cross_fitted
+        count = len(self.samples)
+        if count <= most:
+            return self
+        rows = np.linspace(0, count - 1, most).astype(int)
+        return HeldOutRows(self.samples.select(rows), self.predicted[rows], self.residuals[rows], self.by_folds)
+
+    @cached_property
+    def _deviation(self) -> np.ndarray:
+        """Standard deviation of the noise of each row by curves that did not see it, (n, m)."""
+        # Five parts, each with the noise of curves of the others, as for the folds of a search; two halves of many rows.
+        samples = self.samples
+        count = 5
+        if len(samples) >= InferencePolicy().most_cross_fitted:
+            count = 2
+        parts = random_parts(len(samples), count, 0, samples.blocks)
+        return cross_fitted_noise(samples.x, self.predicted, self.residuals, samples.weight, parts)
 
     def intervals(self) -> ResidualIntervals:
         """Return intervals of new targets, for models without error bars."""
@@ -95,6 +125,11 @@ class HeldOutRows:
         if deviation is None and self.curves is not None:
             deviation = self.curves.std(torch.from_numpy(self.samples.x), torch.from_numpy(self.predicted))
         return residual_intervals(residuals, weight, deviation, self.curves)
+
+
+def normal_losses(residuals: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """Minus the log likelihood of normal residuals (n, m) of a standard deviation, up to a constant, (n,)."""
+    return np.asarray((np.log(deviation) + (residuals / deviation) ** 2 / 2).sum(axis=1))
 
 
 def error_bars(
