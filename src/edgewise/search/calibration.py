@@ -109,7 +109,7 @@ class HeldOutRows:
     @cached_property
     def _deviation(self) -> np.ndarray:
         """Standard deviation of the noise of each row by curves that did not see it, (n, m)."""
-        # Five parts, each with the noise of curves of the others, as for the folds of a search; two halves of many rows.
+        # Each part has the noise of curves of the others: five parts, as the folds of a search, or two of many rows.
         samples = self.samples
         count = 5
         if len(samples) >= InferencePolicy().most_cross_fitted:
