@@ -1,4 +1,4 @@
-"""Families of problems (`Parameter`), coordinates that act as time under another name, and wrong statements."""
+"""Families of problems: a `Parameter` is neither space nor time."""
 
 import math
 import pickle

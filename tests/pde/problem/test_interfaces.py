@@ -1,4 +1,4 @@
-"""Interfaces: parts of a domain, their joints by value and flux, exact solutions of several kinds, and bad input."""
+"""Interfaces: parts of a domain, their joints by value and flux, and exact solutions of several kinds."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""`solve`: known solutions to many digits with default settings, error estimates, and reasons of the end."""
+"""`solve` with a journal: what goes on after an end gives the bits of one that was not interrupted."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Solves that begin with another solution, and solves that are stopped."""
+"""Solves that begin with another solution."""
 
 import math
 

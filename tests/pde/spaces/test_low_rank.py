@@ -1,4 +1,4 @@
-"""Networks of low rank: values and derivatives against a sum written out, and files."""
+"""Networks of low rank: derivatives against those of autograd."""
 
 from itertools import pairwise
 

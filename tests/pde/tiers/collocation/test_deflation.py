@@ -1,4 +1,4 @@
-"""Several solutions of one problem: found beside exact ones, said by `solve`, and refused where there is one."""
+"""Several solutions of one problem: found beside exact ones, and said by `solve`."""
 
 import math
 
