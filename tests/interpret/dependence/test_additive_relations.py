@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from edgewise.interpret.dependence.additive_relations import bound_together, relations, subsets_of
+from edgewise.interpret.dependence.additive_relations import _Candidate, bound_together, relations, subsets_of
 
 
 def toy(rows=1000):
@@ -66,3 +66,17 @@ def test_the_sum_of_two_relations_is_taken_apart():
     a, b, c = normal(500, 3).unbind(1)
     parts = torch.stack([a, -a + 0.01 * c, 2 * b, -b, -b, 1e-3 * c], 1)
     assert list(subsets_of(parts)) == [(0, 1), (2, 3, 4)]
+
+
+@pytest.mark.parametrize(
+    "looseness, alike, contained",
+    [(0.5, True, False), (0.9, True, True), (0.9, False, False), (9.0, True, True), (9.0, False, True)],
+)
+def test_a_relation_with_a_column_more_counts_where_it_is_tighter_or_another_one(looseness, alike, contained):
+    """Another one: its functions of the common columns are not those of the smaller relation."""
+    column = torch.randn(50, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    own = column - column.mean()
+    other = own.square() - own.square().mean() - own * (own**3).mean() / own.square().mean()  # not correlated with it
+    small = _Candidate((1,), own, 1.0, own)
+    common = own if alike else other
+    assert _Candidate((1, 4), own, looseness, torch.cat([common, own], 1)).contains(small) == contained

@@ -38,6 +38,9 @@ def test_rounding_finds_the_ranks_and_keeps_to_its_tolerance():
     twice = rounded(added(a, a), 1e-12)
     assert ranks(twice) == [2, 2, 2]
     assert np.allclose(full(twice), 2 * full(a))
+    one = random_train(1)
+    assert ranks(rounded(added(one, one), 1e-12)) == [1, 1, 1]
+    assert ranks(rounded([0 * core for core in a], 1e-12)) == [1, 1, 1]
     coarse = rounded(random_train(5), 0.3)
     assert np.linalg.norm(full(coarse) - full(random_train(5))) <= 0.3 * size_of(random_train(5))
 
