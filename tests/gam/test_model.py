@@ -8,6 +8,7 @@ from scipy.interpolate import BSpline
 from edgewise.errors import InputError
 from edgewise.gam import AdditivePolicy, fit_additive
 from edgewise.gam.basis import active, dense
+from edgewise.gam.model import symmetric_roots
 
 
 def _friedman(rows, seed=0, inputs=5):
@@ -171,3 +172,13 @@ def test_margins_reach_the_last_row_unless_it_lies_far_out(outlier, reaches):
     margin = model.design.pairs[0].margins[0].change[:, 0]
     flat = np.isclose(margin, margin[-1]).sum()
     assert (flat < 3) == reaches
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e9])
+def test_roots_of_a_covariance_are_symmetric_and_their_directions_without_variance_get_little(size):
+    columns = np.random.default_rng(0).standard_normal((4, 3))
+    covariance = size * columns @ columns.T
+    root, inverse = symmetric_roots(covariance)
+    np.testing.assert_allclose(root @ root, covariance, atol=1e-12 * size)
+    np.testing.assert_allclose(root @ inverse, np.eye(4), atol=1e-6)
+    assert np.linalg.eigvalsh(root).min() == pytest.approx(1e-7 * np.linalg.eigvalsh(root).max(), rel=1e-3)

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 from tests.ops.spline_cases import EVEN, STEEP, UNEVEN, make_knots, points_inside
 
 from edgewise.ops.splines.bspline import MAX_DEGREE, basis
-from edgewise.ops.splines.knots import blossom_coef, breakpoints_of, extend, greville, subdivide, uniform
+from edgewise.ops.splines.knots import (
+    blossom_coef,
+    breakpoints_of,
+    extend,
+    greville,
+    periodic_knots,
+    repeated,
+    subdivide,
+    uniform,
+)
 
 DEGREES = range(MAX_DEGREE + 1)
 
@@ -30,6 +39,16 @@ def test_extend_keeps_the_breakpoints_and_repeats_the_outermost_widths(degree):
     knots = extend(breakpoints, degree)
     assert torch.equal(breakpoints_of(knots, degree), breakpoints)
     assert knots.diff()[0].tolist() == [1.0] * (degree + 1) + [2.0] + [0.5] * (degree + 1)
+
+
+@pytest.mark.parametrize("degree", DEGREES)
+def test_repeated_ends_and_periodic_knots_are_numpys_paddings(degree):
+    breakpoints = np.cumsum(np.random.default_rng(0).random((2, 8)), axis=1)
+    given = torch.from_numpy(breakpoints)
+    ends = ((0, 0), (degree, degree))
+    np.testing.assert_array_equal(repeated(given, degree).numpy(), np.pad(breakpoints, ends, mode="edge"))
+    widths = np.pad(np.diff(breakpoints), ends, mode="wrap")
+    np.testing.assert_allclose(periodic_knots(given, degree).diff().numpy(), widths)
 
 
 @pytest.mark.parametrize("degree", DEGREES)
